@@ -1,0 +1,137 @@
+"""Access to an account, or to an endpoint that speaks like AWS: clients, credentials, identity."""
+
+from __future__ import annotations
+
+import ipaddress
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+import aioboto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, NoCredentialsError
+
+from lambdatune.aws.refusals import no_credentials, translated
+from lambdatune.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from types_aiobotocore_lambda import LambdaClient
+    from types_aiobotocore_logs import CloudWatchLogsClient
+
+LOOPBACK_KEY = "lambdatune-loopback"
+"""Stands in for a credential towards a loopback endpoint, so that real ones never leave for it by accident."""
+
+_CONTROL_PLANE = Config(
+    retries={"mode": "standard", "max_attempts": 8},
+    connect_timeout=5,
+    read_timeout=70,
+    user_agent_extra="lambdatune",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Credentials at one moment, for a signer outside this room; their text form shows no secret."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
+
+
+def is_loopback(endpoint_url: str | None) -> bool:
+    """Return whether `endpoint_url` is on this machine's loopback interface."""
+    host = urlsplit(endpoint_url).hostname if endpoint_url else None
+    if host is None:
+        return False
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class AwsAccess:
+    """Open clients of one account and region; use as an async context manager.
+
+    Args:
+        region: AWS region; None takes it from the environment or the configuration file.
+        aws_profile: a profile of the AWS configuration; None uses the standard chain.
+        endpoint_url: an endpoint that speaks like AWS; None is AWS itself. Towards a loopback endpoint a
+            stand-in credential is used unless a profile is named.
+    """
+
+    def __init__(
+        self, *, region: str | None = None, aws_profile: str | None = None, endpoint_url: str | None = None
+    ) -> None:
+        self.endpoint_url = endpoint_url
+        stand_in = is_loopback(endpoint_url) and aws_profile is None
+        keys: dict[str, Any] = (
+            {"aws_access_key_id": LOOPBACK_KEY, "aws_secret_access_key": LOOPBACK_KEY} if stand_in else {}
+        )
+        try:
+            self._session = aioboto3.Session(region_name=region, profile_name=aws_profile, **keys)
+        except BotoCoreError as error:
+            raise UsageError(
+                f"AWS configuration: {error}", hint="`aws configure list-profiles` lists profiles"
+            ) from error
+        self.region = self._session.region_name or ("us-east-1" if stand_in else "")
+        if not self.region:
+            raise UsageError(
+                "no AWS region is set: expected --region, AWS_REGION or one in the AWS configuration",
+                hint="for example --region us-east-1",
+            )
+        self._stack = AsyncExitStack()
+        self._clients: dict[str, Any] = {}
+
+    async def __aenter__(self) -> Self:
+        """Open nothing yet: a client is opened when it is first asked for."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the clients that were opened."""
+        await self._stack.aclose()
+
+    async def functions(self) -> LambdaClient:
+        """Return the Lambda client."""
+        client: LambdaClient = await self._client("lambda")
+        return client
+
+    async def logs(self) -> CloudWatchLogsClient:
+        """Return the CloudWatch Logs client."""
+        client: CloudWatchLogsClient = await self._client("logs")
+        return client
+
+    async def keys(self) -> Keys:
+        """Return the credentials as they are now.
+
+        Raises:
+            AwsRefused: when the chain finds none, or they cannot be refreshed.
+        """
+        try:
+            # aioboto3 returns a coroutine here; its stubs say otherwise.
+            pending: Any = self._session.get_credentials()
+            credentials = await pending
+            if credentials is None:
+                raise no_credentials()
+            frozen = await credentials.get_frozen_credentials()
+        except (NoCredentialsError, BotoCoreError) as error:
+            raise translated(error, "reading the AWS credentials") from error
+        return Keys(frozen.access_key, frozen.secret_key, frozen.token)
+
+    async def _client(self, service: str) -> Any:
+        if service not in self._clients:
+            self._clients[service] = await self._stack.enter_async_context(
+                self._session.client(
+                    service,  # type: ignore[call-overload]
+                    region_name=self.region,
+                    endpoint_url=self.endpoint_url,
+                    config=_CONTROL_PLANE,
+                )
+            )
+        return self._clients[service]

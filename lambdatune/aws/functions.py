@@ -1,0 +1,139 @@
+"""Functions as they are found: description, lookup with the nearest names, states."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from lambdatune.aws.refusals import error_code, refused
+from lambdatune.model.errors import AwsRefused, UsageError, nearest
+
+if TYPE_CHECKING:
+    from types_aiobotocore_lambda import LambdaClient
+
+    from lambdatune.aws.access import AwsAccess
+
+_ARN = re.compile(
+    r"arn:(?P<partition>aws[\w-]*):lambda:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):function:"
+    r"(?P<name>[\w-]+)(?::(?P<qualifier>[\w$-]+))?"
+)
+_FIRST_LOOK_S = 0.05
+_PATIENCE_S = 300.0
+_NAME = re.compile(r"(?P<name>[\w-]{1,64})(?::(?P<qualifier>[\w$-]+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionDescription:
+    """A function as AWS describes it.
+
+    Attributes:
+        configuration: AWS's GetFunction ``Configuration``, whole.
+        code: AWS's GetFunction ``Code``: a short-lived ``Location`` of the zip, or ``ImageUri``.
+        tags: the function's tags.
+    """
+
+    name: str
+    arn: str
+    runtime: str
+    architecture: str
+    memory_mb: int
+    timeout_s: int
+    ephemeral_storage_mb: int
+    configuration: dict[str, Any]
+    code: dict[str, Any]
+    tags: dict[str, str]
+
+
+def split_function_name(text: str) -> tuple[str, str | None]:
+    """Return (name or ARN without qualifier, qualifier) of a name, ``name:qualifier`` or an ARN.
+
+    Raises:
+        UsageError: when `text` is none of them.
+    """
+    match = _ARN.fullmatch(text)
+    if match:
+        return text.removesuffix(f":{match['qualifier']}") if match["qualifier"] else text, match["qualifier"]
+    match = _NAME.fullmatch(text)
+    if match is None:
+        raise UsageError(
+            f"`{text}` is neither the name nor the ARN of a function, nor an existing path",
+            hint="a path needs a directory or a zip; a name has letters, digits, - and _",
+        )
+    return match["name"], match["qualifier"]
+
+
+async def describe_function(access: AwsAccess, function: str) -> FunctionDescription:
+    """Return the function named `function` (name, ``name:qualifier`` or ARN).
+
+    Raises:
+        AwsRefused: when it does not exist (with the nearest names of the region) or may not be read.
+        UsageError: when `function` cannot be a function's name.
+    """
+    name, qualifier = split_function_name(function)
+    client = await access.functions()
+    ask: dict[str, Any] = {"FunctionName": name} | ({"Qualifier": qualifier} if qualifier else {})
+    with refused(f"reading function `{function}`"):
+        try:
+            answer = await client.get_function(**ask)
+        except ClientError as error:
+            if error_code(error) == "ResourceNotFoundException":
+                raise await _not_found(client, function, access.region) from error
+            raise
+    configuration: dict[str, Any] = dict(answer["Configuration"])
+    return FunctionDescription(
+        name=configuration["FunctionName"],
+        arn=configuration["FunctionArn"],
+        runtime=configuration.get("Runtime", ""),
+        architecture=(configuration.get("Architectures") or ["x86_64"])[0],
+        memory_mb=configuration["MemorySize"],
+        timeout_s=configuration["Timeout"],
+        ephemeral_storage_mb=configuration.get("EphemeralStorage", {}).get("Size", 512),
+        configuration=configuration,
+        code=dict(answer["Code"]),
+        tags=dict(answer.get("Tags", {})),
+    )
+
+
+async def wait_ready(client: LambdaClient, function: str, qualifier: str | None = None) -> None:
+    """Wait until `function` (or a version of it) can be invoked and its last update is in force.
+
+    AWS's own waiters look once a second; most updates are done sooner, so the looks here start close
+    together and then keep to AWS's pace.
+
+    Raises:
+        AwsRefused: when it failed, with the reason that AWS gives, or is not ready after five minutes.
+    """
+    ask: dict[str, Any] = {"FunctionName": function} | ({"Qualifier": qualifier} if qualifier else {})
+    name = f"{function}:{qualifier}" if qualifier else function
+    pause_s, waited_s = _FIRST_LOOK_S, 0.0
+    while True:
+        with refused(f"waiting for function `{name}`"):
+            answer = await client.get_function(**ask)
+        state = answer["Configuration"]
+        if "Failed" in {state.get("State"), state.get("LastUpdateStatus")}:
+            reason = state.get("LastUpdateStatusReason") or state.get("StateReason") or "AWS gives no reason"
+            raise AwsRefused(f"function `{name}` did not become ready: {reason}")
+        if state.get("State") == "Active" and state.get("LastUpdateStatus", "Successful") == "Successful":
+            return
+        if waited_s >= _PATIENCE_S:
+            raise AwsRefused(f"function `{name}` was not ready after {_PATIENCE_S:.0f} s: it is {state.get('State')}")
+        await asyncio.sleep(pause_s)
+        waited_s += pause_s
+        pause_s = min(pause_s * 2, 1.0)
+
+
+async def _not_found(client: LambdaClient, function: str, region: str) -> AwsRefused:
+    names: list[str] = []
+    try:
+        async for page in client.get_paginator("list_functions").paginate():
+            names += [entry["FunctionName"] for entry in page["Functions"]]
+    except ClientError:
+        names = []  # the list may be forbidden where the look-up is not: then there is no nearest name
+    by_folded_name = {name.casefold(): name for name in names}
+    match = nearest(split_function_name(function)[0], by_folded_name)
+    hint = f"did you mean {by_folded_name[match]}?" if match else "`aws lambda list-functions` lists what is there"
+    return AwsRefused(f"function `{function}` was not found in {region}", hint=hint)

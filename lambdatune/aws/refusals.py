@@ -1,0 +1,93 @@
+"""What AWS says when it refuses, as sentences with a hint."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NoReturn
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    PartialCredentialsError,
+)
+
+from lambdatune.model.errors import AwsRefused
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+_ACTION = re.compile(r"not authorized to perform:? (?P<action>[\w:-]+)")
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+_UNKNOWN_KEY = frozenset({"UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException"})
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+
+
+def error_code(error: ClientError) -> str:
+    """Return AWS's error code, ``ResourceNotFoundException``."""
+    return error.response.get("Error", {}).get("Code", "Unknown")
+
+
+def no_credentials() -> AwsRefused:
+    """Return the refusal for an empty credential chain."""
+    return AwsRefused(
+        "no AWS credentials were found: expected them in the environment, the AWS configuration, SSO or a role",
+        hint="run `aws configure` or `aws sso login`, or try `lambdatune demo`, which needs no account",
+    )
+
+
+def translated(error: BotoCoreError | ClientError, doing: str) -> AwsRefused:
+    """Return `error` as a sentence that says what was being done (`doing`: "reading function `x`")."""
+    if isinstance(error, ClientError):
+        return _client_error(error, doing)
+    if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
+        return no_credentials()
+    if isinstance(error, (EndpointConnectionError, ConnectTimeoutError)):
+        return AwsRefused(f"{doing}: {error}", hint="check --endpoint-url, --region and the network, then run it again")
+    return AwsRefused(f"{doing}: {error}")
+
+
+def _client_error(error: ClientError, doing: str) -> AwsRefused:
+    code = error_code(error)
+    message = error.response.get("Error", {}).get("Message") or str(error)
+    if code in _DENIED:
+        action = _ACTION.search(message)
+        missing = action["action"] if action else "the action named above"
+        return AwsRefused(f"{doing} was denied: {message}", hint=f"ask for the permission {missing}", code=code)
+    if code in _EXPIRED:
+        return AwsRefused(
+            f"{doing} was refused: the credentials have expired",
+            hint="renew them, e.g. `aws sso login`",
+            code=code,
+        )
+    if code in _UNKNOWN_KEY:
+        return AwsRefused(
+            f"{doing} was refused: AWS does not accept the credentials ({code})",
+            hint="`aws sts get-caller-identity` shows which credentials are in use",
+            code=code,
+        )
+    return AwsRefused(f"{doing} was refused: {code}: {message}", code=code)
+
+
+class refused:  # noqa: N801  reads as a statement: with refused("reading function `x`"):
+    """Turn what botocore raises inside the block into AwsRefused; `doing` says what was being done."""
+
+    def __init__(self, doing: str) -> None:
+        self.doing = doing
+
+    def __enter__(self) -> Self:
+        """Begin the block."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Translate what was raised, if it is botocore's."""
+        if isinstance(error, (BotoCoreError, ClientError)):
+            self._raise(error)
+
+    def _raise(self, error: BotoCoreError | ClientError) -> NoReturn:
+        raise translated(error, self.doing) from error

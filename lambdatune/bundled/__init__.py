@@ -1,0 +1,1 @@
+"""Bundled material: sample functions and run profiles."""

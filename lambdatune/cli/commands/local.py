@@ -1,0 +1,38 @@
+"""``lambdatune local``."""
+
+from __future__ import annotations
+
+import click
+
+from lambdatune.local.options import Options
+from lambdatune.local.server import serve
+
+
+@click.command("local")
+@click.option("--port", type=click.IntRange(0, 65_535), default=9_001, show_default=True,
+              help="TCP port on 127.0.0.1; 0 picks a free one.")  # fmt: skip
+@click.option("--cpu-limiter", type=click.Choice(["auto", "cgroup", "delay", "none"]), default="auto", show_default=True,
+              help="How CPU is held to memory / 1769 of a core.")  # fmt: skip
+@click.option("--memory-limiter", type=click.Choice(["auto", "cgroup", "rss"]), default="auto", show_default=True,
+              help="How memory is held to the memory size.")  # fmt: skip
+@click.option("--account-concurrency", type=click.IntRange(1), default=1_000, show_default=True, metavar="N",
+              help="Concurrent executions of the account.")  # fmt: skip
+def command(port: int, cpu_limiter: str, memory_limiter: str, account_concurrency: int) -> int:
+    """Serve the embedded AWS-compatible endpoint by itself, on 127.0.0.1 only.
+
+    Works with the AWS CLI and the SDKs: functions that are created there run as real processes, with CPU and
+    memory in proportion to the memory size. Everything in it is gone when it ends (Ctrl-C).
+
+    \b
+    lambdatune local &
+    aws --endpoint-url http://127.0.0.1:9001 lambda list-functions
+    lambdatune run --endpoint-url http://127.0.0.1:9001 --function my-function
+    """  # noqa: D301  \b keeps click from joining the lines
+    return serve(
+        Options(
+            port=port,
+            cpu_limiter=cpu_limiter,
+            memory_limiter=memory_limiter,
+            account_concurrency=account_concurrency,
+        )
+    )

@@ -1,0 +1,49 @@
+"""``lambdatune run``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lambdatune.cli.headless import run_headless
+from lambdatune.cli.plan_options import plan_from, plan_options
+
+
+@click.command("run")
+@click.argument("profile", required=False)
+@plan_options
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+              help="Directory in which the run's directory is made. [default: the user's data directory]")  # fmt: skip
+@click.option(
+    "--json",
+    "json_file",
+    metavar="FILE",
+    help="Write run.json there as well; - is stdout, in place of the text.",
+)
+@click.option("--plain", is_flag=True, help="Narrate in lines, without a bar.")
+@click.option("--quiet", is_flag=True, help="Only the result, no narration.")
+@click.option("--yes", "assume_yes", is_flag=True, help="Do not ask before calls that cost money.")
+def command(
+    profile: str | None,
+    output: Path | None,
+    json_file: str | None,
+    plain: bool,
+    quiet: bool,
+    assume_yes: bool,
+    **options: Any,
+) -> int:
+    """Tune a function: measure memory sizes, recommend the cheapest that meets the targets.
+
+    PROFILE is a TOML run profile, or the name of a bundled one (quickstart, cold-starts). Every option of the
+    plan is also a key of the profile; an option wins over it.
+
+    The function itself is not touched: a clone is made, measured and deleted.
+
+    \b
+    Exit codes: 0 targets met (or none set), 2 usage, 3 no size meets the targets, 5 unproven,
+    6 invalid measurement, 7 AWS refused, 8 something could not be undone, 130/143 interrupted.
+    """  # noqa: D301  \b keeps click from joining the lines
+    plan = plan_from(profile, options)
+    return run_headless(plan, output=output, json_file=json_file, plain=plain, quiet=quiet, assume_yes=assume_yes)

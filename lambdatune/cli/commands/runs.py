@@ -1,0 +1,35 @@
+"""``lambdatune runs``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lambdatune.model.errors import LambdatuneError
+from lambdatune.session.run_directory import RunDirectory, default_output, list_runs
+
+
+@click.command("runs")
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+              help="Where runs are looked for. [default: the user's data directory]")  # fmt: skip
+def command(output: Path | None) -> None:
+    """List recorded runs, newest last."""
+    directory = output or default_output()
+    lines = [_line(run) for run in list_runs(directory)]
+    if not lines:
+        click.echo(f"no runs below {directory}", err=True)
+        return
+    widths = [max(len(fields[column]) for fields in lines) for column in range(3)]
+    for fields in lines:
+        padded = [field.ljust(width) for field, width in zip(fields[:3], widths, strict=True)]
+        click.echo("  ".join([*padded, fields[3]]))
+
+
+def _line(run: RunDirectory) -> tuple[str, str, str, str]:
+    try:
+        result = run.read()
+    except LambdatuneError as error:
+        return run.id, "?", "unreadable", error.message
+    sentence = result.recommendation.sentence
+    return run.id, result.function.name, result.status, sentence

@@ -1,0 +1,114 @@
+"""A session without a screen: question, signals, result on stdout, reports in files."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lambdatune.cli.narration import narration
+from lambdatune.model.errors import ExitCode, UsageError
+from lambdatune.reports.json_report import render_json
+from lambdatune.reports.text import render_text
+from lambdatune.session.run_directory import default_output
+from lambdatune.session.session import Session, exit_code
+
+if TYPE_CHECKING:
+    from lambdatune.cli.narration import BarNarration, PlainNarration
+    from lambdatune.model.plan import Plan
+    from lambdatune.model.result import RunResult
+    from lambdatune.session.plan_card import PlanCard
+
+_SIGNALS = {
+    signal.SIGINT: ExitCode.INTERRUPTED,
+    signal.SIGTERM: ExitCode.TERMINATED,
+    signal.SIGHUP: ExitCode.TERMINATED,
+}
+
+
+def run_headless(
+    plan: Plan, *, output: Path | None, json_file: str | None, plain: bool, quiet: bool, assume_yes: bool
+) -> ExitCode:
+    """Run `plan` to its end, print the result and return the exit code it means.
+
+    Raises:
+        LambdatuneError: when the run could not be made or undone.
+    """
+    _check_report_file(json_file)
+    watcher = narration(plain=plain, quiet=quiet)
+    session = Session(
+        plan,
+        output=output or default_output(),
+        observer=watcher,
+        confirm=lambda card: _confirm(card, watcher, assume_yes=assume_yes),
+    )
+    result, signalled = asyncio.run(_conduct(session, watcher))
+    if result is None:
+        watcher.narrate("nothing was changed and nothing was called")
+        return signalled or ExitCode.OK
+    _report(result, json_file)
+    if session.run_directory is not None:
+        watcher.narrate(f"recorded in {session.run_directory.path}")
+    if result.status == "interrupted" and signalled is not None:
+        return signalled
+    return exit_code(result)
+
+
+async def _conduct(
+    session: Session, watcher: PlainNarration | BarNarration
+) -> tuple[RunResult | None, ExitCode | None]:
+    loop = asyncio.get_running_loop()
+    received: list[ExitCode] = []
+
+    def on_signal(number: signal.Signals) -> None:
+        received.append(_SIGNALS[number])
+        if len(received) == 1:
+            watcher.narrate("stopping: waiting for calls in flight, then undoing (again to abandon the calls)")
+        session.stop(abandon=len(received) > 1)
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, on_signal, number)
+    try:
+        result = await session.run()
+    finally:
+        watcher.__exit__(None, None, None)
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+    return result, received[0] if received else None
+
+
+def _confirm(card: PlanCard, watcher: PlainNarration | BarNarration, *, assume_yes: bool) -> bool:
+    for line in card.lines():
+        watcher.narrate(line)
+    if card.costs_money and not assume_yes:
+        if not sys.stdin.isatty():
+            raise UsageError(
+                "this plan makes real calls on AWS, and there is no terminal to ask on",
+                hint="add --yes to go ahead",
+            )
+        if not click.confirm("Go ahead?", err=True):
+            return False
+    watcher.__enter__()
+    return True
+
+
+def _report(result: RunResult, json_file: str | None) -> None:
+    if json_file == "-":
+        click.echo(render_json(result), nl=False)
+        return
+    click.echo(render_text(result), nl=False)
+    if json_file is not None:
+        Path(json_file).write_text(render_json(result), encoding="utf-8")
+
+
+def _check_report_file(json_file: str | None) -> None:
+    """Find out before the first call that a report cannot be written, not after the last."""
+    if json_file in {None, "-"}:
+        return
+    path = Path(str(json_file))
+    if path.is_dir() or not path.parent.is_dir():
+        raise UsageError(f"--json: `{path}` cannot be written", hint="give a file in a directory that exists")

@@ -1,0 +1,216 @@
+"""The parent's side of the load: orders in, batches of invocation rows out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lambdatune.load.messages import (
+    Begin,
+    Configure,
+    Fault,
+    OrderDone,
+    Prepare,
+    Prepared,
+    Ready,
+    StopOrder,
+    UpdateCredentials,
+)
+from lambdatune.load.order import split_order
+from lambdatune.load.outcome import OrderOutcome, merge_outcomes
+from lambdatune.load.process import ShardProcess
+from lambdatune.model.errors import AwsRefused, LambdatuneError, UsageError
+from lambdatune.stats.rows import ROW_DTYPE
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from lambdatune.load.endpoint import Credentials, Endpoint
+    from lambdatune.load.messages import FromShard
+    from lambdatune.load.order import Order
+    from lambdatune.stats.rows import Rows
+
+_WAITING_FRAMES = 64
+_HEAD_START_NS = 2_000_000
+"""Between the parent's word and the start of the clocks, so that all shards start together."""
+
+_Frame = tuple[ShardProcess, "FromShard | bytes | None"]
+
+
+class LoadDriver:
+    """Load processes, to which orders are given one after another; made by `LoadDriver.start`.
+
+    Attributes:
+        last_outcome: of the last order that `run` ended; None before.
+    """
+
+    def __init__(self, shards: list[ShardProcess]) -> None:
+        self._shards = shards
+        self._frames: asyncio.Queue[_Frame] = asyncio.Queue(_WAITING_FRAMES)
+        self._readers = [asyncio.create_task(self._read(shard)) for shard in shards]
+        self._awaited: set[ShardProcess] = set()
+        self._dead: set[ShardProcess] = set()
+        self._running = False
+        self._stopped = False
+        self.last_outcome: OrderOutcome | None = None
+
+    @classmethod
+    @asynccontextmanager
+    async def start(cls, endpoint: Endpoint, credentials: Credentials, *, shards: int = 1) -> AsyncIterator[LoadDriver]:
+        """Start load processes, and end them with the context, whatever happens in it.
+
+        Args:
+            endpoint: where all orders go.
+            credentials: that calls are signed with.
+            shards: how many processes; one makes tens of thousands of calls per second.
+
+        Raises:
+            UsageError: when `shards` is below one.
+            LambdatuneError: when a process cannot be started.
+        """
+        if shards < 1:
+            raise UsageError(f"the load needs at least 1 shard, not {shards}", hint="leave --shards out")
+        processes: list[ShardProcess] = []
+        driver: LoadDriver | None = None
+        try:
+            for number in range(shards):
+                processes.append(await ShardProcess.start(number))  # noqa: PERF401  those before a failure are kept
+            for process in processes:
+                process.send(Configure(endpoint, credentials, process.number))
+                if not isinstance(await process.receive(), Ready):
+                    raise LambdatuneError(f"a load process could not start: it {await process.obituary()}")
+            driver = cls(processes)
+            yield driver
+        finally:
+            if driver is not None:
+                await driver._end_readers()
+            await asyncio.gather(*(process.close() for process in processes))
+
+    def stop(self) -> None:
+        """Make no new call; `run` ends as usual when the calls in flight have ended.
+
+        May be called at any time from the event loop, also from a signal handler that the loop runs.
+        """
+        self._stopped = True
+        for shard in self._awaited:
+            shard.send(StopOrder())
+
+    def update_credentials(self, credentials: Credentials) -> None:
+        """Sign every call from now on with `credentials`."""
+        for shard in self._shards:
+            shard.send(UpdateCredentials(credentials))
+
+    async def run(self, order: Order) -> AsyncIterator[Rows]:
+        """Carry out an order; yield its rows in batches, several times a second.
+
+        Each batch is a read-only structured array of `ROW_DTYPE`, shape ``(calls,)``, in the order in which
+        calls ended on a shard. When the iteration ended, `last_outcome` tells about the order. A caller that
+        leaves the iteration early stops the order; rows of calls that were in flight are lost then.
+
+        Raises:
+            UsageError: when the order cannot be carried out as it stands.
+            AwsRefused: when the endpoint cannot be reached.
+            LambdatuneError: when a load process died; the rows that arrived were yielded before.
+        """
+        if self._running:
+            raise UsageError("one order at a time: the order before is still running", hint="await its end")
+        self._running = True
+        self._stopped = False
+        try:
+            await self._discard_leftovers()
+            async for batch in self._carry_out(order):
+                yield batch
+        finally:
+            self._running = False
+            for shard in self._awaited:
+                shard.send(StopOrder())
+                shard.send(Begin(0))
+
+    async def _carry_out(self, order: Order) -> AsyncIterator[Rows]:
+        if self._dead:
+            raise LambdatuneError("a load process has died: no more orders can be carried out")
+        await self._prepare(order)
+        reports: list[OrderDone] = []
+        died_before = len(self._dead)
+        start_ns = time.time_ns() + _HEAD_START_NS
+        for shard in self._awaited:
+            shard.send(Begin(start_ns))
+        rows = 0
+        while self._awaited:
+            shard, message = await self._frames.get()
+            if message is None:
+                # The others end their part, so that what was measured is complete up to here.
+                self._bury(shard)
+                self.stop()
+            elif isinstance(message, bytes):
+                batch = np.frombuffer(message, ROW_DTYPE)
+                rows += len(batch)
+                yield batch
+            elif isinstance(message, OrderDone):
+                self._awaited.discard(shard)
+                reports.append(message)
+        complete = len(self._dead) == died_before
+        self.last_outcome = merge_outcomes(order.id, reports, complete=complete)
+        if not complete:
+            lost = order.calls - rows - self.last_outcome.unmade
+            raise LambdatuneError(
+                f"a load process {await self._obituaries()}; "
+                f"{rows} of {order.calls} calls were recorded, what became of up to {lost} others is not known",
+                hint="calls that were in flight may still have run; run it again",
+            )
+
+    async def _prepare(self, order: Order) -> None:
+        """Let every shard that takes part open its connections."""
+        preparing: set[ShardProcess] = set()
+        for shard, part in zip(self._shards, split_order(order, len(self._shards)), strict=True):
+            if part is not None:
+                shard.send(Prepare(part))
+                preparing.add(shard)
+        self._awaited = set(preparing)
+        fault: Fault | None = None
+        while preparing:
+            shard, message = await self._frames.get()
+            if message is None:
+                self._bury(shard)
+                raise LambdatuneError(f"a load process {await self._obituaries()}")
+            if isinstance(message, Fault):
+                fault = fault or message
+                self._awaited.discard(shard)
+            if isinstance(message, Fault | Prepared):
+                preparing.discard(shard)
+        if fault is not None:
+            raise AwsRefused(fault.message, hint=fault.hint)
+        if self._stopped:
+            self.stop()
+
+    async def _discard_leftovers(self) -> None:
+        """Wait until the shards have ended an order that the caller left early."""
+        while self._awaited:
+            shard, message = await self._frames.get()
+            if message is None:
+                self._bury(shard)
+            elif isinstance(message, OrderDone | Fault):
+                self._awaited.discard(shard)
+
+    def _bury(self, shard: ShardProcess) -> None:
+        self._awaited.discard(shard)
+        self._dead.add(shard)
+
+    async def _obituaries(self) -> str:
+        return ", another one ".join([await shard.obituary() for shard in self._dead])
+
+    async def _read(self, shard: ShardProcess) -> None:
+        """Pass on what a shard sends; None is the last of it."""
+        message: FromShard | bytes | None = b""
+        while message is not None:
+            message = await shard.receive()
+            await self._frames.put((shard, message))
+
+    async def _end_readers(self) -> None:
+        for reader in self._readers:
+            reader.cancel()
+        await asyncio.gather(*self._readers, return_exceptions=True)

@@ -1,0 +1,66 @@
+"""Prepared Invoke requests: bytes that are ready to send, signed again once a second."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import random
+from typing import TYPE_CHECKING
+
+import lambdatune
+from lambdatune.load.sigv4 import Signer, invoke_path
+
+if TYPE_CHECKING:
+    from lambdatune.load.endpoint import Credentials, Endpoint
+    from lambdatune.load.order import Order
+
+_NS_PER_S = 1_000_000_000
+_DRAWS = 1024
+
+
+class PreparedRequests:
+    """The requests of one order, one per payload."""
+
+    def __init__(self, endpoint: Endpoint, credentials: Credentials, order: Order) -> None:
+        path, query = invoke_path(order.function, order.qualifier)
+        target = f"{path}?{query}" if query else path
+        self._endpoint = endpoint
+        self._path, self._query = path, query
+        self._signed = {"host": endpoint.host_header}
+        head = f"POST {target} HTTP/1.1\r\nHost: {endpoint.host_header}\r\n"
+        if order.log_tail:
+            self._signed["x-amz-log-type"] = "Tail"
+            head += "X-Amz-Log-Type: Tail\r\n"
+        self._head = f"{head}User-Agent: lambdatune/{lambdatune.__version__}\r\n"
+        self._bodies = [payload.body for payload in order.payloads]
+        self._digests = [hashlib.sha256(body).hexdigest() for body in self._bodies]
+        self._weights = list(itertools.accumulate(payload.weight for payload in order.payloads))
+        self._random = random.Random(order.seed)  # noqa: S311  load, not secrets
+        self._draws: list[int] = []
+        self._ready: list[tuple[int, bytes]] = []
+        self.use(credentials)
+
+    def use(self, credentials: Credentials) -> None:
+        """Sign with `credentials` from now on."""
+        self._signer = Signer(credentials, self._endpoint.region, self._path, self._query, self._signed)
+        self._ready = [(-1, b"") for _ in self._bodies]
+
+    def next(self, now_ns: int) -> bytes:
+        """Return the bytes of the next call, signed in the second of Unix time `now_ns`."""
+        number = 0 if len(self._bodies) == 1 else self._draw()
+        signed_s, request = self._ready[number]
+        second = now_ns // _NS_PER_S
+        return request if signed_s == second else self._sign(number, second)
+
+    def _sign(self, number: int, second: int) -> bytes:
+        lines = self._signer.header_lines(self._digests[number], second)
+        body = self._bodies[number]
+        request = f"{self._head}{lines}Content-Length: {len(body)}\r\n\r\n".encode() + body
+        self._ready[number] = (second, request)
+        return request
+
+    def _draw(self) -> int:
+        """Draw a payload by weight; in blocks, because one draw at a time costs ten times as much."""
+        if not self._draws:
+            self._draws = self._random.choices(range(len(self._bodies)), cum_weights=self._weights, k=_DRAWS)
+        return self._draws.pop()

@@ -1,0 +1,1 @@
+"""Runtime clients that run inside an execution environment; they import nothing of lambdatune."""

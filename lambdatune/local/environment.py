@@ -1,0 +1,317 @@
+"""An execution environment: init, calls, and what becomes of them when the runtime misbehaves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import shutil
+import time
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from lambdatune.local import outcomes
+from lambdatune.local.capture import Capture
+from lambdatune.local.outcomes import Happening, Outcome
+from lambdatune.local.platform_log import Figures, platform_log
+from lambdatune.local.runtime_api import RuntimeApi
+from lambdatune.local.sandbox import Sandbox
+from lambdatune.local.variables import variables_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lambdatune.local.httpd import Request
+    from lambdatune.local.limits import Limits
+    from lambdatune.local.logstore import LogStore
+    from lambdatune.local.names import Naming
+    from lambdatune.local.options import Options
+    from lambdatune.local.records import Version
+    from lambdatune.local.runtimes import Runtimes
+
+_log = logging.getLogger(__name__)
+
+_PLATFORM_ERROR = re.compile(r"(?:Runtime|Function|Extension|Sandbox)\.[A-Za-z]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What every execution environment of one endpoint shares."""
+
+    options: Options
+    naming: Naming
+    limits: Limits
+    logs: LogStore
+    runtimes: Runtimes
+    directory: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a handler.
+
+    Attributes:
+        request_id: x-amzn-RequestId of the Invoke.
+        payload: the event, JSON.
+        arn: the function as it was invoked, with the qualifier.
+        trace_id: X-Amzn-Trace-Id of the Invoke, or None.
+        client_context: JSON, or None.
+    """
+
+    request_id: str
+    payload: bytes
+    arn: str
+    trace_id: str | None = None
+    client_context: str | None = None
+
+
+class Environment:
+    """One execution environment of one version; at most one call at a time.
+
+    Args:
+        services: what all environments share.
+        version: code and configuration.
+        name: unique name of its cage and directory.
+    """
+
+    def __init__(self, services: Services, version: Version, name: str) -> None:
+        self._services = services
+        self.version = version
+        self.name = name
+        self.idle_since_ns = 0
+        config = version.configuration
+        self._config = config
+        day = datetime.now(UTC).strftime("%Y/%m/%d")
+        self._stream = f"{day}/[{version.version}]{uuid.uuid4().hex}"
+        self._capture = Capture(services.logs, config.logging.group, self._stream)
+        self._lines = platform_log(config.logging.log_format, config.logging.system_level)
+        self._directory = services.directory / name
+        self._api: RuntimeApi | None = None
+        self._sandbox: Sandbox | None = None
+        self._starts = 0
+        self._ready = False
+        self._init_ms: float | None = None
+        self._waiting: asyncio.Future[Happening] | None = None
+        self._call: Call | None = None
+        self._deadline_ms = 0
+        self._dispatched_ns: int | None = None
+        self._cpu_before_ns = 0
+
+    async def initialise(self) -> None:
+        """Run the init phase. When it fails, the first call runs the init again, as on AWS."""
+        program = self._services.runtimes.program(self._config.runtime, self.version.package.root)
+        self._capture.platform(self._lines.init_start(program.version, program.note))
+        began_ns = time.monotonic_ns()
+        happening = await self._start(self._services.options.init_timeout_s)
+        init_ms = (happening.at_ns - began_ns) / 1e6
+        if happening.kind == "ready":
+            self._init_ms = init_ms
+        else:
+            await self._init_failed(happening, init_ms, "init")
+
+    async def invoke(self, call: Call) -> Outcome:
+        """Run one call and return what the client gets; never raises for what the handler does."""
+        self._capture.platform(self._lines.start(call.request_id, self.version.version))
+        began_ns = time.monotonic_ns()
+        self._dispatched_ns = None
+        timeout_s = float(self._config.timeout_s)
+        happening: Happening | None = None
+        suppressed = not self._ready
+        if suppressed:
+            happening = await self._start(timeout_s)
+            timeout_s -= (happening.at_ns - began_ns) / 1e9
+            if happening.kind != "ready":
+                await self._init_failed(happening, (happening.at_ns - began_ns) / 1e6, "invoke", close=False)
+        if happening is None or happening.kind == "ready":
+            happening = await self._serve(call, timeout_s)
+        began_ns = began_ns if suppressed or self._dispatched_ns is None else self._dispatched_ns
+        happening, duration_ms = await self._hold(happening, began_ns)
+        return await self._finish(call, happening, duration_ms)
+
+    async def close(self) -> None:
+        """End the process and remove everything of this environment."""
+        self._ready = False
+        await self._close_sandbox()
+        if self._directory.exists():
+            await asyncio.to_thread(shutil.rmtree, self._directory, ignore_errors=True)
+
+    # What the runtime does (RuntimeEvents).
+
+    def next_requested(self) -> None:
+        """The runtime asks for an event: the init is done, or a call waits for it."""
+        if not self._ready:
+            self._ready = True
+            if self._sandbox is not None:
+                self._sandbox.throttle()
+            self._happen(Happening("ready", time.monotonic_ns()))
+        elif self._call is not None and self._dispatched_ns is None:
+            self._dispatch(self._call)
+
+    def responded(self, request_id: str, request: Request) -> bool:
+        """The handler returned."""
+        kind = "too-large" if request.too_large else "response"
+        return self._ended(request_id, Happening(kind, time.monotonic_ns(), request.body, size=request.body_bytes))
+
+    def failed(self, request_id: str, request: Request) -> bool:
+        """The handler raised."""
+        error_type = request.headers.get("lambda-runtime-function-error-type")
+        return self._ended(request_id, Happening("error", time.monotonic_ns(), request.body, error_type=error_type))
+
+    def init_failed(self, request: Request) -> None:
+        """The runtime could not initialise."""
+        error_type = request.headers.get("lambda-runtime-function-error-type") or "Runtime.Unknown"
+        if _PLATFORM_ERROR.fullmatch(error_type) is None:
+            error_type = "Runtime.Unknown"
+        if not self._ready:
+            self._happen(Happening("init-error", time.monotonic_ns(), request.body, error_type=error_type))
+
+    def _exited(self, code: int) -> None:
+        self._ready = False
+        self._happen(Happening("exit", time.monotonic_ns(), code=code))
+
+    def _ended(self, request_id: str, happening: Happening) -> bool:
+        if self._call is None or self._call.request_id != request_id or self._dispatched_ns is None:
+            return False
+        self._happen(happening)
+        self._call = None
+        return True
+
+    def _happen(self, happening: Happening) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(happening)
+
+    # The steps of an init and of a call.
+
+    async def _start(self, limit_s: float) -> Happening:
+        """Start the process and wait until it is ready or has failed."""
+        await self._close_sandbox()
+        self._starts += 1
+        self._api = RuntimeApi(self)
+        address = await self._api.listen()
+        temporary = self._directory / "tmp"
+        temporary.mkdir(parents=True, exist_ok=True)
+        program = self._services.runtimes.program(self._config.runtime, self.version.package.root)
+        variables = variables_of(self.version, self._services.naming, program, address, self._stream, temporary)
+        self._waiting = asyncio.get_running_loop().create_future()
+        self._sandbox = Sandbox(
+            f"{self.name}.{self._starts}",
+            self._services.limits,
+            self._config.memory_mb,
+            on_output=self._capture.feed,
+            on_exit=self._exited,
+        )
+        try:
+            self._sandbox.spawn(program.command, variables, self.version.package.root)
+        except OSError as error:
+            return Happening("entrypoint", time.monotonic_ns(), str(error.strerror or error).lower().encode())
+        return await self._wait(limit_s)
+
+    async def _serve(self, call: Call, limit_s: float) -> Happening:
+        """Give the call to the runtime, which is ready or will be, and wait for its end."""
+        assert self._api is not None
+        assert self._sandbox is not None
+        self._waiting = asyncio.get_running_loop().create_future()
+        self._deadline_ms = int((time.time() + limit_s) * 1_000)
+        self._call = call
+        if self._api.waiting:
+            self._dispatch(call)
+        happening = await self._wait(max(limit_s, 0.0))
+        self._call = None
+        self._sandbox.drain()
+        return happening
+
+    def _dispatch(self, call: Call) -> None:
+        assert self._api is not None
+        assert self._sandbox is not None
+        headers = {
+            "Lambda-Runtime-Aws-Request-Id": call.request_id,
+            "Lambda-Runtime-Deadline-Ms": str(self._deadline_ms),
+            "Lambda-Runtime-Invoked-Function-Arn": call.arn,
+        }
+        if call.trace_id:
+            headers["Lambda-Runtime-Trace-Id"] = call.trace_id
+        if call.client_context:
+            headers["Lambda-Runtime-Client-Context"] = call.client_context
+        if self._services.limits.cpu == "delay":
+            self._cpu_before_ns = self._sandbox.cpu_ns(0)
+        self._dispatched_ns = time.monotonic_ns()
+        self._api.send_event(headers, call.payload)
+
+    async def _wait(self, limit_s: float) -> Happening:
+        """Return what happens first; the process is watched, not touched."""
+        assert self._waiting is not None
+        assert self._sandbox is not None
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(limit_s, lambda: self._happen(Happening("timeout", time.monotonic_ns())))
+        watch = None
+        if self._services.limits.memory == "rss":
+            watch = loop.create_task(self._sandbox.watch_memory())
+        try:
+            return await self._waiting
+        finally:
+            timer.cancel()
+            if watch is not None:
+                watch.cancel()
+                with suppress(asyncio.CancelledError):
+                    await watch
+
+    async def _hold(self, happening: Happening, began_ns: int) -> tuple[Happening, float]:
+        """Apply the delay model; return what happened by then, and the duration in milliseconds."""
+        elapsed_ns = happening.at_ns - began_ns
+        timeout_ns = self._config.timeout_s * 1_000_000_000
+        if self._services.limits.cpu == "delay" and happening.kind in {"response", "error", "too-large"}:
+            assert self._sandbox is not None
+            used_ns = max(self._sandbox.cpu_ns(elapsed_ns) - self._cpu_before_ns, 0)
+            end_ns = happening.at_ns + self._services.limits.delay_ns(used_ns, self._config.memory_mb)
+            late = end_ns - began_ns > timeout_ns
+            await asyncio.sleep((min(end_ns, began_ns + timeout_ns) - time.monotonic_ns()) / 1e9)
+            elapsed_ns = end_ns - began_ns
+            if late:
+                happening = Happening("timeout", began_ns + timeout_ns)
+        if happening.kind == "timeout":
+            elapsed_ns = timeout_ns
+        return happening, elapsed_ns / 1e6
+
+    async def _finish(self, call: Call, happening: Happening, duration_ms: float) -> Outcome:
+        assert self._sandbox is not None
+        oom = self._sandbox.out_of_memory()
+        outcome = outcomes.outcome_of(happening, call.request_id, self._config.timeout_s)
+        if outcome.sentence is not None:
+            fault = self._lines.fault(call.request_id, outcome.sentence, outcome.error_type or "")
+            self._capture.platform(fault)
+        figures = Figures(
+            call.request_id,
+            duration_ms,
+            self._config.memory_mb,
+            self._config.memory_mb if oom else self._sandbox.max_memory_mb(),
+            self._init_ms,
+            outcome.status,
+            "Runtime.OutOfMemory" if oom and outcome.ends_process else outcome.error_type,
+        )
+        self._init_ms = None
+        self._capture.platform(self._lines.end(figures))
+        if outcome.ends_process:
+            self._ready = False
+            await self._close_sandbox()
+        outcome.tail = self._capture.take_tail()
+        return outcome
+
+    async def _init_failed(self, happening: Happening, init_ms: float, phase: str, *, close: bool = True) -> None:
+        status = "timeout" if happening.kind == "timeout" else "error"
+        error_type = None if status == "timeout" else outcomes.error_type_of(happening)
+        self._capture.platform(self._lines.init_report(init_ms, phase, status, error_type))
+        if close:
+            self._ready = False
+            await self._close_sandbox()
+
+    async def _close_sandbox(self) -> None:
+        self._waiting = None
+        sandbox, self._sandbox = self._sandbox, None
+        if sandbox is not None:
+            await sandbox.close()
+        if self._api is not None:
+            self._api.close()
+            self._api = None

@@ -1,0 +1,176 @@
+"""All execution environments: which one serves a call, when a new one starts, and when they end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lambdatune.local.environment import Call, Environment, Services
+from lambdatune.local.errors import throttled
+from lambdatune.local.throttles import StartRate
+from lambdatune.model.quantities import cpu_share
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from lambdatune.local.capacity import Capacity
+    from lambdatune.local.outcomes import Outcome
+    from lambdatune.local.records import Function, Version
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class _Pool:
+    """The environments of one version; the one used last is used first."""
+
+    idle: list[Environment] = field(default_factory=list)
+    busy: set[Environment] = field(default_factory=set)
+    retired: bool = False
+
+
+class Fleet:
+    """Runs calls in execution environments.
+
+    Args:
+        services: what all environments share.
+        capacity: the honest gate.
+    """
+
+    def __init__(self, services: Services, capacity: Capacity) -> None:
+        self._services = services
+        self._capacity = capacity
+        self._pools: dict[tuple[str, str, str], _Pool] = {}
+        self._in_flight: dict[str, int] = {}
+        self._unreserved_in_flight = 0
+        self._start_rates: dict[str, StartRate] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._expiry: asyncio.TimerHandle | None = None
+        self._retired_busy: set[Environment] = set()
+        self.started = 0
+
+    @property
+    def alive(self) -> int:
+        """How many environments there are now."""
+        return sum(len(pool.idle) + len(pool.busy) for pool in self._pools.values())
+
+    async def invoke(self, function: Function, version: Version, call: Call, unreserved: int) -> tuple[Outcome, int]:
+        """Run one call; return its outcome and how long it queued for the host, in nanoseconds.
+
+        Args:
+            function: whose reserved concurrency counts.
+            version: what is called.
+            call: the call.
+            unreserved: concurrency that functions without a reservation share.
+
+        Raises:
+            ApiError: TooManyRequestsException with AWS's reason.
+        """
+        reserved = function.reserved is not None
+        self._admit(function, unreserved)
+        self._in_flight[function.name] = self._in_flight.get(function.name, 0) + 1
+        self._unreserved_in_flight += not reserved
+        try:
+            return await self._run(version, call)
+        finally:
+            self._in_flight[function.name] -= 1
+            self._unreserved_in_flight -= not reserved
+
+    def retire(self, function_name: str, keep: set[str]) -> None:
+        """End the environments of a function except those of revisions in `keep`, as soon as they are idle."""
+        for key, pool in list(self._pools.items()):
+            if key[0] == function_name and key[2] not in keep:
+                del self._pools[key]
+                pool.retired = True
+                for environment in pool.idle:
+                    self._background(environment.close())
+                self._retired_busy.update(pool.busy)
+                pool.idle.clear()
+
+    async def close(self) -> None:
+        """End every environment, busy or not."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+        everything = {e for pool in self._pools.values() for e in (*pool.idle, *pool.busy)}
+        self._pools.clear()
+        await asyncio.gather(*(environment.close() for environment in everything | self._retired_busy), *self._tasks)
+
+    async def _run(self, version: Version, call: Call) -> tuple[Outcome, int]:
+        key = (version.function_name, version.version, version.revision_id)
+        pool = self._pools.setdefault(key, _Pool())
+        queued_ns = 0
+        if pool.idle:
+            environment = pool.idle.pop()
+            pool.busy.add(environment)
+        else:
+            environment = self._new(version)
+            pool.busy.add(environment)
+            queued_ns = await self._initialise(environment)
+        share = cpu_share(version.configuration.memory_mb)
+        queued_ns += await self._capacity.acquire(share)
+        try:
+            return await environment.invoke(call), queued_ns
+        finally:
+            self._capacity.release(share)
+            self._give_back(pool, environment)
+
+    def _admit(self, function: Function, unreserved: int) -> None:
+        if function.reserved is not None:
+            if self._in_flight.get(function.name, 0) >= function.reserved:
+                raise throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
+        elif self._unreserved_in_flight >= unreserved:
+            raise throttled("ConcurrentInvocationLimitExceeded")
+
+    def _new(self, version: Version) -> Environment:
+        rate = self._start_rates.setdefault(version.function_name, StartRate())
+        if not rate.take():
+            raise throttled("ConcurrentInvocationLimitExceeded")
+        self.started += 1
+        return Environment(self._services, version, f"e{self.started}")
+
+    async def _initialise(self, environment: Environment) -> int:
+        weight = self._capacity.init_weight
+        queued_ns = await self._capacity.acquire(weight)
+        try:
+            await environment.initialise()
+        finally:
+            self._capacity.release(weight)
+        return queued_ns
+
+    def _give_back(self, pool: _Pool, environment: Environment) -> None:
+        pool.busy.discard(environment)
+        if pool.retired:
+            self._retired_busy.discard(environment)
+            self._background(environment.close())
+            return
+        environment.idle_since_ns = time.monotonic_ns()
+        pool.idle.append(environment)
+        if self._expiry is None:
+            self._schedule_expiry(self._services.options.idle_s)
+
+    def _schedule_expiry(self, delay_s: float) -> None:
+        self._expiry = asyncio.get_running_loop().call_later(delay_s, self._expire)
+
+    def _expire(self) -> None:
+        """End environments that have been idle for too long, and look again when the next one is due."""
+        self._expiry = None
+        now_ns = time.monotonic_ns()
+        idle_ns = int(self._services.options.idle_s * 1e9)
+        oldest_ns: int | None = None
+        for pool in self._pools.values():
+            # The list is in the order of use: the environments idle longest stand first.
+            while pool.idle and now_ns - pool.idle[0].idle_since_ns >= idle_ns:
+                self._background(pool.idle.pop(0).close())
+            if pool.idle:
+                since_ns = pool.idle[0].idle_since_ns
+                oldest_ns = since_ns if oldest_ns is None else min(oldest_ns, since_ns)
+        if oldest_ns is not None:
+            self._schedule_expiry((oldest_ns + idle_ns - now_ns) / 1e9)
+
+    def _background(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,69 @@
+"""What the endpoint can be told when it is started."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Options of the embedded endpoint.
+
+    Attributes:
+        port: TCP port on 127.0.0.1; 0 picks a free one.
+        exit_with_stdin: end when standard input reaches its end, so that a killed parent takes the endpoint along.
+        sweep: only remove what dead endpoints left behind, then exit.
+        cpu_limiter: auto, cgroup, delay or none.
+        memory_limiter: auto, cgroup or rss.
+        account_concurrency: executions at once over all functions; AWS's default is 1000.
+        region: region in ARNs.
+        account_id: account in ARNs.
+        period_us: CPU quota period in microseconds.
+        idle_s: seconds after which an unused execution environment ends.
+        settle_ms: how long Pending and InProgress last, in milliseconds.
+        init_timeout_s: limit of the init phase; AWS's is 10 s.
+        reserve_cores: cores kept free for the client and this server; fractions allowed.
+    """
+
+    port: int = 0
+    exit_with_stdin: bool = False
+    sweep: bool = False
+    cpu_limiter: str = "auto"
+    memory_limiter: str = "auto"
+    account_concurrency: int = 1_000
+    region: str = "us-east-1"
+    account_id: str = "123456789012"
+    period_us: int = 20_000
+    idle_s: float = 600.0
+    settle_ms: float = 100.0
+    init_timeout_s: float = 10.0
+    reserve_cores: float = 0.25
+
+
+def parse_options(argv: Sequence[str] | None = None) -> Options:
+    """Read the command line of ``python -m lambdatune.local``; exits with 2 on a usage error."""
+    parser = argparse.ArgumentParser(
+        prog="lambdatune local",
+        description="The embedded AWS-compatible Lambda endpoint, on 127.0.0.1 only.",
+    )
+    default = Options()
+    add = parser.add_argument
+    add("--port", type=int, default=default.port, help="TCP port; 0 picks a free one (default)")
+    add("--exit-with-stdin", action="store_true", help="end when standard input ends")
+    add("--sweep", action="store_true", help="only remove what dead endpoints left behind")
+    add("--cpu-limiter", choices=("auto", "cgroup", "delay", "none"), default=default.cpu_limiter)
+    add("--memory-limiter", choices=("auto", "cgroup", "rss"), default=default.memory_limiter)
+    add("--account-concurrency", type=int, default=default.account_concurrency, metavar="N")
+    add("--region", default=default.region, help=f"region in ARNs (default {default.region})")
+    add("--account-id", default=default.account_id, help="account in ARNs")
+    add("--period-us", type=int, default=default.period_us, help="CPU quota period (default 20000)")
+    add("--idle-s", type=float, default=default.idle_s, help="seconds before an idle environment ends")
+    add("--settle-ms", type=float, default=default.settle_ms, help="how long Pending and InProgress last")
+    add("--init-timeout-s", type=float, default=default.init_timeout_s, help="limit of the init phase")
+    add("--reserve-cores", type=float, default=default.reserve_cores, help="cores kept for client and server")
+    return Options(**vars(parser.parse_args(argv)))

@@ -1,0 +1,106 @@
+"""What the client of a call gets for what the runtime did: AWS's payloads and error types, word for word."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from lambdatune.local.runtime_api import MAX_RESPONSE_BYTES
+from lambdatune.local.sandbox import exit_sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """How an init or a call went on.
+
+    Attributes:
+        kind: ready, response, error, too-large, init-error, exit, entrypoint or timeout.
+        at_ns: when, on the monotonic clock.
+        body: what the runtime posted.
+        error_type: Lambda-Runtime-Function-Error-Type, or None.
+        code: return code of the process (exit); negative for a signal.
+        size: bytes of the response.
+    """
+
+    kind: str
+    at_ns: int
+    body: bytes = b""
+    error_type: str | None = None
+    code: int = 0
+    size: int = 0
+
+
+@dataclass(slots=True)
+class Outcome:
+    """The answer to an Invoke.
+
+    Attributes:
+        payload: body of the answer.
+        function_error: X-Amz-Function-Error, or None.
+        status: status of the REPORT line: success, error or timeout.
+        error_type: Error Type of the REPORT line, or None.
+        sentence: what the platform logs about the end of the runtime, or None.
+        ends_process: whether the process is not used again.
+        tail: the last 4 KB of the log.
+    """
+
+    payload: bytes
+    function_error: str | None = None
+    status: str = "success"
+    error_type: str | None = None
+    sentence: str | None = None
+    ends_process: bool = False
+    tail: bytes = b""
+
+
+def error_type_of(happening: Happening) -> str:
+    """Return AWS's error type for a failed init or an ended process."""
+    if happening.kind == "init-error":
+        return happening.error_type or "Runtime.Unknown"
+    return "Runtime.InvalidEntrypoint" if happening.kind == "entrypoint" else "Runtime.ExitError"
+
+
+def outcome_of(happening: Happening, request_id: str, timeout_s: int) -> Outcome:
+    """Return the answer for what happened to a call.
+
+    Args:
+        happening: how the call, or the init inside it, ended.
+        request_id: of the call.
+        timeout_s: the function's timeout in seconds.
+    """
+    match happening.kind:
+        case "response":
+            return Outcome(happening.body)
+        case "error":
+            handled = "Handled" if happening.error_type == "Handled" else "Unhandled"
+            return Outcome(happening.body, handled)
+        case "too-large":
+            message = (
+                f"Response payload size ({happening.size} bytes) exceeded maximum allowed payload size "
+                f"({MAX_RESPONSE_BYTES} bytes)."
+            )
+            kind = "Function.ResponseSizeTooLarge"
+            payload = json.dumps({"errorMessage": message, "errorType": kind}, separators=(",", ":")).encode()
+            return Outcome(payload, "Unhandled", "error", kind)
+        case "timeout":
+            sentence = f"Task timed out after {timeout_s}.00 seconds"
+            return _ended(request_id, "Sandbox.Timedout", sentence, "timeout")
+        case "init-error":
+            return Outcome(happening.body, "Unhandled", "error", error_type_of(happening), None, ends_process=True)
+        case "entrypoint":
+            reason = happening.body.decode()
+            missing = "no such file" in reason
+            sentence = (
+                "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"
+                if missing
+                else f"fork/exec /var/task/bootstrap: {reason}"
+            )
+            return _ended(request_id, "Runtime.InvalidEntrypoint", sentence, "error")
+        case _:
+            return _ended(request_id, "Runtime.ExitError", exit_sentence(happening.code), "error")
+
+
+def _ended(request_id: str, error_type: str, sentence: str, status: str) -> Outcome:
+    document = {"errorType": error_type, "errorMessage": f"RequestId: {request_id} Error: {sentence}"}
+    payload = json.dumps(document, separators=(",", ":")).encode()
+    return Outcome(payload, "Unhandled", status, error_type, sentence, ends_process=True)

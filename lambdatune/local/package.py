@@ -1,0 +1,154 @@
+"""Deployment packages: a zip is checked, kept for download, and unpacked once."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import io
+import shutil
+import stat
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from lambdatune.local.errors import ApiError, invalid
+
+MAX_UNZIPPED_BYTES = 262_144_000
+"""250 MB (AWS docs, "Lambda quotas")."""
+
+MAX_ZIPPED_BYTES = 52_428_800
+"""50 MB for direct upload (AWS docs, "Lambda quotas")."""
+
+_UNREADABLE = "Could not unzip uploaded file. Please check your file, then try to upload again."
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """One deployment package on disk.
+
+    Attributes:
+        sha256: base64 of the SHA-256 of the zip, as CodeSha256 has it.
+        size: bytes of the zip.
+        archive: the zip.
+        root: the directory it was unpacked to (LAMBDA_TASK_ROOT).
+    """
+
+    sha256: str
+    size: int
+    archive: Path
+    root: Path
+
+    @property
+    def key(self) -> str:
+        """Name of the package in file names and URLs."""
+        return self.root.name
+
+
+class PackageStore:
+    """Packages by content, below `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._packages: dict[str, Package] = {}
+        directory.mkdir(parents=True, exist_ok=True)
+
+    def add(self, zip_file_base64: object) -> Package:
+        """Check, keep and unpack the ZipFile member of a request.
+
+        Raises:
+            ApiError: InvalidParameterValueException when it is not a zip that can be unpacked safely;
+                RequestEntityTooLargeException when it is over 50 MB.
+        """
+        if not isinstance(zip_file_base64, str):
+            raise invalid("Please provide a source for function code.")
+        try:
+            content = base64.b64decode(zip_file_base64, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise invalid(_UNREADABLE) from error
+        if len(content) > MAX_ZIPPED_BYTES:
+            message = f"Request must be smaller than {MAX_ZIPPED_BYTES} bytes for the CreateFunction operation"
+            raise ApiError("RequestEntityTooLargeException", message, 413)
+        digest = hashlib.sha256(content)
+        key = digest.hexdigest()[:32]
+        if key not in self._packages:
+            archive, root = self._directory / f"{key}.zip", self._directory / key
+            _unpack(content, root)
+            archive.write_bytes(content)
+            sha256 = base64.b64encode(digest.digest()).decode()
+            self._packages[key] = Package(sha256, len(content), archive, root)
+        return self._packages[key]
+
+    def find(self, key: str) -> Package | None:
+        """Return the package of a key."""
+        return self._packages.get(key)
+
+    def keep_only(self, keys: set[str]) -> None:
+        """Remove the packages that no version refers to."""
+        for key in set(self._packages) - keys:
+            package = self._packages.pop(key)
+            package.archive.unlink(missing_ok=True)
+            shutil.rmtree(package.root, ignore_errors=True)
+
+
+def _unpack(content: bytes, root: Path) -> None:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = archive.infolist()
+            _check(members)
+            root.mkdir()
+            try:
+                for member in members:
+                    _write(archive, member, root)
+            except BaseException:
+                shutil.rmtree(root, ignore_errors=True)
+                raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
+        raise invalid(_UNREADABLE) from error
+
+
+def _check(members: list[zipfile.ZipInfo]) -> None:
+    if not any(not member.is_dir() for member in members):
+        raise invalid("Uploaded file must be a non-empty zip")
+    total = 0
+    for member in members:
+        path = PurePosixPath(member.filename.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or "\x00" in member.filename or ":" in path.parts[:1]:
+            raise invalid(f"{_UNREADABLE} Entry '{member.filename}' would be unpacked outside of the function.")
+        total += member.file_size
+    if total > MAX_UNZIPPED_BYTES:
+        raise invalid(f"Unzipped size must be smaller than {MAX_UNZIPPED_BYTES} bytes")
+
+
+def _write(archive: zipfile.ZipFile, member: zipfile.ZipInfo, root: Path) -> None:
+    target = root / member.filename
+    mode = member.external_attr >> 16
+    # Parents that are links would carry an entry out of the root; links are only made inside, so resolve and check.
+    if not (target.parent.resolve() == root.resolve() or root.resolve() in target.parent.resolve().parents):
+        raise invalid(f"{_UNREADABLE} Entry '{member.filename}' would be unpacked outside of the function.")
+    if member.is_dir():
+        target.mkdir(parents=True, exist_ok=True)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if stat.S_ISLNK(mode):
+        _link(archive.read(member).decode(), target, root)
+        return
+    if target.is_symlink():
+        target.unlink()
+    remaining = member.file_size
+    with archive.open(member) as source, target.open("wb") as sink:
+        while chunk := source.read(1 << 20):
+            remaining -= len(chunk)
+            if remaining < 0:
+                raise invalid(f"Unzipped size must be smaller than {MAX_UNZIPPED_BYTES} bytes")
+            sink.write(chunk)
+    # Permissions decide whether a bootstrap can be executed; group and others never write.
+    target.chmod((mode & 0o755) | 0o400 if mode else 0o644)
+
+
+def _link(text: str, target: Path, root: Path) -> None:
+    destination = (target.parent / text).resolve()
+    if root.resolve() not in (destination, *destination.parents):
+        raise invalid(f"{_UNREADABLE} Link '{target.name}' points outside of the function.")
+    target.symlink_to(text)

@@ -1,0 +1,169 @@
+"""From the members of a request to a Configuration, with AWS's sentences for what cannot be."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from lambdatune.local.errors import ApiError, invalid, not_implemented, validation
+from lambdatune.local.records import Configuration, Logging
+from lambdatune.local.runtimes import PROVIDED_RUNTIMES
+from lambdatune.local.variables import check_variables
+from lambdatune.model.quantities import MAX_MEMORY_MB, MIN_MEMORY_MB
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lambdatune.local.runtimes import Runtimes
+
+_ROLE = re.compile(r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+")
+_APPLICATION_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
+_SYSTEM_LEVELS = ("DEBUG", "INFO", "WARN")
+_MAX_TIMEOUT_S = 900
+_MAX_EPHEMERAL_MB = 10_240
+_UNSERVED = ("Layers", "FileSystemConfigs", "VpcConfig", "ImageConfig", "KMSKeyArn", "DeadLetterConfig")
+"""Members that would change what a call does and that this endpoint cannot honour; empty values are accepted."""
+
+
+def new_configuration(body: Mapping[str, Any], name: str, runtimes: Runtimes) -> Configuration:
+    """Read the members of CreateFunction.
+
+    Raises:
+        ApiError: for the first member that cannot be.
+    """
+    if body.get("PackageType", "Zip") != "Zip":
+        raise not_implemented("container images (PackageType Image)")
+    if not body.get("Role"):
+        raise validation("role", "null", "Member must not be null")
+    runtime = runtimes.check(body.get("Runtime"))
+    if not body.get("Handler") and runtime not in PROVIDED_RUNTIMES:
+        raise invalid("Runtime and Handler are mandatory parameters for functions created with deployment packages.")
+    start = Configuration(
+        runtime=runtime,
+        handler="",
+        role="",
+        description="",
+        timeout_s=3,
+        memory_mb=MIN_MEMORY_MB,
+        environment={},
+        ephemeral_mb=512,
+        tracing="PassThrough",
+        logging=Logging("Text", "INFO", "INFO", f"/aws/lambda/{name}"),
+    )
+    return changed_configuration(start, body, runtimes)
+
+
+def changed_configuration(config: Configuration, body: Mapping[str, Any], runtimes: Runtimes) -> Configuration:
+    """Apply the members of CreateFunction or UpdateFunctionConfiguration to `config`.
+
+    Raises:
+        ApiError: for the first member that cannot be.
+    """
+    _refuse_unserved(body)
+    changes: dict[str, Any] = {}
+    if body.get("Runtime") is not None:
+        changes["runtime"] = runtimes.check(body["Runtime"])
+    if body.get("Handler") is not None:
+        changes["handler"] = _text("handler", body["Handler"], 128)
+    if body.get("Role") is not None:
+        changes["role"] = _role(body["Role"])
+    if body.get("Description") is not None:
+        changes["description"] = _text("description", body["Description"], 256)
+    if body.get("Timeout") is not None:
+        changes["timeout_s"] = _number("timeout", body["Timeout"], 1, _MAX_TIMEOUT_S)
+    if body.get("MemorySize") is not None:
+        changes["memory_mb"] = _number("memorySize", body["MemorySize"], MIN_MEMORY_MB, MAX_MEMORY_MB)
+    if body.get("Environment") is not None:
+        changes["environment"] = check_variables(body["Environment"])
+    if body.get("EphemeralStorage") is not None:
+        size = body["EphemeralStorage"].get("Size")
+        changes["ephemeral_mb"] = _number("ephemeralStorage.size", size, 512, _MAX_EPHEMERAL_MB)
+    if body.get("TracingConfig") is not None:
+        mode = body["TracingConfig"].get("Mode", "PassThrough")
+        changes["tracing"] = _choice("tracingConfig.mode", mode, ("Active", "PassThrough"))
+    if body.get("LoggingConfig") is not None:
+        changes["logging"] = _logging(config.logging, body["LoggingConfig"])
+    return replace(config, **changes)
+
+
+def check_architecture(body: Mapping[str, Any], default: str = "x86_64") -> str:
+    """Return the architecture of CreateFunction or UpdateFunctionCode.
+
+    Raises:
+        ApiError: ValidationException when it is not one of x86_64 and arm64.
+    """
+    values = body.get("Architectures")
+    if not values:
+        return default
+    if len(values) != 1:
+        raise validation("architectures", values, "Member must have length less than or equal to 1")
+    return _choice("architectures", values[0], ("x86_64", "arm64"))
+
+
+def check_tags(value: object) -> dict[str, str]:
+    """Return the tags of a request.
+
+    Raises:
+        ApiError: InvalidParameterValueException when they are not at most 50 texts.
+    """
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise invalid("Tags must be a map of strings to strings.")
+    if len(value) > 50:
+        raise invalid("The number of tags exceeds the limit of 50.")
+    return dict(value)
+
+
+def _refuse_unserved(body: Mapping[str, Any]) -> None:
+    for member in _UNSERVED:
+        value = body.get(member)
+        if value and (not isinstance(value, dict) or any(value.values())):
+            raise invalid(f"The embedded lambdatune endpoint does not implement {member}.")
+    snap_start = body.get("SnapStart") or {}
+    if snap_start.get("ApplyOn", "None") != "None":
+        raise invalid("The embedded lambdatune endpoint does not implement SnapStart.")
+
+
+def _logging(current: Logging, value: Mapping[str, Any]) -> Logging:
+    log_format = _choice("loggingConfig.logFormat", value.get("LogFormat", current.log_format), ("Text", "JSON"))
+    levels = [value.get("ApplicationLogLevel"), value.get("SystemLogLevel")]
+    if log_format == "Text" and any(levels):
+        raise invalid(
+            "Cannot configure log level for text format functions. Use the JSON log format to set log levels."
+        )
+    application, system = levels[0] or current.application_level, levels[1] or current.system_level
+    return Logging(
+        log_format,
+        _choice("loggingConfig.applicationLogLevel", application, _APPLICATION_LEVELS),
+        _choice("loggingConfig.systemLogLevel", system, _SYSTEM_LEVELS),
+        _text("loggingConfig.logGroup", value.get("LogGroup", current.group), 512),
+    )
+
+
+def _role(value: object) -> str:
+    if not isinstance(value, str) or _ROLE.fullmatch(value) is None:
+        pattern = _ROLE.pattern
+        raise validation("role", value, f"Member must satisfy regular expression pattern: {pattern}")
+    return value
+
+
+def _text(path: str, value: object, longest: int) -> str:
+    if not isinstance(value, str) or len(value) > longest:
+        raise validation(path, value, f"Member must have length less than or equal to {longest}")
+    return value
+
+
+def _number(path: str, value: object, low: int, high: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ApiError("SerializationException", f"{path}: NUMBER_VALUE expected")
+    if value < low:
+        raise validation(path, value, f"Member must have value greater than or equal to {low}")
+    if value > high:
+        raise validation(path, value, f"Member must have value less than or equal to {high}")
+    return value
+
+
+def _choice(path: str, value: object, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise validation(path, value, f"Member must satisfy enum value set: [{', '.join(choices)}]")
+    return str(value)

@@ -1,0 +1,69 @@
+"""The invocation row: one call's outcome in fixed columns.
+
+Rows travel in batches as one numpy structured array of `INVOCATION_COLUMNS`; numpy itself is not imported
+here. Times are Unix nanoseconds of the client's clock; milliseconds come from the REPORT line as AWS printed
+them and are NaN where AWS printed none.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Start(IntEnum):
+    """How the execution environment of a call came to be (proven by the REPORT line)."""
+
+    UNKNOWN = 0
+    """No REPORT line was read."""
+    WARM = 1
+    """REPORT without Init Duration and without Restore Duration."""
+    COLD = 2
+    """REPORT with Init Duration, or an init that ran again inside the call."""
+    RESTORED = 3
+    """REPORT with Restore Duration: SnapStart."""
+
+
+class Status(IntEnum):
+    """What became of a call; every call ends in exactly one of these."""
+
+    OK = 0
+    FUNCTION_ERROR = 1
+    """The handler raised, or the runtime ended: HTTP 200 with X-Amz-Function-Error."""
+    TIMEOUT = 2
+    """Lambda ended the call: Task timed out."""
+    OUT_OF_MEMORY = 3
+    """The environment was killed at its memory limit."""
+    THROTTLED = 4
+    """HTTP 429; `error` holds AWS's Reason."""
+    REFUSED = 5
+    """Another HTTP 4xx; `error` holds AWS's error code."""
+    SERVICE_ERROR = 6
+    """HTTP 5xx; `error` holds AWS's error code."""
+    CONNECTION_ERROR = 7
+    """The connection could not be made, was reset, or ended before the answer began."""
+    TRUNCATED = 8
+    """The answer ended before its last byte."""
+    CLIENT_TIMEOUT = 9
+    """No answer within the client's own time limit."""
+
+
+INVOCATION_COLUMNS: tuple[tuple[str, str], ...] = (
+    ("cell", "<u2"),  # index into the plan's cells
+    ("shard", "<u2"),  # which load process sent it
+    ("order", "<u4"),  # which order of the session it belongs to
+    ("start", "u1"),  # Start
+    ("status", "u1"),  # Status
+    ("http_status", "<u2"),  # 0 when no answer came
+    ("intended_ns", "<i8"),  # when the schedule wanted it sent
+    ("sent_ns", "<i8"),  # when its first byte was handed to the kernel
+    ("first_byte_ns", "<i8"),  # arrival of the answer's first byte; 0 when none came
+    ("done_ns", "<i8"),  # arrival of the answer's last byte, or when the call was given up
+    ("duration_ms", "<f8"),
+    ("init_ms", "<f8"),
+    ("restore_ms", "<f8"),
+    ("billed_ms", "<f8"),
+    ("max_memory_used_mb", "<i4"),  # -1 when unknown
+    ("request_id", "S36"),
+    ("error", "S48"),  # error type, error code or throttle reason; empty when OK
+)
+"""Name and numpy type code of each column, little-endian wherever rows cross a process or a machine."""

@@ -1,0 +1,85 @@
+"""The plan: what to measure, under which targets, within which limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from lambdatune.model.memory import MemoryChoice
+    from lambdatune.model.target import Target
+
+Mode = Literal["invoke"]
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSource:
+    """Which function is tuned.
+
+    Attributes:
+        name: a function's name or ARN on AWS, or the path of a directory or zip that holds its code.
+        is_path: whether `name` is a path, whose function runs on the embedded endpoint.
+        runtime: AWS's runtime identifier; needed with a path.
+        handler: ``module.function``; needed with a path.
+        timeout_s: the function's timeout in seconds; used with a path.
+    """
+
+    name: str
+    is_path: bool = False
+    runtime: str | None = None
+    handler: str | None = None
+    timeout_s: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Hard limits over the whole run; None is unlimited."""
+
+    max_invocations: int | None = None
+    max_usd: float | None = None
+    max_minutes: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """One event that is sent, with its weight among the events of the plan."""
+
+    body: bytes
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to measure.
+
+    Attributes:
+        function: the function that is tuned.
+        memory: the memory sizes that may be tried.
+        targets: all must hold for a size to meet the plan; may be empty.
+        mode: invocation mode.
+        confidence: of the certificates and intervals, between 0.5 and 1.
+        concurrency: calls in flight (closed loop).
+        cold_starts: forced cold starts per size.
+        cold_rate: share of cold starts that the cost per million assumes; None: as a target-free default.
+        limits: hard limits over the whole run.
+        payloads: the events, at least one.
+        endpoint_url: an endpoint that speaks like AWS; None for AWS itself.
+        region: AWS region; None to take it from the environment.
+        aws_profile: name of a profile of the AWS configuration; None for the standard chain.
+        seed: of every random choice, so that a run can be repeated.
+    """
+
+    function: FunctionSource
+    memory: MemoryChoice
+    targets: tuple[Target, ...] = ()
+    mode: Mode = "invoke"
+    confidence: float = 0.95
+    concurrency: int = 1
+    cold_starts: int = 10
+    cold_rate: float = 0.01
+    limits: Limits = field(default_factory=Limits)
+    payloads: tuple[Payload, ...] = (Payload(b"{}"),)
+    endpoint_url: str | None = None
+    region: str | None = None
+    aws_profile: str | None = None
+    seed: int = 0

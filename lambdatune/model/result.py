@@ -1,0 +1,204 @@
+"""The result of a run: what run.json holds and what every report renders.
+
+Field names are the keys of run.json (schema ``lambdatune.run/1``). A figure that is not known is None, never
+zero or NaN.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+SCHEMA: Literal["lambdatune.run/1"] = "lambdatune.run/1"
+
+RunStatus = Literal["complete", "interrupted", "failed"]
+Verdict = Literal["meets", "misses", "unproven", "failed", "not-tried"]
+CertificateStatus = Literal["meets", "misses", "undecided"]
+RecommendationStatus = Literal["met", "missed", "unproven", "invalid", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Figures of one quantity in ms; percentiles by nearest rank (ceil(q n)), from the histogram.
+
+    Attributes:
+        count: how many values.
+        intervals: percentile name (``p95``) to [low, high] at the plan's confidence; a high end that the
+            data cannot bound is None.
+    """
+
+    count: int
+    min: float | None = None
+    mean: float | None = None
+    p50: float | None = None
+    p90: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    p99_9: float | None = None
+    max: float | None = None
+    intervals: dict[str, tuple[float, float | None]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class WarmStats:
+    """Warm calls of a cell."""
+
+    count: int
+    duration_ms: Stats
+    response_ms: Stats
+    service_ms: Stats
+    billed_ms_mean: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ColdStats:
+    """Cold calls of a cell; `duration_ms` is the handler's alone, `init_ms` the init's (or restore's)."""
+
+    count: int
+    init_ms: Stats
+    duration_ms: Stats
+    total_ms: Stats
+    response_ms: Stats
+    service_ms: Stats
+    billed_ms_mean: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """US dollars (CNY in China) per million calls; `blended` at the plan's cold rate."""
+
+    warm: float | None = None
+    cold: float | None = None
+    blended: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What the calls of a cell prove about one target.
+
+    Attributes:
+        target: the target, as text.
+        status: meets and misses are proven at `confidence`; undecided is neither.
+        confidence: of the statement, whatever the number of looks.
+        calls: calls that counted.
+        exceedances: calls over the threshold, errors and timeouts among them.
+    """
+
+    target: str
+    status: CertificateStatus
+    confidence: float
+    calls: int
+    exceedances: int
+
+
+@dataclass(frozen=True, slots=True)
+class CellResult:
+    """What was measured of one cell, and the verdict."""
+
+    function: str
+    memory_mb: int
+    architecture: str
+    runtime: str
+    mode: str
+    verdict: Verdict
+    invocations: int
+    errors: dict[str, int]
+    throttles: int
+    warm: WarmStats
+    cold: ColdStats
+    cost_usd_per_million: Cost
+    max_memory_used_mb: int | None
+    certificates: tuple[Certificate, ...]
+    histograms: dict[str, str]
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another size a user may prefer, and what it would change."""
+
+    memory_mb: int
+    cost_usd_per_million: float | None
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToBeSure:
+    """What it would about cost to prove what is unproven."""
+
+    invocations: int
+    usd: float
+    minutes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """The advice, in a sentence and in figures."""
+
+    status: RecommendationStatus
+    sentence: str
+    confidence: float
+    memory_mb: int | None = None
+    architecture: str | None = None
+    function: str | None = None
+    cost_usd_per_million: float | None = None
+    saving_percent: float | None = None
+    alternatives: tuple[Alternative, ...] = ()
+    to_be_sure: ToBeSure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionInfo:
+    """The function that is tuned, as it was found."""
+
+    name: str
+    arn: str
+    runtime: str
+    architecture: str
+    memory_mb: int
+
+
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """Whether the numbers describe the function, and what was seen of the generator and the host.
+
+    Attributes:
+        reasons: why the run is invalid; empty when it is valid.
+        notes: what a reader should know although the run is valid.
+        loop_lag_ms_p99: how late the generator read answers, worst order.
+        send_slip_ms_p99: how late the generator sent calls, worst order.
+        throttles: calls that AWS throttled.
+    """
+
+    valid: bool
+    reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    loop_lag_ms_p99: float | None = None
+    send_slip_ms_p99: float | None = None
+    throttles: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """What the run cost: calls, and dollars at the region's prices (what AWS would have billed)."""
+
+    usd: float
+    invocations: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """A run, whole: the contents of run.json."""
+
+    id: str
+    started: str
+    finished: str | None
+    status: RunStatus
+    function: FunctionInfo
+    plan: dict[str, Any]
+    environment: dict[str, Any]
+    validity: Validity
+    cells: tuple[CellResult, ...]
+    recommendation: Recommendation
+    spend: Spend
+    schema: Literal["lambdatune.run/1"] = SCHEMA

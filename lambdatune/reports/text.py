@@ -1,0 +1,103 @@
+"""The table and the sentence: the result as a person reads it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lambdatune.model.result import CellResult, RunResult, Stats
+
+_MARKS = {"meets": "✓", "misses": "✗", "unproven": "?", "failed": "!", "not-tried": "○"}
+_UNKNOWN = "-"
+_HEADERS = (
+    ("", "MB"),
+    ("cold", "n"), ("", "init p50"), ("", "p50"), ("", "p95"), ("", "p99"),
+    ("warm", "n"), ("", "p50"), ("", "p95"), ("", "p99"),
+    ("", "errors"), ("per 1M", "$"), ("", "verdict"),
+)  # fmt: skip
+
+
+def render_text(result: RunResult) -> str:
+    """Return the result as plain text: what was tuned, a line per size, and the advice."""
+    lines = [_title(result), ""]
+    lines += _table(result)
+    lines.append("")
+    legend = "ms; cold = init + handler"
+    if _has_unbounded(result):
+        legend += f"; + : these calls do not bound it from above at {result.recommendation.confidence:.0%} confidence"
+    lines.append(legend)
+    lines += [f"note: {note}" for note in result.validity.notes]
+    lines += [f"INVALID: {reason}" for reason in result.validity.reasons]
+    lines += [
+        f"{cell.memory_mb} MB failed: {cell.reason}"
+        for cell in result.cells
+        if cell.verdict == "failed" and cell.reason
+    ]
+    if result.status != "complete":
+        lines.append(f"status: {result.status}")
+    lines += ["", result.recommendation.sentence]
+    lines += [f"  or: {alternative.sentence}" for alternative in result.recommendation.alternatives]
+    return "\n".join(lines) + "\n"
+
+
+def _title(result: RunResult) -> str:
+    function = result.function
+    targets = " and ".join(result.plan.get("targets", [])) or "no target"
+    billed = f"${result.spend.usd:.4f}" + (" at AWS prices" if result.environment.get("embedded") else "")
+    runtime = f"{function.runtime}, " if function.runtime else ""
+    return (
+        f"{function.name} ({runtime}{function.architecture}), {targets}: "
+        f"{result.spend.invocations} calls, {billed}, run {result.id}"
+    )
+
+
+def _table(result: RunResult) -> list[str]:
+    best = result.recommendation.memory_mb
+    rows = [[header for _, header in _HEADERS]] + [_cells(cell, best=cell.memory_mb == best) for cell in result.cells]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADERS))]
+    widths = [max(width, len(group)) for width, (group, _) in zip(widths, _HEADERS, strict=True)]
+    return [_aligned([group for group, _ in _HEADERS], widths), *(_aligned(row, widths) for row in rows)]
+
+
+def _aligned(fields: Sequence[str], widths: Sequence[int]) -> str:
+    parts = [field.rjust(width) for field, width in zip(fields[:-1], widths[:-1], strict=True)]
+    return "  ".join([*parts, fields[-1]]).rstrip()
+
+
+def _cells(cell: CellResult, *, best: bool) -> list[str]:
+    cold, warm = cell.cold, cell.warm
+    cost = cell.cost_usd_per_million.blended
+    verdict = f"{_MARKS[cell.verdict]} {cell.verdict}" if cell.certificates or cell.verdict == "failed" else ""
+    return [
+        str(cell.memory_mb),
+        str(cold.count), _ms(cold.init_ms, "p50"),
+        _ms(cold.total_ms, "p50"), _ms(cold.total_ms, "p95"), _ms(cold.total_ms, "p99"),
+        str(warm.count), _ms(warm.duration_ms, "p50"), _ms(warm.duration_ms, "p95"), _ms(warm.duration_ms, "p99"),
+        str(sum(cell.errors.values()) + cell.throttles),
+        _UNKNOWN if cost is None else f"{cost:.2f}",
+        f"{verdict}  ★ best" if best else verdict,
+    ]  # fmt: skip
+
+
+def _ms(stats: Stats, percentile: str) -> str:
+    value: float | None = getattr(stats, percentile)
+    if value is None:
+        return _UNKNOWN
+    digits = 1 if value < 1_000 else 0
+    return f"{value:.{digits}f}{'+' if _unbounded(stats, percentile) else ''}"
+
+
+def _unbounded(stats: Stats, percentile: str) -> bool:
+    interval = stats.intervals.get(percentile)
+    return interval is not None and interval[1] is None
+
+
+def _has_unbounded(result: RunResult) -> bool:
+    return any(
+        _unbounded(stats, percentile)
+        for cell in result.cells
+        for stats in (cell.cold.init_ms, cell.cold.total_ms, cell.warm.duration_ms)
+        for percentile in ("p50", "p95", "p99")
+    )

@@ -1,0 +1,1 @@
+"""The conductor: plan -> prepare -> load -> decide -> restore; journal, recorder and run directory."""

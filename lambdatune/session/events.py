@@ -1,0 +1,45 @@
+"""What a surface may watch while a session runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A snapshot of a running session; a newer one replaces it.
+
+    Attributes:
+        step: what is being done, in a few words.
+        calls: calls made so far.
+        calls_expected: the number that `calls` is heading for, as far as is known now.
+        usd: what the calls would cost on AWS so far.
+        detail: the latest finding, in a few words.
+    """
+
+    step: str
+    calls: int
+    calls_expected: int
+    usd: float
+    detail: str = ""
+
+
+class Observer(Protocol):
+    """A surface that watches; it never blocks the session."""
+
+    def narrate(self, sentence: str) -> None:
+        """Tell that something happened."""
+
+    def progress(self, snapshot: Progress) -> None:
+        """Show where the session is."""
+
+
+class Silent:
+    """An observer that shows nothing."""
+
+    def narrate(self, sentence: str) -> None:
+        """Show nothing."""
+
+    def progress(self, snapshot: Progress) -> None:
+        """Show nothing."""

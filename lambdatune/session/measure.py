@@ -1,0 +1,225 @@
+"""The measuring: the search asks, the load driver calls, the recorder records, until a reason to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from lambdatune.load.order import Burst, ClosedLoop, Order, WeightedPayload
+from lambdatune.model.errors import AwsRefused
+from lambdatune.session.events import Progress
+from lambdatune.session.results import spend
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lambdatune.aws.clone import Clone, Version
+    from lambdatune.load.driver import LoadDriver
+    from lambdatune.load.order import Pacing
+    from lambdatune.model.plan import Plan
+    from lambdatune.recommend.evidence import CellEvidence
+    from lambdatune.recommend.search import Ask, Search
+    from lambdatune.session.events import Observer
+    from lambdatune.session.recorder import Recorder
+
+EndedBy = Literal["evidence", "limit", "interrupt"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a measurement ended, and what was seen of the generator.
+
+    Attributes:
+        ended_by: the search was satisfied, a limit was reached, or it was stopped.
+        ended_because: the limit, in words.
+        loop_lag_ms_p99: how late answers were read, worst order.
+        send_slip_ms_p99: how late calls were sent, worst order.
+    """
+
+    ended_by: EndedBy = "evidence"
+    ended_because: str | None = None
+    loop_lag_ms_p99: float | None = None
+    send_slip_ms_p99: float | None = None
+
+
+_BAD_SIZE = frozenset({"InvalidParameterValueException", "ValidationException"})
+_CLIENT_PATIENCE_S = 20.0
+"""Seconds over the function's own timeout after which a call is given up."""
+
+
+class Measurement:
+    """Serves the search's asks one after the other.
+
+    Args:
+        plan: limits, load and payloads.
+        evidence: one per cell.
+        search: which cell gets the next calls.
+        driver: the load driver, ready.
+        clone: where versions come from.
+        recorder: takes the rows.
+        observer: watches.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        evidence: Sequence[CellEvidence],
+        search: Search,
+        *,
+        driver: LoadDriver,
+        clone: Clone,
+        recorder: Recorder,
+        observer: Observer,
+    ) -> None:
+        self._plan = plan
+        self._evidence = evidence
+        self._search = search
+        self._driver = driver
+        self._clone = clone
+        self._recorder = recorder
+        self._observer = observer
+        self._versions: dict[int, Version] = {}
+        self._orders = 0
+        self._stopping = False
+        self.outcome = Outcome()
+
+    def stop(self, *, abandon: bool = False) -> None:
+        """End the measuring: nothing new is sent, calls in flight are awaited or abandoned. Safe at any time."""
+        self._end("interrupt", "interrupted")
+        if abandon:
+            self._driver.abandon()
+
+    async def run(self) -> None:
+        """Serve the search until it is satisfied, a limit is reached or `stop` is called."""
+        timer: asyncio.TimerHandle | None = None
+        minutes = self._plan.limits.max_minutes
+        if minutes is not None:
+            loop = asyncio.get_running_loop()
+            timer = loop.call_later(minutes * 60, self._end, "limit", f"the limit of {minutes:g} minutes")
+        try:
+            while not self._stopping:
+                asks = self._search.next_block(self._evidence)
+                if not asks:
+                    return
+                for ask in asks:
+                    if not self._stopping:
+                        await self._serve(ask)
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def _end(self, by: EndedBy, because: str) -> None:
+        if not self._stopping:
+            self._stopping = True
+            self.outcome = replace(self.outcome, ended_by=by, ended_because=because)
+        self._driver.stop()
+
+    async def _serve(self, ask: Ask) -> None:
+        cell = self._evidence[ask.cell]
+        calls = self._within_limits(ask)
+        if calls == 0:
+            return
+        try:
+            version = await self._version(ask)
+        except AwsRefused as error:
+            if error.code not in _BAD_SIZE:
+                raise
+            cell.failed_reason = error.message
+            self._observer.narrate(f"{cell.cell.memory_mb} MB is left out: {error.message}")
+            return
+        pacing: Pacing = Burst(calls) if ask.cold else ClosedLoop(self._plan.concurrency)
+        await self._send(ask, version, pacing, calls)
+
+    async def _send(self, ask: Ask, version: Version, pacing: Pacing, calls: int) -> None:
+        cell = self._evidence[ask.cell].cell
+        self._orders += 1
+        order = Order(
+            id=self._orders,
+            cell=ask.cell,
+            function=version.function,
+            qualifier=version.version,
+            payloads=tuple(WeightedPayload(payload.body, payload.weight) for payload in self._plan.payloads),
+            pacing=pacing,
+            calls=calls,
+            seed=self._plan.seed + self._orders,
+            timeout_s=self._clone.source.timeout_s + _CLIENT_PATIENCE_S,
+        )
+        self._show(f"{cell.memory_mb} MB, {'cold' if ask.cold else 'warm'}")
+        async for batch in self._driver.run(order):
+            self._recorder.record(batch, cold=ask.cold)
+            self._show(f"{cell.memory_mb} MB, {'cold' if ask.cold else 'warm'}")
+        self._note_generator()
+
+    async def _version(self, ask: Ask) -> Version:
+        """Return the version to call: a fresh one for cold starts, whose predecessor is deleted."""
+        present = self._versions.get(ask.cell)
+        if present is not None and not ask.cold:
+            return present
+        version = await self._clone.publish(self._evidence[ask.cell].cell.memory_mb)
+        self._versions[ask.cell] = version
+        if present is not None:
+            await self._clone.discard(present)
+        return version
+
+    def _within_limits(self, ask: Ask) -> int:
+        """Return how many of the asked calls the limits leave room for, and end the run when none."""
+        limits, calls = self._plan.limits, ask.calls
+        if limits.max_invocations is not None:
+            calls = min(calls, limits.max_invocations - self._recorder.calls)
+            if calls <= 0:
+                self._end("limit", f"the limit of {limits.max_invocations} calls")
+                return 0
+        if limits.max_usd is not None:
+            room_usd = limits.max_usd - spend(self._evidence).usd
+            calls = min(calls, math.floor(room_usd / self._dearest_call_usd(ask)))
+            if calls <= 0:
+                self._end("limit", f"the limit of ${limits.max_usd:g}")
+                return 0
+        return calls
+
+    def _dearest_call_usd(self, ask: Ask) -> float:
+        """Return what a call of this cell costs at the most, as far as is known.
+
+        Before the first call of a cell that is the most that AWS could bill: the function's timeout and the
+        longest init that AWS allows.
+        """
+        cell = self._evidence[ask.cell]
+        seen = cell.dearest_call_usd()
+        if seen is not None:
+            return seen
+        longest_ms = (self._clone.source.timeout_s + _LONGEST_INIT_S) * 1000
+        return cell.tariff.per_million(longest_ms, cell.cell.memory_mb) / 1e6
+
+    def _note_generator(self) -> None:
+        outcome = self._driver.last_outcome
+        if outcome is None:
+            return
+        self.outcome = replace(
+            self.outcome,
+            loop_lag_ms_p99=_worse(self.outcome.loop_lag_ms_p99, outcome.receive_lag_ms_p99),
+            send_slip_ms_p99=_worse(self.outcome.send_slip_ms_p99, outcome.send_delay_ms_p99),
+        )
+
+    def _show(self, step: str) -> None:
+        verdicts = [f"{cell.cell.memory_mb} MB {cell.verdict}" for cell in self._evidence if cell.decided]
+        self._observer.progress(
+            Progress(
+                step=step,
+                calls=self._recorder.calls,
+                calls_expected=max(self._search.calls_expected(self._evidence), self._recorder.calls),
+                usd=spend(self._evidence).usd,
+                detail=", ".join(verdicts),
+            )
+        )
+
+
+_LONGEST_INIT_S = 10.0
+"""AWS's limit of the init phase of an on-demand function."""
+
+
+def _worse(present: float | None, new: float | None) -> float | None:
+    if new is None:
+        return present
+    return new if present is None else max(present, new)

@@ -1,0 +1,78 @@
+"""What a plan will do and about what it will cost, before it does anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lambdatune.aws.clone import log_group_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lambdatune.model.cell import Cell
+    from lambdatune.recommend.evidence import CellEvidence
+    from lambdatune.recommend.search import Search
+    from lambdatune.session.subject import Subject
+
+ASSUMED_BILLED_MS = 100.0
+"""No call has been made yet, so its time is not known: dollars are shown for this billed time per call."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanCard:
+    """A plan as it is shown before it starts.
+
+    Attributes:
+        function: name of the function.
+        place: where it runs.
+        sizes_mb: sizes that are tried.
+        calls: about how many calls, if each verdict comes as soon as it can.
+        usd_per_100ms: dollars of all calls if each were billed 100 ms.
+        costs_money: whether the calls are real calls on AWS.
+        changes: every change that will be made, and how it is undone.
+    """
+
+    function: str
+    place: str
+    sizes_mb: tuple[int, ...]
+    calls: int
+    usd_per_100ms: float
+    costs_money: bool
+    changes: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        """Return the card as lines of text."""
+        sizes = ", ".join(map(str, self.sizes_mb))
+        lines = [
+            f"tuning {self.function} {self.place} at {sizes} MB",
+            f"about {self.calls} calls"
+            + (f", about ${self.usd_per_100ms:.4f} for each 100 ms that a call is billed" if self.costs_money else
+               "; nothing is billed: they run on this machine"),
+        ]  # fmt: skip
+        lines += [f"change: {change}" for change in self.changes]
+        if self.costs_money:
+            lines.append("the calls are real: whatever the function does (writes, mails, payments), it does")
+        return lines
+
+
+def plan_card(
+    cells: Sequence[Cell], evidence: Sequence[CellEvidence], search: Search, *, subject: Subject, clone: str
+) -> PlanCard:
+    """Return the card of a plan for a function that was found; nothing has been measured yet."""
+    calls = search.calls_expected(evidence)
+    per_call_usd = [cell.tariff.per_million(ASSUMED_BILLED_MS, cell.cell.memory_mb) / 1e6 for cell in evidence]
+    endpoint_url = subject.place.endpoint_url
+    place = f"at {endpoint_url}" if endpoint_url else f"in {subject.place.region}"
+    return PlanCard(
+        function=subject.description.name,
+        place="on the embedded endpoint" if subject.embedded else place,
+        sizes_mb=tuple(cell.memory_mb for cell in cells),
+        calls=calls,
+        usd_per_100ms=calls * sum(per_call_usd) / len(per_call_usd),
+        costs_money=subject.costs_money,
+        changes=(
+            f"create function {clone}, a clone with a published version per size; deleted at the end",
+            f"its log group {log_group_of(clone)}; deleted at the end",
+        ),
+    )

@@ -1,0 +1,97 @@
+"""The recorder: rows go to the files of the run directory as they come, and to the evidence."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from lambdatune.session.row_file import HEADER, format_rows
+from lambdatune.stats.histogram import LatencyHistogram
+from lambdatune.stats.hlog import HlogWriter
+from lambdatune.stats.rows import clock_ms, is_cold, is_warm
+from lambdatune.stats.summary import described
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from lambdatune.model.cell import Cell
+    from lambdatune.model.target import ClockName
+    from lambdatune.recommend.evidence import CellEvidence
+    from lambdatune.session.run_directory import RunDirectory
+    from lambdatune.stats.rows import Rows
+
+_CLOCKS: tuple[ClockName, ...] = ("duration", "response", "service")
+_LATENESS_S = 2
+"""Seconds after which a second's histogram is written: batches come several times a second, in order."""
+
+
+class Recorder:
+    """Writes invocations.csv and latency.hlog; use as a context manager.
+
+    Args:
+        run: whose files.
+        cells: what the rows' cell column points into.
+        evidence: one per cell; takes in the rows.
+    """
+
+    def __init__(self, run: RunDirectory, cells: Sequence[Cell], evidence: Sequence[CellEvidence]) -> None:
+        self._cells = cells
+        self._evidence = evidence
+        self._rows_file = run.rows_path.open("a", encoding="utf-8")
+        self._hlog_file = run.histogram_path.open("a", encoding="ascii")
+        self._hlog: HlogWriter | None = None
+        self._seconds: dict[int, dict[str, LatencyHistogram]] = defaultdict(dict)
+        self._rows_file.write(HEADER)
+        self._rows_file.flush()
+        self.calls = 0
+
+    def __enter__(self) -> Self:
+        """Begin recording."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Write what is left and close the files."""
+        self._write_seconds(before=None)
+        self._rows_file.close()
+        self._hlog_file.close()
+
+    def record(self, rows: Rows, *, cold: bool) -> None:
+        """Take in a batch; `cold` says whether its calls were sent to start cold."""
+        if len(rows) == 0:
+            return
+        self._rows_file.write(format_rows(rows, self._cells))
+        self._rows_file.flush()
+        self.calls += len(rows)
+        for index in np.unique(rows["cell"]).tolist():
+            self._evidence[index].add(rows[rows["cell"] == index], cold=cold)
+        self._add_to_seconds(rows)
+        self._write_seconds(before=int(rows["done_ns"].max() // 1_000_000_000) - _LATENESS_S)
+
+    def _add_to_seconds(self, rows: Rows) -> None:
+        if self._hlog is None:
+            self._hlog = HlogWriter(self._hlog_file, start_s=float(rows["intended_ns"].min()) / 1e9)
+        done_s = rows["done_ns"] // 1_000_000_000
+        for start, mask in (("warm", is_warm(rows)), ("cold", is_cold(rows))):
+            counted = mask & described(rows)
+            for second, index in np.unique(
+                np.stack([done_s[counted], rows["cell"][counted].astype(np.int64)]), axis=1
+            ).T.tolist():
+                chosen = rows[counted & (done_s == second) & (rows["cell"] == index)]
+                for clock in _CLOCKS:
+                    tag = f"{self._cells[index].tag}.{start}.{clock}"
+                    histogram = self._seconds[second].setdefault(tag, LatencyHistogram())
+                    histogram.record_ms(clock_ms(chosen, clock))
+
+    def _write_seconds(self, before: int | None) -> None:
+        if self._hlog is None:
+            return
+        for second in sorted(self._seconds):
+            if before is not None and second >= before:
+                break
+            for tag, histogram in sorted(self._seconds.pop(second).items()):
+                self._hlog.write(histogram, start_s=float(second), end_s=float(second + 1), tag=tag)

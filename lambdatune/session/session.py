@@ -1,0 +1,159 @@
+"""The conductor: plan -> price and show -> prepare -> measure -> decide -> restore."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+from lambdatune.aws.clone import Clone, clone_name, log_group_of
+from lambdatune.load.driver import LoadDriver
+from lambdatune.load.endpoint import Credentials, endpoint_from_region, endpoint_from_url
+from lambdatune.model.cell import Cell
+from lambdatune.model.errors import ExitCode
+from lambdatune.pricing.cost import Tariff
+from lambdatune.recommend.evidence import gather
+from lambdatune.recommend.search import BlockSearch
+from lambdatune.recommend.sizes import spread_sizes
+from lambdatune.session.events import Silent
+from lambdatune.session.journal import Change
+from lambdatune.session.measure import Measurement, Outcome
+from lambdatune.session.plan_card import plan_card
+from lambdatune.session.recorder import Recorder
+from lambdatune.session.restore import undo
+from lambdatune.session.results import Facts, compose
+from lambdatune.session.run_directory import OwedUndo, RunDirectory, new_run_id
+from lambdatune.session.subject import find_subject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from lambdatune.model.plan import Plan
+    from lambdatune.model.result import RunResult, RunStatus
+    from lambdatune.recommend.evidence import CellEvidence
+    from lambdatune.recommend.search import Search
+    from lambdatune.session.events import Observer
+    from lambdatune.session.plan_card import PlanCard
+    from lambdatune.session.subject import Subject
+
+
+class Session:
+    """One run of a plan.
+
+    Args:
+        plan: what to measure.
+        output: directory in which the run's directory is made.
+        observer: watches.
+        confirm: is shown the card before anything is changed; False ends the session with nothing done.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        output: Path,
+        observer: Observer | None = None,
+        confirm: Callable[[PlanCard], bool] = lambda _: True,
+    ) -> None:
+        self.plan = plan
+        self.observer: Observer = observer or Silent()
+        self.run_directory: RunDirectory | None = None
+        self._output = output
+        self._confirm = confirm
+        self._measurement: Measurement | None = None
+        self._stop_asked = asyncio.Event()
+
+    def stop(self, *, abandon: bool = False) -> None:
+        """End the run early: what was measured is kept, what was changed is undone.
+
+        Args:
+            abandon: give up the calls in flight instead of waiting for them.
+        """
+        self._stop_asked.set()
+        if self._measurement is not None:
+            self._measurement.stop(abandon=abandon)
+
+    async def run(self) -> RunResult | None:
+        """Run the plan; return its result, or None when it was not confirmed.
+
+        Raises:
+            LambdatuneError: what went wrong; everything measured is in the run directory by then, and
+                everything changed is undone, unless it is NotUndone.
+        """
+        plan, started = self.plan, dt.datetime.now(dt.UTC)
+        async with AsyncExitStack() as stack:
+            subject = await find_subject(plan, stack)
+            description, run_id = subject.description, new_run_id(started)
+            cells = [
+                Cell(description.name, size, description.architecture, description.runtime, plan.mode)
+                for size in spread_sizes(plan.memory)
+            ]
+            tariff = Tariff.of(subject.access.region, description.architecture, description.ephemeral_storage_mb)
+            evidence = gather(cells, plan, tariff)
+            search = BlockSearch(plan, len(cells), cold_batch=subject.cold_batch)
+            clone = Clone(subject.access, clone_name(description.name, run_id), description)
+            card = plan_card(cells, evidence, search, subject=subject, clone=clone.name)
+            if self._stop_asked.is_set() or not self._confirm(card):
+                return None
+            run = self.run_directory = RunDirectory.create(self._output, run_id)
+            facts = Facts.of(run_id, started, subject)
+            # Until the run has ended its file says "interrupted": that is what it is if it ends here.
+            run.write(compose(plan, evidence, facts, "interrupted", Outcome()))
+            try:
+                await self._measure(run, clone, subject, evidence, search)
+            except BaseException:
+                run.write(compose(plan, evidence, facts.finished_now(), "failed", self._outcome()))
+                raise
+            else:
+                status: RunStatus = "interrupted" if self._stop_asked.is_set() else "complete"
+                result = compose(plan, evidence, facts.finished_now(), status, self._outcome())
+                run.write(result)
+                return result
+            finally:
+                await undo(run, subject.access, self.observer)
+                OwedUndo().settle(run)
+
+    async def _measure(
+        self,
+        run: RunDirectory,
+        clone: Clone,
+        subject: Subject,
+        evidence: Sequence[CellEvidence],
+        search: Search,
+    ) -> None:
+        OwedUndo().note(run)
+        run.journal.intend(Change("create-log-group", log_group_of(clone.name), subject.place))
+        run.journal.intend(Change("create-function", clone.name, subject.place))
+        self.observer.narrate(f"cloning {subject.description.name} as {clone.name}")
+        await clone.create(run.id)
+        keys = await subject.access.keys()
+        region, url = subject.place.region, subject.place.endpoint_url
+        endpoint = endpoint_from_url(url, region) if url else endpoint_from_region(region)
+        credentials = Credentials(keys.access_key_id, keys.secret_access_key, keys.session_token)
+        async with LoadDriver.start(endpoint, credentials) as driver:
+            with Recorder(run, [cell.cell for cell in evidence], evidence) as recorder:
+                self._measurement = Measurement(
+                    self.plan, evidence, search,
+                    driver=driver, clone=clone, recorder=recorder, observer=self.observer,
+                )  # fmt: skip
+                if self._stop_asked.is_set():
+                    self._measurement.stop()
+                await self._measurement.run()
+
+    def _outcome(self) -> Outcome:
+        return self._measurement.outcome if self._measurement else Outcome()
+
+
+def exit_code(result: RunResult) -> ExitCode:
+    """Return the exit code that a run's result means."""
+    if result.status == "interrupted":
+        return ExitCode.INTERRUPTED
+    return {
+        "met": ExitCode.OK,
+        "none": ExitCode.OK,
+        "missed": ExitCode.TARGET_MISSED,
+        "unproven": ExitCode.UNPROVEN,
+        "invalid": ExitCode.INVALID,
+    }[result.recommendation.status]

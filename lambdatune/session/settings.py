@@ -1,0 +1,288 @@
+"""Settings: one table of what a plan can be told, by a run profile or by options, and the way to a Plan.
+
+Every option of `run` is also a key of a profile, under the same name; the table makes both.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from lambdatune.model.errors import LambdatuneError, UsageError, did_you_mean
+from lambdatune.model.memory import parse_memory
+from lambdatune.model.plan import FunctionSource, Limits, Payload, Plan
+from lambdatune.model.quantities import parse_share
+from lambdatune.model.target import parse_target
+from lambdatune.session.samples import SAMPLE_PREFIX, find_sample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+Kind = Literal["text", "texts", "integer", "number"]
+
+DEFAULT_MEMORY = "128-3008"
+_MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
+"""AWS's limit of a synchronous invocation's payload."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One thing a plan can be told.
+
+    Attributes:
+        name: key in a profile; with two dashes before it, the option.
+        kind: what its value is; ``texts`` may be given more than once.
+        metavar: how the help names the value.
+        help: what it means, for the help.
+        low: the least value, for numbers.
+        high: the largest value, for numbers.
+    """
+
+    name: str
+    kind: Kind
+    metavar: str
+    help: str
+    low: float | None = None
+    high: float | None = None
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "function", "text", "NAME|ARN|PATH",
+        "The function to tune. A path (directory or zip) runs on the embedded endpoint; "
+        "sample:NAME is a bundled one.",
+    ),
+    Setting("runtime", "text", "RUNTIME", "Runtime of a function given as a path, for example python3.12."),
+    Setting("handler", "text", "HANDLER", "Handler of a function given as a path, for example app.handler."),
+    Setting("timeout", "integer", "SECONDS", "Timeout of a function given as a path. [default: 60]", 1, 900),
+    Setting(
+        "memory", "text", "SIZES",
+        f"Memory sizes in MB: a list (128,512,1024) or a range (128-3008). [default: {DEFAULT_MEMORY}]",
+    ),
+    Setting(
+        "target", "texts", "TARGET",
+        "Latency target, [warm|cold|all.][duration|response|service.]pNN<=TIME, for example 'p95<=200ms'. "
+        "Repeatable: all must hold.",
+    ),
+    Setting("confidence", "number", "SHARE", "Confidence of the answer. [default: 0.95]", 0.5, 0.999999),
+    Setting("cold-rate", "text", "SHARE", "Share of cold starts that the cost per million assumes. [default: 1%]"),
+    Setting("concurrency", "integer", "N", "Calls in flight. [default: 1]", 1, 10_000),
+    Setting("cold-starts", "integer", "N", "Cold starts forced per size. [default: 10]", 0, 10_000),
+    Setting("payload", "texts", "JSON|@FILE[:WEIGHT]", "The event to send. Repeatable with weights. [default: {}]"),
+    Setting("max-invocations", "integer", "N", "End the run after N calls.", 1),
+    Setting("max-usd", "number", "X", "End the run before its calls have cost X dollars.", 0.0),
+    Setting("max-minutes", "number", "M", "End the run after M minutes.", 0.0),
+    Setting("endpoint-url", "text", "URL", "An endpoint that speaks like AWS, for example that of `lambdatune local`."),
+    Setting("region", "text", "REGION", "AWS region. [default: as the AWS CLI finds it]"),
+    Setting("aws-profile", "text", "NAME", "Profile of the AWS configuration. [default: the standard chain]"),
+    Setting("seed", "integer", "N", "Seed of every random choice. [default: 0]", 0),
+)  # fmt: skip
+
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A value and where it came from.
+
+    Attributes:
+        value: checked to be of the setting's kind.
+        origin: how an error names it: ``--memory``, or ``profile `ci.toml`, key `memory```.
+        directory: what relative paths in the value are relative to.
+    """
+
+    value: Any
+    origin: str
+    directory: Path
+
+
+def check_kind(name: str, value: object, origin: str) -> Any:
+    """Return `value` if it is of the kind of setting `name`; a single text counts as a list of one.
+
+    Raises:
+        UsageError: naming the setting, what was expected and what was given.
+    """
+    setting = _BY_NAME[name]
+    if setting.kind in {"text", "texts"}:
+        return _checked_text(setting, value, origin)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise UsageError(f"{origin}: expected a number, not {_shown(value)}", hint=setting.help)
+    if setting.kind == "integer" and not float(value).is_integer():
+        raise UsageError(f"{origin}: expected a whole number, not {value}", hint=f"for example {round(value)}")
+    too_low = setting.low is not None and value < setting.low
+    if too_low or (setting.high is not None and value > setting.high):
+        bounds = f"at least {setting.low:g}" + (f" and at most {setting.high:g}" if setting.high else "")
+        end = setting.low if too_low else setting.high
+        raise UsageError(f"{origin}: {value:g} is out of range: expected {bounds}", hint=f"the nearest is {end:g}")
+    return int(value) if setting.kind == "integer" else float(value)
+
+
+def check_name(name: str, origin: str) -> None:
+    """Check that there is a setting `name`.
+
+    Raises:
+        UsageError: with the nearest one.
+    """
+    if name not in _BY_NAME:
+        raise UsageError(f"{origin}: there is no key `{name}`", hint=did_you_mean(name, _BY_NAME))
+
+
+def build_plan(given: Mapping[str, Given]) -> Plan:
+    """Return the plan that the given settings describe; what is not given has its default.
+
+    Raises:
+        UsageError: naming the option or the profile's key that is wrong.
+    """
+    reader = _Reader(given)
+    if "function" not in given:
+        raise UsageError(
+            "no function is given: expected --function, or the key `function` in the profile",
+            hint="--function NAME for one on AWS, --function PATH for code on this machine, or `lambdatune demo`",
+        )
+    targets = reader.read("target", lambda texts: tuple(parse_target(text) for text in texts), ())
+    return Plan(
+        function=_function(reader, given),
+        memory=reader.read("memory", parse_memory, parse_memory(DEFAULT_MEMORY)),
+        targets=targets,
+        confidence=reader.value("confidence", 0.95),
+        concurrency=reader.value("concurrency", 1),
+        cold_starts=reader.value("cold-starts", 10),
+        cold_rate=reader.read("cold-rate", parse_share, 0.01),
+        limits=Limits(
+            reader.value("max-invocations", None),
+            reader.value("max-usd", None),
+            reader.value("max-minutes", None),
+        ),
+        payloads=_payloads(given.get("payload")),
+        endpoint_url=reader.value("endpoint-url", None),
+        region=reader.value("region", None),
+        aws_profile=reader.value("aws-profile", None),
+        seed=reader.value("seed", 0),
+    )
+
+
+class _Reader:
+    """Reads given settings; what a parser says is wrong is said of where the value came from."""
+
+    def __init__(self, given: Mapping[str, Given]) -> None:
+        self._given = given
+
+    def value(self, name: str, default: Any) -> Any:
+        return self._given[name].value if name in self._given else default
+
+    def read(self, name: str, parse: Callable[[Any], Any], default: Any) -> Any:
+        if name not in self._given:
+            return default
+        given = self._given[name]
+        try:
+            return parse(given.value)
+        except LambdatuneError as error:
+            raise UsageError(f"{given.origin}: {error.message}", hint=error.hint) from error
+
+
+def _function(reader: _Reader, given: Mapping[str, Given]) -> FunctionSource:
+    function = given["function"]
+    text: str = function.value
+    if text.startswith(SAMPLE_PREFIX):
+        return reader.read("function", find_sample, None)  # type: ignore[no-any-return]
+    path = (function.directory / text).resolve()
+    names_a_path = "/" in text or text.endswith(".zip") or text in {".", ".."}
+    if not path.exists() or not (names_a_path or path.is_dir() or path.suffix == ".zip"):
+        if names_a_path:
+            raise UsageError(f"{function.origin}: path `{text}` does not exist", hint=f"it was looked for at {path}")
+        _refuse_path_settings(given, text)
+        return FunctionSource(text)
+    missing = [name for name in ("runtime", "handler") if name not in given]
+    if missing:
+        needs = " and ".join(f"--{name}" for name in missing)
+        raise UsageError(
+            f"{function.origin}: `{text}` is code on this machine, which also needs {needs}",
+            hint="for example --runtime python3.12 --handler app.handler",
+        )
+    if "endpoint-url" in given:
+        raise UsageError(
+            f"{given['endpoint-url'].origin}: a function given as a path runs on an embedded endpoint of its own",
+            hint="leave the endpoint out, or create the function there and give its name",
+        )
+    return FunctionSource(
+        str(path), is_path=True, runtime=given["runtime"].value, handler=given["handler"].value,
+        timeout_s=reader.value("timeout", 60),
+    )  # fmt: skip
+
+
+def _refuse_path_settings(given: Mapping[str, Given], function: str) -> None:
+    for name in ("runtime", "handler", "timeout"):
+        if name in given:
+            raise UsageError(
+                f"{given[name].origin}: only a function given as a path takes it, and `{function}` is not a path",
+                hint="the clone runs with what the function has on AWS",
+            )
+
+
+_WEIGHTED = re.compile(r"(?P<what>.*):(?P<weight>\d+(?:\.\d+)?|\.\d+)", re.DOTALL)
+
+
+def _payloads(given: Given | None) -> tuple[Payload, ...]:
+    if given is None:
+        return (Payload(b"{}"),)
+    return tuple(_payload(text, given) for text in given.value)
+
+
+def _payload(text: str, given: Given) -> Payload:
+    weight = 1.0
+    if text.startswith("@"):
+        weighted = _WEIGHTED.fullmatch(text)
+        name = text
+        if weighted and not (given.directory / text[1:]).exists():
+            name, weight = weighted["what"], float(weighted["weight"])
+        path = given.directory / name[1:]
+        try:
+            body = path.read_bytes()
+        except OSError as error:
+            raise UsageError(f"{given.origin}: file `{path}` cannot be read: {error.strerror}") from error
+    else:
+        body = text.encode()
+        if not _is_json(body):
+            weighted = _WEIGHTED.fullmatch(text)
+            if weighted is None or not _is_json(weighted["what"].encode()):
+                raise UsageError(
+                    f"{given.origin}: payload is not JSON",
+                    hint="quote it as in --payload '{\"id\": 1}', or use @FILE",
+                )
+            body, weight = weighted["what"].encode(), float(weighted["weight"])
+    if len(body) > _MAX_PAYLOAD_BYTES:
+        raise UsageError(f"{given.origin}: payload has {len(body)} bytes: a synchronous call takes 6 MB at the most")
+    if weight <= 0:
+        raise UsageError(f"{given.origin}: weight {weight:g} is not above zero", hint="leave the payload out")
+    return Payload(body, weight)
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        json.loads(body)
+    except ValueError:
+        return False
+    return True
+
+
+def _checked_text(setting: Setting, value: object, origin: str) -> str | list[str]:
+    if setting.name == "memory" and isinstance(value, list):
+        value = ",".join(map(str, value))
+    if setting.name in {"memory", "cold-rate"} and isinstance(value, (int, float)) and not isinstance(value, bool):
+        value = str(value)
+    if setting.kind == "text":
+        if isinstance(value, str):
+            return value
+        raise UsageError(f"{origin}: expected a text, not {_shown(value)}", hint=setting.help)
+    values = [value] if isinstance(value, str) else value
+    if isinstance(values, (list, tuple)) and all(isinstance(item, str) for item in values):
+        return [str(item) for item in values]
+    raise UsageError(f"{origin}: expected a text or a list of texts, not {_shown(value)}", hint=setting.help)
+
+
+def _shown(value: object) -> str:
+    names = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "a table"}
+    return names.get(type(value), type(value).__name__)

@@ -1,0 +1,105 @@
+"""What is tuned, and where: a function on AWS, on an endpoint that speaks like it, or code on this machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lambdatune.aws.access import AwsAccess, is_loopback
+from lambdatune.aws.deploy import create_from_path
+from lambdatune.aws.functions import describe_function
+from lambdatune.model.errors import UsageError
+from lambdatune.session.embedded import EmbeddedEndpoint, host_facts
+from lambdatune.session.journal import Place
+
+if TYPE_CHECKING:
+    from contextlib import AsyncExitStack
+
+    from lambdatune.aws.functions import FunctionDescription
+    from lambdatune.model.plan import FunctionSource, Plan
+
+_COLD_BATCH = 10
+"""Cold starts forced at once on AWS: one burst on a fresh version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A function that was found, and the way to it.
+
+    Attributes:
+        access: clients of its account and region.
+        description: the function as it was found.
+        place: where changes are made, for the journal.
+        embedded: whether it runs on the run's own embedded endpoint.
+        host: what an embedded endpoint says of its host; None on AWS.
+    """
+
+    access: AwsAccess
+    description: FunctionDescription
+    place: Place
+    embedded: bool
+    host: dict[str, Any] | None
+
+    @property
+    def costs_money(self) -> bool:
+        """Whether calls are billed: not on an embedded endpoint."""
+        return self.host is None
+
+    @property
+    def cold_batch(self) -> int:
+        """How many cold starts to force at once: on an embedded endpoint no more than its cores."""
+        return _COLD_BATCH if self.host is None else max(int(self.host.get("cores", 1)), 1)
+
+
+async def find_subject(plan: Plan, stack: AsyncExitStack) -> Subject:
+    """Return the function that `plan` names; what has to be closed afterwards goes onto `stack`.
+
+    Code on this machine is created as a function on an embedded endpoint that is started for it.
+
+    Raises:
+        LambdatuneError: when the function does not exist, may not be read or cannot be created.
+    """
+    source = plan.function
+    if not source.is_path:
+        access = await stack.enter_async_context(
+            AwsAccess(region=plan.region, aws_profile=plan.aws_profile, endpoint_url=plan.endpoint_url)
+        )
+        description = await describe_function(access, source.name)
+        host = await host_facts(plan.endpoint_url) if plan.endpoint_url and is_loopback(plan.endpoint_url) else None
+        place = Place(access.region, plan.endpoint_url, plan.aws_profile)
+        return Subject(access, description, place, embedded=False, host=host)
+    endpoint = await EmbeddedEndpoint.start()
+    stack.push_async_callback(endpoint.stop)
+    access = await stack.enter_async_context(
+        AwsAccess(region=plan.region or "us-east-1", endpoint_url=endpoint.endpoint_url)
+    )
+    description = await _deploy(access, source)
+    place = Place(access.region, endpoint.endpoint_url, embedded_pid=endpoint.pid)
+    host = await host_facts(endpoint.endpoint_url)
+    return Subject(access, description, place, embedded=True, host=host)
+
+
+async def _deploy(access: AwsAccess, source: FunctionSource) -> FunctionDescription:
+    assert source.runtime is not None
+    assert source.handler is not None
+    path = Path(source.name)
+    name = _function_name(path)
+    await create_from_path(
+        access,
+        name=name,
+        path=path,
+        runtime=source.runtime,
+        handler=source.handler,
+        timeout_s=source.timeout_s,
+    )
+    return await describe_function(access, name)
+
+
+def _function_name(path: Path) -> str:
+    """Return a function's name made of a path's last part."""
+    stem = path.stem if path.is_file() else path.name
+    name = "".join(character if character.isalnum() or character in "-_" else "-" for character in stem)[:40]
+    if not name.strip("-"):
+        raise UsageError(f"`{path}` gives no name for the function", hint="rename the directory")
+    return name

@@ -1,0 +1,1 @@
+"""Pure numbers: histograms, certificates and intervals made from invocation rows."""

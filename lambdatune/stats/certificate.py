@@ -1,0 +1,180 @@
+"""Certificates: an anytime-valid test of "at most a share p0 of the calls exceeds the threshold".
+
+"pNN <= T" holds exactly when the rate pi at which calls exceed T is at most p0 = 1 - NN/100. After n calls
+with s exceedances, each alternative rate p_j has the likelihood ratio
+
+    L_j = (p_j / p0)^s ((1 - p_j) / (1 - p0))^(n - s)
+
+and the e-value of one side is the weighted mean of its L_j. With all p_j < p0 it is a supermartingale of
+start 1 whenever pi >= p0, so by Ville's inequality it reaches 1/alpha with probability at most alpha,
+*however often one looks*; the target is then certified. With all p_j > p0 the same holds whenever pi <=
+p0, and the target is refuted. (Ville 1939; Howard & Ramdas, "Sequential estimation of quantiles with
+applications to A/B testing and best-arm identification", Bernoulli 28(3), 2022.)
+
+**How the error is spent.** Each side has the whole alpha = 1 - confidence. That is no double spending:
+only one of the two statements is false for any true rate, so the probability of a false statement of
+either kind is at most alpha.
+
+The calls must be exchangeable under the boundary rate; calls that share an execution environment are
+positively correlated, and load must be spread over many environments (reference: Woodruff intervals show
+when it is not).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lambdatune.model.result import CertificateStatus
+
+_MEETS_ODDS = (0.0, 0.1, 0.25, 0.4, 0.6, 0.8)
+_MEETS_WEIGHTS = (0.45, 0.15, 0.12, 0.12, 0.10, 0.06)
+_MISSES_ODDS = (1.25, 1.6, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0)
+_MISSES_WEIGHTS = (0.08, 0.14, 0.16, 0.16, 0.14, 0.12, 0.10, 0.10)
+"""Alternatives as multiples of the odds p0 / (1 - p0), so that they are rates for every p0, and their
+weights.
+
+Any choice is valid; it only decides which true rates are settled quickly. A rate of zero gets most weight:
+it is the usual case of a size that meets its target with room to spare.
+"""
+
+
+class _Side:
+    """The e-process of one side.
+
+    Args:
+        exceedance: p0.
+        odds: alternatives as multiples of the odds of p0.
+        weights: of the alternatives, summing to 1.
+    """
+
+    def __init__(self, exceedance: float, odds: tuple[float, ...], weights: tuple[float, ...]) -> None:
+        alternative_odds = np.array(odds) * (exceedance / (1 - exceedance))
+        rates = alternative_odds / (1 + alternative_odds)
+        with np.errstate(divide="ignore"):
+            self._if_exceeds = np.log(rates / exceedance)
+        self._if_within = np.log((1 - rates) / (1 - exceedance))
+        self._log_weights = np.log(weights)
+
+    def log_e(self, calls: NDArray[np.float64], exceedances: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the natural logarithm of the e-value at each pair of counts, the shape of `calls`."""
+        within = (calls - exceedances)[:, None]
+        # A rate of zero has log ratio minus infinity, times no exceedance: that product is 0, not NaN.
+        some = exceedances[:, None] > 0
+        at_exceedances = np.where(some, np.where(some, exceedances[:, None], 1.0) * self._if_exceeds, 0.0)
+        terms = self._log_weights + at_exceedances + within * self._if_within
+        greatest = terms.max(axis=1)
+        return np.asarray(greatest + np.log(np.exp(terms - greatest[:, None]).sum(axis=1)))
+
+
+def _sides(exceedance: float, confidence: float) -> tuple[_Side, _Side, float]:
+    if not 0 < exceedance < 1:
+        raise ValueError(f"exceedance {exceedance} is not between 0 and 1")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence {confidence} is not between 0 and 1")
+    meets = _Side(exceedance, _MEETS_ODDS, _MEETS_WEIGHTS)
+    misses = _Side(exceedance, _MISSES_ODDS, _MISSES_WEIGHTS)
+    return meets, misses, -math.log1p(-confidence)
+
+
+class SequentialTest:
+    """Whether calls prove that a target is met or missed, looking after every one of them.
+
+    Once decided the test stays decided; calls seen later are counted, and change the e-values only.
+
+    Args:
+        exceedance: p0, the share of calls that may exceed the threshold, 0.05 for p95.
+        confidence: probability, at least, that neither statement is ever made falsely.
+
+    Raises:
+        ValueError: when an argument is not between 0 and 1.
+
+    Attributes:
+        exceedance: p0.
+        confidence: as given.
+        calls: calls seen.
+        exceedances: calls among them that exceeded.
+        status: ``meets``, ``misses`` or ``undecided``.
+        decided_at: number of calls at which it was decided; None before.
+        log_e_meets: natural logarithm of the e-value against "the target is missed", after all calls.
+        log_e_misses: natural logarithm of the e-value against "the target is met", after all calls.
+    """
+
+    def __init__(self, exceedance: float, confidence: float) -> None:
+        self._meets, self._misses, self._log_threshold = _sides(exceedance, confidence)
+        self.exceedance = exceedance
+        self.confidence = confidence
+        self.calls = 0
+        self.exceedances = 0
+        self.status: CertificateStatus = "undecided"
+        self.decided_at: int | None = None
+        self.log_e_meets = 0.0
+        self.log_e_misses = 0.0
+
+    def update(self, exceeds: NDArray[np.bool_]) -> None:
+        """Look at further calls one by one, in their order.
+
+        Args:
+            exceeds: whether each call exceeded, shape ``(n,)``; n may be zero.
+        """
+        if not len(exceeds):
+            return
+        calls = self.calls + np.arange(1, len(exceeds) + 1, dtype=np.float64)
+        exceedances = self.exceedances + np.cumsum(exceeds, dtype=np.float64)
+        log_e_meets = self._meets.log_e(calls, exceedances)
+        log_e_misses = self._misses.log_e(calls, exceedances)
+        if self.status == "undecided":
+            crossed = np.maximum(log_e_meets, log_e_misses) >= self._log_threshold
+            if crossed.any():
+                first = int(np.argmax(crossed))
+                self.status = "meets" if log_e_meets[first] >= self._log_threshold else "misses"
+                self.decided_at = self.calls + first + 1
+        self.calls += len(exceeds)
+        self.exceedances = int(exceedances[-1])
+        self.log_e_meets = float(log_e_meets[-1])
+        self.log_e_misses = float(log_e_misses[-1])
+
+
+_MAX_CALLS = 10**9
+
+
+def expected_calls(exceedance: float, confidence: float, assumed_rate: float) -> float:
+    """Return about how many calls, from the first one, decide a target if calls exceed at `assumed_rate`.
+
+    The fluid approximation: after n calls exactly ``assumed_rate * n`` have exceeded, and the e-value of the
+    side that is true reaches its threshold once. ``math.inf`` when that never happens: the rate is too near
+    to `exceedance` to be told from it.
+
+    Args:
+        exceedance: p0, the share of calls that may exceed the threshold.
+        confidence: of the certificate.
+        assumed_rate: share of calls that exceeds, 0 to 1.
+
+    Raises:
+        ValueError: when an argument is out of its range.
+    """
+    if not 0 <= assumed_rate <= 1:
+        raise ValueError(f"rate {assumed_rate} is not between 0 and 1")
+    meets, misses, log_threshold = _sides(exceedance, confidence)
+    side = meets if assumed_rate < exceedance else misses
+
+    def reached(calls: int) -> bool:
+        counts = np.array([float(calls)])
+        return bool(side.log_e(counts, counts * assumed_rate)[0] >= log_threshold)
+
+    high = 1
+    while not reached(high):
+        high *= 2
+        if high > _MAX_CALLS:
+            return math.inf
+    low = high // 2
+    # Past the start the e-value grows along the line, so the first crossing is found by halving.
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if reached(middle) else (middle, high)
+    return float(high)

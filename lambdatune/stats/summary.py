@@ -1,0 +1,127 @@
+"""The figures of a cell, from its rows.
+
+**Which calls are described.** Calls that returned a result, and calls that were cut off by a time limit
+(Lambda's or the client's), at the time at which they were cut off: leaving those out would make a slow
+function look fast. Calls that failed in another way are counted elsewhere, because the time until a
+failure is not a latency.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lambdatune.model.invocation import Status
+from lambdatune.model.result import ColdStats, Stats, WarmStats
+from lambdatune.stats import histogram as histograms
+from lambdatune.stats.intervals import percentile_interval
+from lambdatune.stats.rows import clock_ms, is_cold, is_warm
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from lambdatune.model.target import ClockName
+    from lambdatune.stats.histogram import LatencyHistogram
+    from lambdatune.stats.rows import Mask, Rows
+
+PERCENTILES = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p99_9": 99.9}
+"""Percentiles of `Stats`, by the name of their field."""
+
+_DESCRIBED = (Status.OK, Status.TIMEOUT, Status.CLIENT_TIMEOUT)
+
+
+def nearest_rank(values: NDArray[np.float64], quantile: float) -> float:
+    """Return the value of rank ``ceil(quantile * n)``, the smallest for a quantile of 0.
+
+    Raises:
+        ValueError: when there are no values or `quantile` is not between 0 and 1.
+    """
+    if not len(values) or not 0 <= quantile <= 1:
+        raise ValueError(f"{len(values)} values have no quantile {quantile}")
+    rank = histograms.nearest_rank(100 * quantile, len(values))
+    return float(np.partition(values, rank - 1)[rank - 1])
+
+
+def described(rows: Rows) -> Mask:
+    """Mark the calls whose times are described, shape ``(len(rows),)``; see the module's text."""
+    return np.isin(rows["status"], _DESCRIBED)
+
+
+def histogram_of(rows: Rows, clock: ClockName) -> LatencyHistogram:
+    """Return the histogram of the described calls of `rows` on one clock, without those it does not know."""
+    return histograms.LatencyHistogram(_known(clock_ms(rows[described(rows)], clock)))
+
+
+def summarise(values_ms: ArrayLike, confidence: float) -> Stats:
+    """Return the figures of latencies in ms, any shape, with intervals at `confidence`.
+
+    The figures are those of the histogram, so that a report and the histogram in it agree.
+    """
+    return summarise_histogram(histograms.LatencyHistogram(values_ms), confidence)
+
+
+def summarise_histogram(histogram: LatencyHistogram, confidence: float) -> Stats:
+    """Return the figures of a histogram, with intervals at `confidence`; ``Stats(count=0)`` when empty."""
+    if not histogram.count:
+        return Stats(count=0)
+    values = histogram.percentiles_ms(PERCENTILES.values())
+    intervals = {
+        name: percentile_interval(histogram, percentile / 100, confidence)
+        for name, percentile in PERCENTILES.items()
+    }
+    return Stats(
+        count=histogram.count,
+        min=histogram.min_ms,
+        mean=histogram.mean_ms,
+        max=histogram.max_ms,
+        intervals=intervals,
+        **dict(zip(PERCENTILES, values, strict=True)),
+    )
+
+
+def warm_stats(rows: Rows, confidence: float) -> WarmStats:
+    """Return the figures of the warm calls among the rows of a cell."""
+    calls = rows[is_warm(rows) & described(rows)]
+    return WarmStats(
+        count=len(calls),
+        duration_ms=_clock_stats(calls, "duration", confidence),
+        response_ms=_clock_stats(calls, "response", confidence),
+        service_ms=_clock_stats(calls, "service", confidence),
+        billed_ms_mean=mean_or_none(calls["billed_ms"]),
+    )
+
+
+def cold_stats(rows: Rows, confidence: float) -> ColdStats:
+    """Return the figures of the cold calls (inits and restores) among the rows of a cell.
+
+    An init that ran again inside the call is part of its Duration and has no time of its own: such a call
+    counts in the totals, but neither as an init nor as a handler.
+    """
+    calls = rows[is_cold(rows) & described(rows)]
+    init_ms = np.where(np.isnan(calls["init_ms"]), calls["restore_ms"], calls["init_ms"])
+    handler_ms = np.where(np.isnan(init_ms), np.nan, calls["duration_ms"])
+    return ColdStats(
+        count=len(calls),
+        init_ms=summarise(_known(init_ms), confidence),
+        duration_ms=summarise(_known(handler_ms), confidence),
+        total_ms=_clock_stats(calls, "duration", confidence),
+        response_ms=_clock_stats(calls, "response", confidence),
+        service_ms=_clock_stats(calls, "service", confidence),
+        billed_ms_mean=mean_or_none(calls["billed_ms"]),
+    )
+
+
+def mean_or_none(values: NDArray[np.float64]) -> float | None:
+    """Return the mean of the values that are not NaN, None when there are none."""
+    known = _known(values)
+    return math.fsum(known) / len(known) if len(known) else None
+
+
+def _clock_stats(calls: Rows, clock: ClockName, confidence: float) -> Stats:
+    return summarise(_known(clock_ms(calls, clock)), confidence)
+
+
+def _known(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(values[~np.isnan(values)], dtype=np.float64)

@@ -1,0 +1,130 @@
+"""Profiles and options become a plan, or an error that names the key and the nearest valid choice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lambdatune.cli.commands.run import command
+from lambdatune.model.errors import UsageError
+from lambdatune.session.profile import read_profile
+from lambdatune.session.samples import bundled_profiles
+from lambdatune.session.settings import SETTINGS, Given, build_plan, check_kind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def profile(tmp_path: Path):
+    def write(text: str) -> str:
+        path = tmp_path / "ci.toml"
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+def plan_of(text: str):
+    return build_plan(read_profile(text))
+
+
+@pytest.mark.parametrize("name", ["quickstart", "cold-starts"])
+def test_the_bundled_profiles_are_plans(name) -> None:
+    plan = plan_of(name)
+    assert plan.function.is_path
+    assert plan.targets
+
+
+def test_every_bundled_profile_is_named_in_the_help_of_run() -> None:
+    assert command.help is not None
+    assert all(name in command.help for name in bundled_profiles())
+
+
+def test_a_profile_gives_the_whole_plan(profile) -> None:
+    plan = plan_of(
+        profile("""
+            function = "arn:aws:lambda:eu-central-1:123456789012:function:shop"
+            memory = [256, 128]
+            target = ["p95<=200ms", "cold.duration.p90<=1s"]
+            cold-rate = "2%"
+            concurrency = 4
+            max-usd = 0.5
+            payload = '{"id": 1}'
+            seed = 7
+        """)
+    )
+    assert plan.memory.sizes_mb == (128, 256)
+    assert [str(target) for target in plan.targets] == ["warm.duration.p95<=200ms", "cold.duration.p90<=1s"]
+    assert (plan.cold_rate, plan.concurrency, plan.limits.max_usd, plan.seed) == (0.02, 4, 0.5, 7)
+    assert plan.payloads[0].body == b'{"id": 1}'
+
+
+def test_paths_in_a_profile_are_relative_to_it(profile, tmp_path, monkeypatch) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "event.json").write_text("{}")
+    monkeypatch.chdir("/")
+    plan = plan_of(
+        profile("""
+            function = "./code"
+            runtime = "python3.12"
+            handler = "app.handler"
+            payload = ["@event.json:0.9", '{"rare": true}:0.1']
+        """)
+    )
+    assert plan.function.name == str(tmp_path / "code")
+    assert [payload.weight for payload in plan.payloads] == [0.9, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("memori = 128", "there is no key `memori`", "did you mean memory?"),
+        ("function = 3", "key `function`: expected a text, not a number", None),
+        ("function = 'x'\nconcurrency = 0", "key `concurrency`: 0 is out of range", "the nearest is 1"),
+        ("function = 'x'\nconcurrency = 1.5", "expected a whole number", None),
+        ("function = 'x'\nconfidence = true", "expected a number, not true or false", None),
+        ("function = 'x'\nmemory = '64'", "key `memory`: memory size 64 MB is out of range", "128"),
+        ("function = 'x'\ntarget = 'p95<200ms'", "key `target`: .* expected <=", "p95<=200ms"),
+        ("function = 'x'\ntarget = 'p95<=200'", "key `target`: `200` is not a duration", "200ms"),
+        ("function = 'x'\npayload = '{'", "key `payload`: payload is not JSON", None),
+        ("function = 'x'\npayload = '@missing.json'", "missing.json` cannot be read", None),
+        ("function = './missing'", "path `./missing` does not exist", None),
+        ("function = 'sample:chekout'", "there is no bundled function `chekout`", "did you mean checkout?"),
+        ("memory = '128'", "no function is given", "lambdatune demo"),
+        ("function = 'x'\nruntime = 'python3.12'", "only a function given as a path takes it", None),
+        ("function = = 'x'", "is not TOML", None),
+    ],
+)
+def test_an_error_names_the_file_the_key_and_the_nearest_choice(profile, text, message, hint) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        plan_of(profile(text))
+    assert hint is None or hint in (caught.value.hint or "")
+    if "no function" not in message:
+        assert "ci.toml" in caught.value.message
+
+
+def test_an_unknown_profile_hints_at_the_nearest_bundled_one() -> None:
+    with pytest.raises(UsageError) as caught:
+        read_profile("quickstrat")
+    assert caught.value.hint == "did you mean the bundled profile quickstart?"
+
+
+def test_a_payload_over_the_limit_of_a_synchronous_call_is_refused(tmp_path) -> None:
+    (tmp_path / "big.json").write_bytes(b'"' + b"x" * (6 * 1024 * 1024) + b'"')
+    given = {
+        "function": Given("shop", "--function", tmp_path),
+        "payload": Given(["@big.json"], "--payload", tmp_path),
+    }
+    with pytest.raises(UsageError, match="--payload: payload has 6291458 bytes"):
+        build_plan(given)
+
+
+def test_every_setting_is_a_key_and_an_option() -> None:
+    options = {option for parameter in command.params for option in parameter.opts}
+    for setting in SETTINGS:
+        assert f"--{setting.name}" in options
+        if setting.kind in {"integer", "number"}:
+            with pytest.raises(UsageError):
+                check_kind(setting.name, "text", "here")
