@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from lambdatune.model.invocation import Start, Status
 from lambdatune.stats.rows import empty_rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NS_PER_MS = 1_000_000
 EPOCH_NS = 1_790_000_000_000_000_000
@@ -23,7 +25,7 @@ def own_data_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     """Keep runs and owed undos of a test away from the user's."""
     directory = tmp_path / "data"
     monkeypatch.setenv("LAMBDATUNE_DATA", str(directory))
-    yield directory
+    return directory
 
 
 @pytest.fixture

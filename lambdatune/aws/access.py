@@ -24,12 +24,9 @@ if TYPE_CHECKING:
 LOOPBACK_KEY = "lambdatune-loopback"
 """Stands in for a credential towards a loopback endpoint, so that real ones never leave for it by accident."""
 
-_CONTROL_PLANE = Config(
-    retries={"mode": "standard", "max_attempts": 8},
-    connect_timeout=5,
-    read_timeout=70,
-    user_agent_extra="lambdatune",
-)
+_ATTEMPTS = 5
+_ATTEMPTS_ON_LOOPBACK = 2
+"""What is not there on this machine will not be there in a minute: no use to wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +81,13 @@ class AwsAccess:
                 "no AWS region is set: expected --region, AWS_REGION or one in the AWS configuration",
                 hint="for example --region us-east-1",
             )
+        attempts = _ATTEMPTS_ON_LOOPBACK if is_loopback(endpoint_url) else _ATTEMPTS
+        self._config = Config(
+            retries={"mode": "standard", "max_attempts": attempts},
+            connect_timeout=5,
+            read_timeout=70,
+            user_agent_extra="lambdatune",
+        )
         self._stack = AsyncExitStack()
         self._clients: dict[str, Any] = {}
 
@@ -131,7 +135,7 @@ class AwsAccess:
                     service,  # type: ignore[call-overload]
                     region_name=self.region,
                     endpoint_url=self.endpoint_url,
-                    config=_CONTROL_PLANE,
+                    config=self._config,
                 )
             )
         return self._clients[service]

@@ -22,7 +22,7 @@ _MAX_MESSAGE = 300
 def classify(
     status: int, head: bytes, lower_head: bytes, body: bytes, report: Report | None
 ) -> tuple[Status, str, str]:
-    """Return the status of an answered call, the row's `error`, and the error's message for people.
+    """Return what became of a call whose answer tells of an error: status, the row's `error`, and a message for people.
 
     Args:
         status: HTTP status, 200 or above.
@@ -32,8 +32,6 @@ def classify(
         report: REPORT of the call, if it was read.
     """
     if status < 300:
-        if b"\r\nx-amz-function-error:" not in lower_head:
-            return Status.OK, "", ""
         return _function_error(head, lower_head, _fields(body), report)
     fields = _fields(body)
     code = _error_code(head, lower_head, fields) or f"HTTP {status}"

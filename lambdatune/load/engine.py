@@ -75,7 +75,7 @@ class Engine:
         self._closed: list[Connection] = []
         self._resting: list[Connection] = []
         self._waiting: collections.deque[int] = collections.deque()
-        self._ended: list[tuple[tuple[int, int, int, int], tuple[int, bytes, bytes, bytes], bool]] = []
+        self._ended: list[tuple[tuple[int, int, int, int], tuple[int, bytes, bytes, bytes], bool, str]] = []
         self._timeout_ns = round(order.timeout_s * 1e9)
         self._tick_ns = max(min(_TICK_NS, self._timeout_ns // 4), 1_000_000)
         self._left = order.calls
@@ -242,14 +242,16 @@ class Engine:
             if connection.parser.end_of_stream():
                 self._complete(connection, stamp_ns, keep=False)
             else:
-                self._broken(connection, stamp_ns, "connection closed without an answer")
+                started = connection.parser.started
+                reason = "answer ended early" if started else "connection closed without an answer"
+                self._broken(connection, stamp_ns, reason)
             return
         if not connection.first_ns:
             connection.first_ns = stamp_ns
         try:
             complete = connection.parser.feed(data)
         except MalformedAnswer:
-            self._broken(connection, stamp_ns, "answer is not HTTP")
+            self._broken(connection, stamp_ns, "answer is not HTTP", began=False)
             return
         if complete:
             self._complete(connection, stamp_ns, keep=not mask & GONE and connection.unsent is None)
@@ -260,7 +262,8 @@ class Engine:
         self._ended.append((
             (connection.intended_ns, connection.sent_ns, connection.first_ns, done_ns),
             (parser.status, parser.head, parser.lower_head, parser.body),
-            False,
+            parser.is_error,
+            "",
         ))  # fmt: skip
         connection.served += 1
         connection.rests = self._pacer.one_call_per_wave
@@ -305,14 +308,22 @@ class Engine:
         self._rows.failed(Status.CONNECTION_ERROR, (intended_ns, 0, 0, now_ns), reason)
         self._end_call(now_ns)
 
-    def _broken(self, connection: Connection, done_ns: int, reason: str) -> None:
-        """End a call whose connection broke: it is never sent again, since it may have run."""
+    def _broken(self, connection: Connection, done_ns: int, reason: str, *, began: bool = True) -> None:
+        """End a call whose connection broke: it is never sent again, since it may have run.
+
+        Args:
+            connection: that broke.
+            done_ns: when.
+            reason: why, in a few words.
+            began: whether what came, if anything did, was the beginning of an answer.
+        """
         parser = connection.parser
         times_ns = (connection.intended_ns, connection.sent_ns, connection.first_ns, done_ns)
         if parser.status:
-            self._ended.append((times_ns, (parser.status, parser.head, parser.lower_head, parser.body), True))
+            answer = (parser.status, parser.head, parser.lower_head, parser.body)
+            self._ended.append((times_ns, answer, parser.is_error, reason))
         else:
-            status = Status.TRUNCATED if parser.started else Status.CONNECTION_ERROR
+            status = Status.TRUNCATED if began and parser.started else Status.CONNECTION_ERROR
             self._rows.failed(status, times_ns, reason)
         self._end_call(done_ns)
         self._reopen(connection)
@@ -401,6 +412,6 @@ class Engine:
 
     def _write_rows(self) -> None:
         if self._ended:
-            for times_ns, answer, truncated in self._ended:
-                self._rows.answered(times_ns, answer, truncated=truncated)
+            for times_ns, answer, is_error, broken in self._ended:
+                self._rows.answered(times_ns, answer, is_error=is_error, broken=broken)
             self._ended.clear()

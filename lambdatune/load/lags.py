@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 _SUB_BITS = 5
 _SUB_BUCKETS = 1 << _SUB_BITS
 _LINEAR = 2 * _SUB_BUCKETS
+_BUCKETS = (48 - _SUB_BITS - 1) * _SUB_BUCKETS + _LINEAR
+"""Up to 2**48 ns."""
 
 
 class LagHistogram:
@@ -19,34 +21,41 @@ class LagHistogram:
     latencies of the function (those are `stats.histogram`), and needs no numpy: a shard has none.
     """
 
-    __slots__ = ("counts", "total")
+    __slots__ = ("_counts", "total")
 
     def __init__(self) -> None:
-        self.counts: dict[int, int] = {}
+        self._counts = [0] * _BUCKETS
         self.total = 0
 
+    @property
+    def counts(self) -> dict[int, int]:
+        """The counts above zero, keyed by the number of the bucket."""
+        return {index: count for index, count in enumerate(self._counts) if count}
+
     def record(self, value_ns: int) -> None:
-        """Count one value; below zero counts as zero."""
+        """Count one value; below zero counts as zero, above 78 hours as that."""
         if value_ns < _LINEAR:
             index = max(value_ns, 0)
         else:
             shift = value_ns.bit_length() - _SUB_BITS - 1
             index = shift * _SUB_BUCKETS + (value_ns >> shift)
-        self.counts[index] = self.counts.get(index, 0) + 1
+            if index >= _BUCKETS:
+                index = _BUCKETS - 1
+        self._counts[index] += 1
         self.total += 1
 
     def add(self, counts: Mapping[int, int]) -> None:
         """Add the counts of another histogram."""
         for index, count in counts.items():
-            self.counts[index] = self.counts.get(index, 0) + count
+            self._counts[index] += count
             self.total += count
 
     def percentile_ms(self, percentile: float) -> float:
         """Return the least upper bound, in ms, of a bucket that holds the percentile; 0 when empty."""
         wanted = percentile / 100 * self.total
         seen = 0
-        for index in sorted(self.counts):
-            seen += self.counts[index]
+        for index, count in self.counts.items():
+            seen += count
             if seen >= wanted:
                 return _upper_ns(index) / 1e6
         return 0.0

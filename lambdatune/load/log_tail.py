@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-
 from typing import TYPE_CHECKING
 
 from lambdatune.model.report_line import Report, parse_report, start_kind

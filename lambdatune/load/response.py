@@ -43,10 +43,22 @@ class ResponseParser:
         head: status line and header lines with their CRLFs, as they came.
         lower_head: `head` in lower case, with the same positions.
         body: the first bytes of the body; only of an answer that tells of an error.
+        is_error: whether the status or X-Amz-Function-Error tells of an error.
         keep_alive: whether another request may be sent on the connection.
     """
 
-    __slots__ = ("_left", "_pending", "_state", "body", "head", "keep_alive", "lower_head", "started", "status")
+    __slots__ = (
+        "_left",
+        "_pending",
+        "_state",
+        "body",
+        "head",
+        "is_error",
+        "keep_alive",
+        "lower_head",
+        "started",
+        "status",
+    )
 
     def __init__(self) -> None:
         self.reset()
@@ -56,7 +68,7 @@ class ResponseParser:
         self.status = 0
         self.head = self.lower_head = self.body = b""
         self.keep_alive = True
-        self.started = False
+        self.is_error = self.started = False
         self._state: _State = _HEAD
         self._pending = b""
         self._left = 0
@@ -110,9 +122,10 @@ class ResponseParser:
         lower = head.lower()
         self.status, self.head, self.lower_head = status, head, lower
         self._pending = b""
-        connection = header(head, lower, b"\r\nconnection:")
-        if connection is not None:
-            tokens = connection.lower()
+        self.is_error = status >= 300 or b"\r\nx-amz-function-error:" in lower
+        at = lower.find(b"\r\nconnection:")
+        if at >= 0:
+            tokens = lower[at + 13 : lower.index(b"\r\n", at + 13)]
             self.keep_alive = b"close" not in tokens and (head[7:8] == b"1" or b"keep-alive" in tokens)
         elif head[7:8] == b"0":
             self.keep_alive = False
@@ -124,17 +137,19 @@ class ResponseParser:
             self._state = _DONE
             self.keep_alive = self.keep_alive and not rest
             return True
-        coding = header(self.head, self.lower_head, b"\r\ntransfer-encoding:")
-        if coding is not None:
-            chunked = coding.lower().endswith(b"chunked")
+        lower = self.lower_head
+        if b"\r\ntransfer-encoding:" in lower:
+            coding = header(lower, lower, b"\r\ntransfer-encoding:") or b""
+            chunked = coding.endswith(b"chunked")
             self._state = _State.CHUNK_SIZE if chunked else _State.UNTIL_CLOSE
             self.keep_alive = self.keep_alive and chunked
             return self.feed(rest) if rest else False
-        length = header(self.head, self.lower_head, b"\r\ncontent-length:")
-        if length is None:
+        at = lower.find(b"\r\ncontent-length:")
+        if at < 0:
             self._state = _State.UNTIL_CLOSE
             self.keep_alive = False
             return self.feed(rest) if rest else False
+        length = lower[at + 17 : lower.index(b"\r\n", at + 17)].strip()
         if not length.isdigit():
             raise MalformedAnswer
         self._state = _LENGTH
@@ -142,7 +157,8 @@ class ResponseParser:
         return self._read_length(rest)
 
     def _read_length(self, data: bytes) -> bool:
-        self._keep(data[: self._left])
+        if self.is_error:
+            self._keep(data[: self._left])
         self._left -= len(data)
         if self._left > 0:
             return False
@@ -185,7 +201,7 @@ class ResponseParser:
 
     def _keep(self, data: bytes) -> None:
         """Keep the beginning of an error's body."""
-        if len(self.body) < KEPT_BODY_BYTES and (self.status >= 300 or b"\r\nx-amz-function-error:" in self.lower_head):
+        if self.is_error and len(self.body) < KEPT_BODY_BYTES:
             self.body += data[: KEPT_BODY_BYTES - len(self.body)]
 
 

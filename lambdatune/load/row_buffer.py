@@ -21,6 +21,7 @@ _CODES = {"u1": "B", "<u2": "H", "<u4": "I", "<i4": "i", "<i8": "q", "<f8": "d"}
 _ROW = struct.Struct("<" + "".join(_CODES.get(code) or f"{code[1:]}s" for _, code in INVOCATION_COLUMNS))
 ROW_BYTES = _ROW.size
 _CAPACITY = 8192
+_OK, _UNKNOWN = Status.OK, Start.UNKNOWN
 _UNKNOWN_MB = -1
 _MAX_SAMPLES = 16
 _MAX_ERROR_BYTES = 48
@@ -50,28 +51,31 @@ class RowBuffer:
         times_ns: tuple[int, int, int, int],
         answer: tuple[int, bytes, bytes, bytes],
         *,
-        truncated: bool = False,
+        is_error: bool = False,
+        broken: str = "",
     ) -> None:
         """Add the row of a call that got an answer, or the beginning of one.
 
         Args:
             times_ns: intended, sent, first byte, done.
             answer: HTTP status, head, head in lower case, beginning of the body.
-            truncated: whether the answer ended before its last byte.
+            is_error: whether the answer tells of an error.
+            broken: why the answer ended before its last byte; empty when it did not.
         """
         http_status, head, lower_head, body = answer
         request_id = header(head, lower_head, b"\r\nx-amzn-requestid:") or b""
-        report, start = None, Start.UNKNOWN
+        report, start = None, _UNKNOWN
         at = lower_head.find(b"\r\nx-amz-log-result:")
         if at >= 0:
             tail = head[at + 19 : head.index(b"\r\n", at + 19)].strip()
             report, start = read_log_tail(tail, request_id.decode("latin-1") or None)
-        if truncated:
-            status, error = Status.TRUNCATED, "answer ended early"
-        else:
+        status, error = _OK, ""
+        if broken:
+            status, error = Status.TRUNCATED, broken
+            self._remember(error, error)
+        elif is_error:
             status, error, message = classify(http_status, head, lower_head, body, report)
-            if error and error not in self.messages and len(self.messages) < _MAX_SAMPLES:
-                self.messages[error] = message
+            self._remember(error, message)
         if report is None:
             figures = (math.nan, math.nan, math.nan, math.nan, _UNKNOWN_MB)
         else:
@@ -86,10 +90,14 @@ class RowBuffer:
 
     def failed(self, status: Status, times_ns: tuple[int, int, int, int], error: str) -> None:
         """Add the row of a call that got no answer."""
-        if error not in self.messages and len(self.messages) < _MAX_SAMPLES:
-            self.messages[error] = error
+        self._remember(error, error)
         unknown = (math.nan, math.nan, math.nan, math.nan, _UNKNOWN_MB)
         self._add(Start.UNKNOWN, status, 0, times_ns, unknown, b"", error)
+
+    def _remember(self, error: str, message: str) -> None:
+        """Keep the first message of each kind of error."""
+        if error not in self.messages and len(self.messages) < _MAX_SAMPLES:
+            self.messages[error] = message
 
     def _add(
         self,

@@ -18,12 +18,12 @@ class Capacity:
     """Admits work while the sum of its shares fits the host, first come first served; one always runs.
 
     Args:
-        cores: cores of the host.
+        cores: cores of the host; a fraction where a container has a CPU quota.
         reserve: cores kept for the client and the server.
         clock_ns: a monotonic clock in nanoseconds.
     """
 
-    def __init__(self, cores: int, reserve: float, clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
+    def __init__(self, cores: float, reserve: float, clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
         self.cores = cores
         self.limit = max(cores - reserve, 0.1)
         self._limit_units = round(self.limit * _UNITS)

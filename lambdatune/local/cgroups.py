@@ -11,10 +11,12 @@ import logging
 import os
 import signal
 from contextlib import suppress
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from lambdatune.local.hierarchy import Hierarchy, remove_tree
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _log = logging.getLogger(__name__)
 
@@ -100,11 +102,13 @@ class CageV1:
 
     def kill(self) -> bool:
         """SIGKILL the members of every directory."""
-        return not any([kill_members(directory) for directory in self._directories()])
+        killed = [kill_members(directory) for directory in self._directories()]  # every one, not up to the first
+        return not any(killed)
 
     def remove(self) -> bool:
         """Remove every directory."""
-        return all([remove_tree(directory) for directory in self._directories()])
+        removed = [remove_tree(directory) for directory in self._directories()]
+        return all(removed)
 
     def close(self) -> None:
         """Close the peak counter."""
@@ -193,9 +197,7 @@ class CageFactory:
         self._version = hierarchy.version
         self._hierarchy = hierarchy
         wanted = [kind for kind, on in (("cpu", cpu), ("memory", memory), ("cpuacct", cpu or memory)) if on]
-        self._groups = {
-            kind: base / name for kind, base in hierarchy.bases.items() if kind in wanted
-        }
+        self._groups = {kind: base / name for kind, base in hierarchy.bases.items() if kind in wanted}
         self._cpu, self._memory = cpu, memory
         for group in self.groups:
             group.mkdir(exist_ok=True)

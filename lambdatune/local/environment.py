@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 import shutil
+import signal
 import time
 import uuid
 from contextlib import suppress
@@ -99,9 +100,36 @@ class Environment:
         self._deadline_ms = 0
         self._dispatched_ns: int | None = None
         self._cpu_before_ns = 0
+        self._turn = asyncio.Lock()
+        self._closing = asyncio.Event()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the runtime is initialised; if not, the next call begins with an init."""
+        return self._ready
 
     async def initialise(self) -> None:
         """Run the init phase. When it fails, the first call runs the init again, as on AWS."""
+        async with self._turn:
+            await self._initialise()
+
+    async def invoke(self, call: Call) -> Outcome:
+        """Run one call and return what the client gets; never raises for what the handler does."""
+        async with self._turn:
+            return await self._invoke(call)
+
+    async def close(self) -> None:
+        """End the process, which ends a call under way, and remove everything of this environment."""
+        self._closing.set()
+        if self._sandbox is not None:
+            self._sandbox.kill()
+        async with self._turn:
+            self._ready = False
+            await self._close_sandbox()
+        if self._directory.exists():
+            await asyncio.to_thread(shutil.rmtree, self._directory, ignore_errors=True)
+
+    async def _initialise(self) -> None:
         program = self._services.runtimes.program(self._config.runtime, self.version.package.root)
         self._capture.platform(self._lines.init_start(program.version, program.note))
         began_ns = time.monotonic_ns()
@@ -112,36 +140,32 @@ class Environment:
         else:
             await self._init_failed(happening, init_ms, "init")
 
-    async def invoke(self, call: Call) -> Outcome:
-        """Run one call and return what the client gets; never raises for what the handler does."""
+    async def _invoke(self, call: Call) -> Outcome:
         self._capture.platform(self._lines.start(call.request_id, self.version.version))
         began_ns = time.monotonic_ns()
         self._dispatched_ns = None
         timeout_s = float(self._config.timeout_s)
-        happening: Happening | None = None
         suppressed = not self._ready
         if suppressed:
             happening = await self._start(timeout_s)
             timeout_s -= (happening.at_ns - began_ns) / 1e9
-            if happening.kind != "ready":
+            if happening.kind == "ready":
+                happening = await self._serve(call, timeout_s)
+            else:
                 await self._init_failed(happening, (happening.at_ns - began_ns) / 1e6, "invoke", close=False)
-        if happening is None or happening.kind == "ready":
+        else:
             happening = await self._serve(call, timeout_s)
-        began_ns = began_ns if suppressed or self._dispatched_ns is None else self._dispatched_ns
-        happening, duration_ms = await self._hold(happening, began_ns)
+        happening, duration_ms = await self._hold(happening, began_ns if suppressed else self._clock_start(began_ns))
         return await self._finish(call, happening, duration_ms)
 
-    async def close(self) -> None:
-        """End the process and remove everything of this environment."""
-        self._ready = False
-        await self._close_sandbox()
-        if self._directory.exists():
-            await asyncio.to_thread(shutil.rmtree, self._directory, ignore_errors=True)
+    def _clock_start(self, began_ns: int) -> int:
+        """Return when Duration began: at the dispatch, or at `began_ns` when the runtime never took the call."""
+        return began_ns if self._dispatched_ns is None else self._dispatched_ns
 
     # What the runtime does (RuntimeEvents).
 
     def next_requested(self) -> None:
-        """The runtime asks for an event: the init is done, or a call waits for it."""
+        """Note that the runtime asks for an event: the init is done, or a call waits for it."""
         if not self._ready:
             self._ready = True
             if self._sandbox is not None:
@@ -151,17 +175,17 @@ class Environment:
             self._dispatch(self._call)
 
     def responded(self, request_id: str, request: Request) -> bool:
-        """The handler returned."""
+        """Note that the handler returned."""
         kind = "too-large" if request.too_large else "response"
         return self._ended(request_id, Happening(kind, time.monotonic_ns(), request.body, size=request.body_bytes))
 
     def failed(self, request_id: str, request: Request) -> bool:
-        """The handler raised."""
+        """Note that the handler raised."""
         error_type = request.headers.get("lambda-runtime-function-error-type")
         return self._ended(request_id, Happening("error", time.monotonic_ns(), request.body, error_type=error_type))
 
     def init_failed(self, request: Request) -> None:
-        """The runtime could not initialise."""
+        """Note that the runtime could not initialise."""
         error_type = request.headers.get("lambda-runtime-function-error-type") or "Runtime.Unknown"
         if _PLATFORM_ERROR.fullmatch(error_type) is None:
             error_type = "Runtime.Unknown"
@@ -203,6 +227,8 @@ class Environment:
             on_output=self._capture.feed,
             on_exit=self._exited,
         )
+        if self._closing.is_set():
+            return Happening("exit", time.monotonic_ns(), code=-signal.SIGKILL)
         try:
             self._sandbox.spawn(program.command, variables, self.version.package.root)
         except OSError as error:
@@ -267,7 +293,9 @@ class Environment:
             used_ns = max(self._sandbox.cpu_ns(elapsed_ns) - self._cpu_before_ns, 0)
             end_ns = happening.at_ns + self._services.limits.delay_ns(used_ns, self._config.memory_mb)
             late = end_ns - began_ns > timeout_ns
-            await asyncio.sleep((min(end_ns, began_ns + timeout_ns) - time.monotonic_ns()) / 1e9)
+            with suppress(TimeoutError):
+                hold_s = (min(end_ns, began_ns + timeout_ns) - time.monotonic_ns()) / 1e9
+                await asyncio.wait_for(self._closing.wait(), hold_s)
             elapsed_ns = end_ns - began_ns
             if late:
                 happening = Happening("timeout", began_ns + timeout_ns)

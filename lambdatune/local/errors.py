@@ -27,7 +27,9 @@ class ApiError(Exception):
     def body(self) -> bytes:
         """Return the JSON body as the Lambda API writes it."""
         key = "Message" if self.code in _CAPITAL_MESSAGE else "message"
-        return json.dumps({"Type": "User" if self.status < 500 else "Service", key: self.message, **self.fields}).encode()
+        return json.dumps(
+            {"Type": "User" if self.status < 500 else "Service", key: self.message, **self.fields}
+        ).encode()
 
 
 def invalid(message: str) -> ApiError:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lambdatune.local.environment import Call, Environment, Services
-from lambdatune.local.errors import throttled
+from lambdatune.local.errors import ApiError, throttled
 from lambdatune.local.throttles import StartRate
 from lambdatune.model.quantities import cpu_share
 
@@ -50,12 +50,19 @@ class Fleet:
         self._tasks: set[asyncio.Task[None]] = set()
         self._expiry: asyncio.TimerHandle | None = None
         self._retired_busy: set[Environment] = set()
+        self._closed = False
         self.started = 0
 
     @property
     def alive(self) -> int:
         """How many environments there are now."""
         return sum(len(pool.idle) + len(pool.busy) for pool in self._pools.values())
+
+    def packages_in_use(self) -> set[str]:
+        """Return the keys of the packages that environments run from, those included that only finish a call."""
+        pools = self._pools.values()
+        alive = {e for pool in pools for e in (*pool.idle, *pool.busy)} | self._retired_busy
+        return {environment.version.package.key for environment in alive}
 
     async def invoke(self, function: Function, version: Version, call: Call, unreserved: int) -> tuple[Outcome, int]:
         """Run one call; return its outcome and how long it queued for the host, in nanoseconds.
@@ -70,6 +77,8 @@ class Fleet:
             ApiError: TooManyRequestsException with AWS's reason.
         """
         reserved = function.reserved is not None
+        if self._closed:
+            raise ApiError("ServiceException", "The embedded lambdatune endpoint is ending.", 500)
         self._admit(function, unreserved)
         self._in_flight[function.name] = self._in_flight.get(function.name, 0) + 1
         self._unreserved_in_flight += not reserved
@@ -91,7 +100,8 @@ class Fleet:
                 pool.idle.clear()
 
     async def close(self) -> None:
-        """End every environment, busy or not."""
+        """End every environment, busy or not; later calls are refused."""
+        self._closed = True
         if self._expiry is not None:
             self._expiry.cancel()
         everything = {e for pool in self._pools.values() for e in (*pool.idle, *pool.busy)}
@@ -101,20 +111,22 @@ class Fleet:
     async def _run(self, version: Version, call: Call) -> tuple[Outcome, int]:
         key = (version.function_name, version.version, version.revision_id)
         pool = self._pools.setdefault(key, _Pool())
-        queued_ns = 0
-        if pool.idle:
-            environment = pool.idle.pop()
-            pool.busy.add(environment)
-        else:
-            environment = self._new(version)
-            pool.busy.add(environment)
-            queued_ns = await self._initialise(environment)
-        share = cpu_share(version.configuration.memory_mb)
-        queued_ns += await self._capacity.acquire(share)
+        fresh = not pool.idle
+        environment = self._new(version) if fresh else pool.idle.pop()
+        pool.busy.add(environment)
         try:
-            return await environment.invoke(call), queued_ns
+            queued_ns = await self._initialise(environment) if fresh else 0
+            share = cpu_share(version.configuration.memory_mb)
+            if not environment.ready:
+                share = max(
+                    share, self._capacity.init_weight
+                )  # an init runs inside the call, and inits run unthrottled
+            queued_ns += await self._capacity.acquire(share)
+            try:
+                return await environment.invoke(call), queued_ns
+            finally:
+                self._capacity.release(share)
         finally:
-            self._capacity.release(share)
             self._give_back(pool, environment)
 
     def _admit(self, function: Function, unreserved: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lambdatune.local.errors import ApiError, conflict, not_found
@@ -129,6 +130,9 @@ class Functions:
                 f"CodeSHA256 ({code_sha256}) is different from current CodeSHA256 in $LATEST "
                 f"({function.latest.package.sha256}). Please try again with the CodeSHA256 in $LATEST.",
             )
+        return self._publish(function, description)
+
+    def _publish(self, function: Function, description: str | None) -> Version:
         last = function.versions.get(str(function.next_version - 1))
         if last is not None and self._unchanged(function, last):
             return last
@@ -139,6 +143,10 @@ class Functions:
         function.versions[number] = version
         function.next_version += 1
         return version
+
+    def publish_first(self, function: Function) -> Version:
+        """Publish what was just created or updated (the Publish member of CreateFunction and UpdateFunctionCode)."""
+        return self._publish(function, None)
 
     def delete(self, function: Function, qualifier: str | None) -> None:
         """Remove a function, or one published version.
@@ -155,7 +163,9 @@ class Functions:
 
     def _delete_version(self, function: Function, qualifier: str) -> None:
         if qualifier == LATEST:
-            raise ApiError("InvalidParameterValueException", "$LATEST version cannot be deleted without deleting the function.")
+            raise ApiError(
+                "InvalidParameterValueException", "$LATEST version cannot be deleted without deleting the function."
+            )
         users = sorted(alias.name for alias in function.aliases.values() if alias.version == qualifier)
         if users:
             raise conflict(f"Unable to delete version because the following aliases reference it: [{', '.join(users)}]")
@@ -186,6 +196,7 @@ class Functions:
                 for function in self._functions.values()
                 for version in (function.latest, function.serving, *function.versions.values())
             }
+            | self._fleet.packages_in_use()
         )
 
     def _later(self, function: Function, change: Any) -> None:
@@ -212,6 +223,4 @@ def check_revision(given: object, current: str) -> None:
 
 
 def _described(configuration: Configuration, description: str) -> Configuration:
-    from dataclasses import replace
-
     return replace(configuration, description=description)

@@ -75,6 +75,36 @@ def candidate_bases(proc: Path = Path("/proc/self")) -> list[Path]:
     return list(dict.fromkeys([*places, *unified]))
 
 
+def own_cpu_quota(proc: Path = Path("/proc/self")) -> float | None:
+    """Return the CPU quota of our own group in cores (a container's limit); None when there is none.
+
+    Args:
+        proc: the process's directory in procfs.
+    """
+    try:
+        mounts = (proc / "mountinfo").read_text().splitlines()
+        own = _own_groups((proc / "cgroup").read_text())
+    except OSError:
+        return None
+    for place in _places(_mount_of(mounts, "cgroup2", None), own.get(""))[:1]:
+        quota = _read_quota(place / "cpu.max", None)
+        if quota is not None:
+            return quota
+    for place in _places(_mount_of(mounts, "cgroup", "cpu"), own.get("cpu"))[:1]:
+        return _read_quota(place / "cpu.cfs_quota_us", place / "cpu.cfs_period_us")
+    return None
+
+
+def _read_quota(quota_file: Path, period_file: Path | None) -> float | None:
+    try:
+        words = quota_file.read_text().split()
+        if period_file is not None:
+            words += period_file.read_text().split()
+    except OSError:
+        return None
+    return None if words[0] in {"max", "-1"} else int(words[0]) / int(words[1])
+
+
 def remove_tree(directory: Path) -> bool:
     """Remove a group and the groups inside; return False while the kernel refuses (EBUSY)."""
     try:
@@ -119,7 +149,7 @@ def _places(mount: tuple[str, Path] | None, own: str | None) -> list[Path]:
         return []
     root, point = mount
     places = []
-    if own is not None and (root == "/" or own == root or own.startswith(root + "/")):
+    if own is not None and (root in {"/", own} or own.startswith(root + "/")):
         relative = own if root == "/" else own[len(root) :]
         group = point / relative.lstrip("/")
         places = [group, group.parent] if group != point else [group]

@@ -82,7 +82,7 @@ class HttpConnection(asyncio.Protocol):
         """Forget the transport; an answer that comes later is dropped."""
         self.transport = None
 
-    def received(self, request: Request) -> None:
+    def received(self, request: Request) -> None:  # noqa: ARG002  subclasses use it
         """Handle a whole request; called again only after `answer`."""
         raise AssertionError("a connection class says what to do with a request")
 

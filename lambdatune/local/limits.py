@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from lambdatune.local.cgroups import CageFactory
-from lambdatune.local.hierarchy import find_hierarchy
+from lambdatune.local.hierarchy import find_hierarchy, own_cpu_quota
 from lambdatune.model.errors import UsageError
 from lambdatune.model.quantities import FULL_VCPU_MB, cpu_share
 
@@ -94,6 +94,13 @@ def choose_limits(cpu: str, memory: str, *, name: str, period_us: int) -> Limits
         period_us=period_us,
         factory=factory,
     )
+
+
+def host_cores() -> float:
+    """Return the cores this process may use: its CPU affinity, and the CPU quota of its own control group."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = own_cpu_quota()
+    return usable if quota is None or quota >= usable else quota
 
 
 def process_cpu_ns(pid: int) -> int:

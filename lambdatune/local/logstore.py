@@ -7,6 +7,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 
 _STREAM_BYTES = 4 * 1024 * 1024
+_GROUP_BYTES = 64 * 1024 * 1024
 _STREAMS_PER_GROUP = 2_000
 _EVENT_OVERHEAD_BYTES = 26
 """What CloudWatch Logs counts for an event besides its message (AWS docs, PutLogEvents)."""
@@ -33,6 +34,7 @@ class Stream:
 
     name: str
     created_ms: int
+    group: Group
     events: deque[Event] = field(default_factory=deque)
     first_ms: int | None = None
     last_ms: int | None = None
@@ -46,9 +48,19 @@ class Stream:
         self.last_ms = timestamp_ms
         self.events.append(Event(timestamp_ms, message, self.count))
         self.count += 1
-        self._bytes += len(message) + _EVENT_OVERHEAD_BYTES
+        size = len(message) + _EVENT_OVERHEAD_BYTES
+        self._bytes += size
+        self.group.stored_bytes += size
         while self._bytes > _STREAM_BYTES and len(self.events) > 1:
-            self._bytes -= len(self.events.popleft().message) + _EVENT_OVERHEAD_BYTES
+            self.drop_oldest()
+        if self.group.stored_bytes > _GROUP_BYTES:
+            self.group.shrink(_GROUP_BYTES)
+
+    def drop_oldest(self) -> None:
+        """Forget the oldest event."""
+        size = len(self.events.popleft().message) + _EVENT_OVERHEAD_BYTES
+        self._bytes -= size
+        self.group.stored_bytes -= size
 
     @property
     def stored_bytes(self) -> int:
@@ -58,13 +70,27 @@ class Stream:
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """A log group; the oldest streams go when it holds more than 2000."""
+    """A log group; the oldest streams go when it holds more than 2000, and their events when it is over 64 MB."""
 
     name: str
     created_ms: int
     retention_days: int | None = None
     tags: dict[str, str] = field(default_factory=dict)
     streams: OrderedDict[str, Stream] = field(default_factory=OrderedDict)
+    stored_bytes: int = 0
+
+    def shrink(self, limit_bytes: int) -> None:
+        """Forget events of the oldest streams until the group holds at most `limit_bytes`."""
+        for stream in self.streams.values():
+            while stream.events and self.stored_bytes > limit_bytes:
+                stream.drop_oldest()
+            if self.stored_bytes <= limit_bytes:
+                return
+
+    def drop_stream(self) -> None:
+        """Forget the oldest stream."""
+        _, stream = self.streams.popitem(last=False)
+        self.stored_bytes -= stream.stored_bytes
 
 
 class LogStore:
@@ -82,12 +108,12 @@ class LogStore:
 
     def stream(self, group_name: str, name: str) -> Stream:
         """Return a stream, made (with its group) when it is not there."""
-        streams = self.group(group_name).streams
-        stream = streams.get(name)
+        group = self.group(group_name)
+        stream = group.streams.get(name)
         if stream is None:
-            stream = streams[name] = Stream(name, now_ms())
-            if len(streams) > _STREAMS_PER_GROUP:
-                streams.popitem(last=False)
+            stream = group.streams[name] = Stream(name, now_ms(), group)
+            if len(group.streams) > _STREAMS_PER_GROUP:
+                group.drop_stream()
         return stream
 
 

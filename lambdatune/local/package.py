@@ -10,6 +10,7 @@ import shutil
 import stat
 import zipfile
 import zlib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -52,10 +53,11 @@ class PackageStore:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._packages: dict[str, Package] = {}
+        self._held: Counter[str] = Counter()
         directory.mkdir(parents=True, exist_ok=True)
 
     def add(self, zip_file_base64: object) -> Package:
-        """Check, keep and unpack the ZipFile member of a request.
+        """Check, keep and unpack the ZipFile member of a request; held until `release`.
 
         Raises:
             ApiError: InvalidParameterValueException when it is not a zip that can be unpacked safely;
@@ -78,7 +80,12 @@ class PackageStore:
             archive.write_bytes(content)
             sha256 = base64.b64encode(digest.digest()).decode()
             self._packages[key] = Package(sha256, len(content), archive, root)
+        self._held[key] += 1
         return self._packages[key]
+
+    def release(self, package: Package) -> None:
+        """Let go of a package that `add` returned; from now on only versions keep it."""
+        self._held[package.key] -= 1
 
     def find(self, key: str) -> Package | None:
         """Return the package of a key."""
@@ -86,7 +93,7 @@ class PackageStore:
 
     def keep_only(self, keys: set[str]) -> None:
         """Remove the packages that no version refers to."""
-        for key in set(self._packages) - keys:
+        for key in set(self._packages) - keys - set(+self._held):
             package = self._packages.pop(key)
             package.archive.unlink(missing_ok=True)
             shutil.rmtree(package.root, ignore_errors=True)

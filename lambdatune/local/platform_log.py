@@ -80,7 +80,7 @@ class TextLog:
         return [f"START RequestId: {request_id} Version: {version}\n"]
 
     def fault(self, request_id: str, sentence: str, error_type: str) -> list[str]:
-        """The line of a timeout, or the two lines of an exit."""
+        """Return the line of a timeout, or the two lines of an exit."""
         if error_type == "Sandbox.Timedout":
             return [f"{_timestamp()} {request_id} {sentence}\n", "\n"]
         return [f"RequestId: {request_id} Error: {sentence}\n", f"{error_type}\n"]
@@ -137,8 +137,8 @@ class JsonLog:
         """platform.start."""
         return self._line("INFO", "platform.start", {"requestId": request_id, "version": version})
 
-    def fault(self, request_id: str, sentence: str, error_type: str) -> list[str]:
-        """Nothing: platform.report holds status and error type."""
+    def fault(self, request_id: str, sentence: str, error_type: str) -> list[str]:  # noqa: ARG002  the protocol
+        """Return nothing: platform.report holds status and error type."""
         return []
 
     def end(self, figures: Figures) -> list[str]:

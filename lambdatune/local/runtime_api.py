@@ -22,16 +22,16 @@ class RuntimeEvents(Protocol):
     """What a runtime can do; implemented by the execution environment. Bodies are as the runtime sent them."""
 
     def next_requested(self) -> None:
-        """The runtime asks for the next event (and, the first time, is thereby initialised)."""
+        """Note that the runtime asks for the next event (and, the first time, is thereby initialised)."""
 
     def responded(self, request_id: str, request: Request) -> bool:
-        """The handler returned; False when no such call is in flight."""
+        """Note that the handler returned; False when no such call is in flight."""
 
     def failed(self, request_id: str, request: Request) -> bool:
-        """The handler raised; False when no such call is in flight."""
+        """Note that the handler raised; False when no such call is in flight."""
 
     def init_failed(self, request: Request) -> None:
-        """The runtime could not initialise."""
+        """Note that the runtime could not initialise."""
 
 
 class RuntimeApi:
@@ -51,7 +51,7 @@ class RuntimeApi:
         """Open the port; return ``host:port`` for AWS_LAMBDA_RUNTIME_API."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: _Connection(self), "127.0.0.1", 0, backlog=16)
-        return "127.0.0.1:{}".format(self._server.sockets[0].getsockname()[1])
+        return f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     def close(self) -> None:
         """Close the port and every connection; runtimes that still live end when their connection breaks."""

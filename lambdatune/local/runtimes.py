@@ -83,7 +83,9 @@ class Runtimes:
     def program(self, runtime: str, root: Path) -> Program:
         """Return what to execute for a function of `runtime` unpacked at `root`."""
         if runtime in PROVIDED_RUNTIMES:
-            return Program((str(root / "bootstrap"),), runtime.replace(".", ":", 1), "the function's own bootstrap", None)
+            return Program(
+                (str(root / "bootstrap"),), runtime.replace(".", ":", 1), "the function's own bootstrap", None
+            )
         if runtime not in self._found:
             self._found[runtime] = self._find_python(runtime)
             _log.info("%s is served by %s", runtime, self._found[runtime].note)

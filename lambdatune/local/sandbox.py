@@ -195,9 +195,6 @@ class Sandbox:
         self.kill()
         if self._process is not None:
             await self.exited
-            # The leader is gone; its group lives on while a grandchild does.
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
         if self._cage is not None:
             await self._remove_cage(self._cage)
             self._cage = None
@@ -235,13 +232,15 @@ class Sandbox:
             threading.Thread(target=self._wait_in_thread, daemon=True).start()
 
     def _wait_in_thread(self) -> None:
-        assert self._process is not None
-        self._process.wait()
+        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
         with suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._exited)
 
     def _exited(self) -> None:
         assert self._process is not None
+        # The leader is a zombie until it is waited for, so its group id cannot be anybody else's yet.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
         code = self._process.wait()
         if self._pidfd >= 0:
             self._loop.remove_reader(self._pidfd)

@@ -60,7 +60,7 @@ def _checked(part: str, text: str) -> int:
     part = part.strip().upper().removesuffix("MB").strip()
     if not part.isdecimal():
         raise UsageError(
-            f"memory `{text}` is not a size, a list or a range of sizes: `{part}` is not a whole number of MB",
+            f"memory `{text}` is not a size, a list or a range: `{part}` is not a whole number of MB",
             hint="for example 512, 128,512,1024 or 128-3008",
         )
     size_mb = int(part)

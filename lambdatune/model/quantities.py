@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 from lambdatune.model.errors import UsageError
 
@@ -35,10 +36,15 @@ def parse_duration_ms(text: str) -> float:
 
 
 def format_duration(ms: float) -> str:
-    """Return `ms` as a person writes it: ``200ms``, ``1.5s``."""
+    """Return `ms` as a person writes it: ``200ms``, ``1.5s``; exact, so that it can be read back."""
     if ms >= 1_000 and ms % 100 == 0:
-        return f"{ms / 1_000:g}s"
-    return f"{ms:g}ms"
+        return f"{format_number(ms / 1_000)}s"
+    return f"{format_number(ms)}ms"
+
+
+def format_number(number: float) -> str:
+    """Return the shortest decimal text of `number`, without an exponent and without a trailing ``.0``."""
+    return f"{Decimal(repr(float(number))):f}".removesuffix(".0")
 
 
 def parse_share(text: str) -> float:

@@ -98,14 +98,17 @@ _ANY_FIELD = re.compile(
     rb"(Status): " + _STATUS + rb"|(Error Type): ([^\s]+))(?=[\t \n])"
 )
 _ANY_END = re.compile(_LINE_END)
-_NEXT_TEXT_CALL = re.compile(rb"^START RequestId: ([0-9A-Za-z-]{36})", re.MULTILINE)
-_NEXT_JSON_CALL = re.compile(rb'^\{[^\n]*"platform\.start"', re.MULTILINE)
+_NEXT_CALL = re.compile(rb'^(?:START RequestId: |\{[^\n]*"platform\.start")', re.MULTILINE)
 
-_AFTER_TEXT = re.compile(rb"^RequestId: [0-9A-Za-z-]{36} (?:Error: |Process )[^\n]*$", re.MULTILINE)
+_AFTERWORD = re.compile(
+    rb"^(?:RequestId: [0-9A-Za-z-]{36} (?:Error: |Process )[^\n]*|Runtime\.\w+|"
+    rb"[^ \n]+ [0-9A-Za-z-]{36} Task timed out after [0-9.]+ seconds)$",
+    re.MULTILINE,
+)
 """What AWS itself prints about a killed process after the REPORT line of some eras."""
 
 _SUSPECT = re.compile(
-    rb"\d ms|\d MB|RequestId|REPORT|Status: |Error Type: |Duration|Memory|"
+    rb"\d ms|\d MB|RequestId|REPORT|tatus: |timeout|Type: |Runtime\.|Duration|Memory|"
     rb'platform\.|"record"|"requestId"|"metrics"|[dD]urationMs|emorySizeMB|emoryUsedMB'
 )
 """Parts of a report in either format: after a report, they are what a broken report has left."""
@@ -264,19 +267,22 @@ def _report_from_text(tail: bytes, at: int) -> Report | None:
     end = _ANY_END.match(tail, position)
     if end is None:
         return None
-    rest = _AFTER_TEXT.sub(b"", tail[end.end() :])
-    for following in _NEXT_TEXT_CALL.finditer(rest):
-        if following[1] != head[1]:
-            rest = rest[: following.start()]
-            break
-    if _SUSPECT.search(rest) or not (_is_whole(rest) or rest.startswith(b"XRAY TraceId: ")):
+    if not _is_last(tail[end.end() :], head[1]):
         return None
     return _from_fields(head[1].decode(), fields)
 
 
-def _is_whole(rest: bytes) -> bool:
-    """Whether what follows a report is not the broken start of a further line, which may be the real one."""
-    return not rest.strip() or rest.endswith(b"\n")
+def _is_last(rest: bytes, request_id: bytes) -> bool:
+    """Whether `rest`, what follows a report, shows no trace of a later report of the same call."""
+    rest = _AFTERWORD.sub(b"", rest)
+    if not rest.strip():
+        return True
+    # The broken start of a line may be that of the real report.
+    unfinished = rest[rest.rfind(b"\n") + 1 :]
+    if request_id in rest or not (unfinished == b"" or unfinished.startswith(b"XRAY TraceId: ")):
+        return False
+    following = _NEXT_CALL.search(rest)
+    return not _SUSPECT.search(rest, 0, following.start() if following else len(rest))
 
 
 def _report_from_json(tail: bytes, at: int) -> Report | None:
@@ -285,14 +291,11 @@ def _report_from_json(tail: bytes, at: int) -> Report | None:
     if located is None:
         return None
     event, end = located
-    rest = tail[end:]
-    following = _NEXT_JSON_CALL.search(rest)
-    if following is not None:
-        rest = rest[: following.start()]
-    # An object inside another one is the user's; so is one followed by the broken start of a line.
-    if _SUSPECT.search(rest) or rest.lstrip()[:1] in {b"}", b"]", b",", b'"'}:
+    request_id, rest = _json_request_id(event), tail[end:]
+    # An object inside another one is the user's.
+    if request_id is None or rest.lstrip()[:1] in {b"}", b"]", b",", b'"'}:
         return None
-    if not _is_whole(rest):
+    if not _is_last(rest, request_id.encode()):
         return None
     record = event.get("record")
     if not event.keys() <= _JSON_TOP_KEYS or not isinstance(record, dict):
@@ -308,12 +311,12 @@ def _report_from_json(tail: bytes, at: int) -> Report | None:
     fields["Status"] = record["status"]
     if "errorType" in record:
         fields["Error Type"] = record["errorType"]
-    return _from_fields(_json_request_id(event), fields)
+    return _from_fields(request_id, fields)
 
 
-def _from_fields(request_id: str | None, fields: dict[str, Any]) -> Report | None:
+def _from_fields(request_id: str, fields: dict[str, Any]) -> Report | None:
     """Return the report of complete and consistent `fields`, else None."""
-    if request_id is None or any(name not in fields for name in _MANDATORY):
+    if any(name not in fields for name in _MANDATORY):
         return None
     if any(fields[name] != int(fields[name]) for name in _WHOLE_NUMBERS):
         return None

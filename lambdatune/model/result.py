@@ -41,7 +41,11 @@ class Stats:
 
 @dataclass(frozen=True, slots=True)
 class WarmStats:
-    """Warm calls of a cell."""
+    """Warm calls of a cell.
+
+    Attributes:
+        count: whatever became of them; the figures have counts of their own.
+    """
 
     count: int
     duration_ms: Stats
@@ -52,7 +56,14 @@ class WarmStats:
 
 @dataclass(frozen=True, slots=True)
 class ColdStats:
-    """Cold calls of a cell; `duration_ms` is the handler's alone, `init_ms` the init's (or restore's)."""
+    """Cold calls of a cell.
+
+    Attributes:
+        count: environments that were started, whatever became of the call; the figures have counts of their own.
+        init_ms: Init Duration (or Restore Duration).
+        duration_ms: the handler's alone.
+        total_ms: both together, what a target on ``cold.duration`` is about.
+    """
 
     count: int
     init_ms: Stats

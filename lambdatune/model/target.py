@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from lambdatune.model.errors import UsageError, nearest
-from lambdatune.model.quantities import format_duration, parse_duration_ms
+from lambdatune.model.quantities import format_duration, format_number, parse_duration_ms
 
 Population = Literal["warm", "cold", "all"]
 ClockName = Literal["duration", "response", "service"]
@@ -50,7 +50,7 @@ class Target:
     def __str__(self) -> str:
         """Return the text form that `parse_target` reads."""
         threshold = format_duration(self.threshold_ms)
-        return f"{self.population}.{self.clock}.p{self.percentile:g}<={threshold}"
+        return f"{self.population}.{self.clock}.p{format_number(self.percentile)}<={threshold}"
 
 
 def parse_target(text: str) -> Target:

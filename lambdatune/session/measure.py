@@ -83,13 +83,16 @@ class Measurement:
         self._versions: dict[int, Version] = {}
         self._orders = 0
         self._stopping = False
+        self._abandoned = False
+        self._serving: asyncio.Task[None] | None = None
         self.outcome = Outcome()
 
     def stop(self, *, abandon: bool = False) -> None:
         """End the measuring: nothing new is sent, calls in flight are awaited or abandoned. Safe at any time."""
         self._end("interrupt", "interrupted")
-        if abandon:
-            self._driver.abandon()
+        if abandon and self._serving is not None:
+            self._abandoned = True
+            self._serving.cancel()
 
     async def run(self) -> None:
         """Serve the search until it is satisfied, a limit is reached or `stop` is called."""
@@ -98,17 +101,24 @@ class Measurement:
         if minutes is not None:
             loop = asyncio.get_running_loop()
             timer = loop.call_later(minutes * 60, self._end, "limit", f"the limit of {minutes:g} minutes")
+        self._serving = asyncio.create_task(self._serve_search())
         try:
-            while not self._stopping:
-                asks = self._search.next_block(self._evidence)
-                if not asks:
-                    return
-                for ask in asks:
-                    if not self._stopping:
-                        await self._serve(ask)
+            await self._serving
+        except asyncio.CancelledError:
+            if not self._abandoned:
+                raise
         finally:
             if timer is not None:
                 timer.cancel()
+
+    async def _serve_search(self) -> None:
+        while not self._stopping:
+            asks = self._search.next_block(self._evidence)
+            if not asks:
+                return
+            for ask in asks:
+                if not self._stopping:
+                    await self._serve(ask)
 
     def _end(self, by: EndedBy, because: str) -> None:
         if not self._stopping:
@@ -173,10 +183,12 @@ class Measurement:
                 return 0
         if limits.max_usd is not None:
             room_usd = limits.max_usd - spend(self._evidence).usd
-            calls = min(calls, math.floor(room_usd / self._dearest_call_usd(ask)))
-            if calls <= 0:
+            affordable = math.floor(room_usd / self._dearest_call_usd(ask))
+            if affordable <= 0 and (room_usd <= 0 or self._evidence[ask.cell].calls):
                 self._end("limit", f"the limit of ${limits.max_usd:g}")
                 return 0
+            # What the first call of a size costs is only bounded by its timeout: one is let through to learn it.
+            calls = min(calls, max(affordable, 1))
         return calls
 
     def _dearest_call_usd(self, ask: Ask) -> float:
@@ -198,8 +210,8 @@ class Measurement:
             return
         self.outcome = replace(
             self.outcome,
-            loop_lag_ms_p99=_worse(self.outcome.loop_lag_ms_p99, outcome.receive_lag_ms_p99),
-            send_slip_ms_p99=_worse(self.outcome.send_slip_ms_p99, outcome.send_delay_ms_p99),
+            loop_lag_ms_p99=_worse(self.outcome.loop_lag_ms_p99, outcome.receive_lag_p99_ms),
+            send_slip_ms_p99=_worse(self.outcome.send_slip_ms_p99, outcome.send_delay_p99_ms),
         )
 
     def _show(self, step: str) -> None:

@@ -21,7 +21,7 @@ from lambdatune.model.result import (
     Validity,
 )
 from lambdatune.recommend.decide import recommend
-from lambdatune.stats.rows import is_cold, is_error, is_throttled, is_warm
+from lambdatune.stats.rows import is_cold, is_error, is_ok, is_throttled, is_unknown, is_warm
 from lambdatune.stats.summary import cold_stats, histogram_of, warm_stats
 
 if TYPE_CHECKING:
@@ -161,7 +161,8 @@ def _validity(evidence: Sequence[CellEvidence], outcome: Outcome, host: dict[str
     """Rule whether the numbers describe the function."""
     calls = sum(cell.calls for cell in evidence)
     throttles = sum(int(np.count_nonzero(is_throttled(cell.rows))) for cell in evidence)
-    reasons, notes = [], []
+    reasons: list[str] = []
+    notes = [*_uncounted(evidence)]
     if calls and throttles / calls > MAX_THROTTLE_SHARE:
         reasons.append(
             f"{throttles} of {calls} calls were throttled ({_throttle_reasons(evidence)}): "
@@ -180,6 +181,14 @@ def _validity(evidence: Sequence[CellEvidence], outcome: Outcome, host: dict[str
         send_slip_ms_p99=outcome.send_slip_ms_p99,
         throttles=throttles,
     )
+
+
+def _uncounted(evidence: Sequence[CellEvidence]) -> list[str]:
+    """Tell of successful calls that no statement about warm or cold could use."""
+    silent = sum(int(np.count_nonzero(is_ok(cell.rows) & is_unknown(cell.rows))) for cell in evidence)
+    if not silent:
+        return []
+    return [f"{silent} successful calls had no readable REPORT line: they count neither as warm nor as cold"]
 
 
 def _timestamp(moment: dt.datetime) -> str:

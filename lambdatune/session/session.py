@@ -11,7 +11,7 @@ from lambdatune.aws.clone import Clone, clone_name, log_group_of
 from lambdatune.load.driver import LoadDriver
 from lambdatune.load.endpoint import Credentials, endpoint_from_region, endpoint_from_url
 from lambdatune.model.cell import Cell
-from lambdatune.model.errors import ExitCode
+from lambdatune.model.errors import ExitCode, LambdatuneError, NotUndone
 from lambdatune.pricing.cost import Tariff
 from lambdatune.recommend.evidence import gather
 from lambdatune.recommend.search import BlockSearch
@@ -101,9 +101,11 @@ class Session:
             facts = Facts.of(run_id, started, subject)
             # Until the run has ended its file says "interrupted": that is what it is if it ends here.
             run.write(compose(plan, evidence, facts, "interrupted", Outcome()))
+            failure: BaseException | None = None
             try:
                 await self._measure(run, clone, subject, evidence, search)
-            except BaseException:
+            except BaseException as error:
+                failure = error
                 run.write(compose(plan, evidence, facts.finished_now(), "failed", self._outcome()))
                 raise
             else:
@@ -112,8 +114,7 @@ class Session:
                 run.write(result)
                 return result
             finally:
-                await undo(run, subject.access, self.observer)
-                OwedUndo().settle(run)
+                await self._undo(run, subject, failure)
 
     async def _measure(
         self,
@@ -141,6 +142,15 @@ class Session:
                 if self._stop_asked.is_set():
                     self._measurement.stop()
                 await self._measurement.run()
+
+    async def _undo(self, run: RunDirectory, subject: Subject, failure: BaseException | None) -> None:
+        try:
+            await undo(run, subject.access, self.observer)
+        except NotUndone as left:
+            if isinstance(failure, LambdatuneError):
+                raise NotUndone(f"{left.message}; before that, {failure.message}", hint=left.hint) from failure
+            raise
+        OwedUndo().settle(run)
 
     def _outcome(self) -> Outcome:
         return self._measurement.outcome if self._measurement else Outcome()

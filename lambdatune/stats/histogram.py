@@ -231,9 +231,7 @@ class LatencyHistogram:
             )
         counts = np.frombuffer(native.counts, dtype=np.int64)
         if counts[BINS:].any():
-            raise UsageError(
-                "a histogram holds values above 71 minutes: expected microseconds up to one hour"
-            )
+            raise UsageError("a histogram holds values above 71 minutes: expected microseconds up to one hour")
         histogram = cls()
         shared = min(len(counts), BINS)
         histogram._counts[:shared] = counts[:shared]

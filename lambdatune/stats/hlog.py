@@ -92,9 +92,7 @@ class HlogWriter:
             raise ValueError(f"tag `{tag}` holds a comma or white space, or is empty")
         offset_s, length_s = round(start_s - self._base_s, 3), round(end_s - start_s, 3)
         if offset_s < 0 or length_s < 0:
-            raise ValueError(
-                f"interval {start_s} to {end_s} begins before the log does or ends before it begins"
-            )
+            raise ValueError(f"interval {start_s} to {end_s} begins before the log does or ends before it begins")
         greatest_ms = histogram.max_ms if histogram.count else 0.0
         line = f"Tag={tag},{offset_s:.3f},{length_s:.3f},{greatest_ms:.3f},{histogram.encode()}\n"
         self._stream.write(line)

@@ -68,8 +68,7 @@ def summarise_histogram(histogram: LatencyHistogram, confidence: float) -> Stats
         return Stats(count=0)
     values = histogram.percentiles_ms(PERCENTILES.values())
     intervals = {
-        name: percentile_interval(histogram, percentile / 100, confidence)
-        for name, percentile in PERCENTILES.items()
+        name: percentile_interval(histogram, percentile / 100, confidence) for name, percentile in PERCENTILES.items()
     }
     return Stats(
         count=histogram.count,
@@ -83,9 +82,10 @@ def summarise_histogram(histogram: LatencyHistogram, confidence: float) -> Stats
 
 def warm_stats(rows: Rows, confidence: float) -> WarmStats:
     """Return the figures of the warm calls among the rows of a cell."""
-    calls = rows[is_warm(rows) & described(rows)]
+    warm = is_warm(rows)
+    calls = rows[warm & described(rows)]
     return WarmStats(
-        count=len(calls),
+        count=int(np.count_nonzero(warm)),
         duration_ms=_clock_stats(calls, "duration", confidence),
         response_ms=_clock_stats(calls, "response", confidence),
         service_ms=_clock_stats(calls, "service", confidence),
@@ -99,11 +99,12 @@ def cold_stats(rows: Rows, confidence: float) -> ColdStats:
     An init that ran again inside the call is part of its Duration and has no time of its own: such a call
     counts in the totals, but neither as an init nor as a handler.
     """
-    calls = rows[is_cold(rows) & described(rows)]
+    cold = is_cold(rows)
+    calls = rows[cold & described(rows)]
     init_ms = np.where(np.isnan(calls["init_ms"]), calls["restore_ms"], calls["init_ms"])
     handler_ms = np.where(np.isnan(init_ms), np.nan, calls["duration_ms"])
     return ColdStats(
-        count=len(calls),
+        count=int(np.count_nonzero(cold)),
         init_ms=summarise(_known(init_ms), confidence),
         duration_ms=summarise(_known(handler_ms), confidence),
         total_ms=_clock_stats(calls, "duration", confidence),

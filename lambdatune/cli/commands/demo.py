@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from lambdatune.cli.headless import run_headless
 from lambdatune.cli.plan_options import plan_from
 
 
@@ -21,5 +20,7 @@ def command(output: Path | None, plain: bool, quiet: bool) -> int:
     The same as `lambdatune run quickstart`: a real Python handler in real processes, with CPU and memory in
     proportion to the memory size. It takes about a minute.
     """
+    from lambdatune.cli.headless import run_headless  # noqa: PLC0415  heavy, and not needed for --help
+
     plan = plan_from("quickstart", {})
     return run_headless(plan, output=output, json_file=None, plain=plain, quiet=quiet, assume_yes=True)

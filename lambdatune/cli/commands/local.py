@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import click
 
-from lambdatune.local.options import Options
-from lambdatune.local.server import serve
-
 
 @click.command("local")
 @click.option("--port", type=click.IntRange(0, 65_535), default=9_001, show_default=True,
@@ -17,7 +14,7 @@ from lambdatune.local.server import serve
               help="How memory is held to the memory size.")  # fmt: skip
 @click.option("--account-concurrency", type=click.IntRange(1), default=1_000, show_default=True, metavar="N",
               help="Concurrent executions of the account.")  # fmt: skip
-def command(port: int, cpu_limiter: str, memory_limiter: str, account_concurrency: int) -> int:
+def command(port: int, cpu_limiter: str, memory_limiter: str, account_concurrency: int) -> None:
     """Serve the embedded AWS-compatible endpoint by itself, on 127.0.0.1 only.
 
     Works with the AWS CLI and the SDKs: functions that are created there run as real processes, with CPU and
@@ -28,11 +25,12 @@ def command(port: int, cpu_limiter: str, memory_limiter: str, account_concurrenc
     aws --endpoint-url http://127.0.0.1:9001 lambda list-functions
     lambdatune run --endpoint-url http://127.0.0.1:9001 --function my-function
     """  # noqa: D301  \b keeps click from joining the lines
-    return serve(
-        Options(
-            port=port,
-            cpu_limiter=cpu_limiter,
-            memory_limiter=memory_limiter,
-            account_concurrency=account_concurrency,
-        )
+    import asyncio  # noqa: PLC0415  heavy, and not needed for --help
+
+    from lambdatune.local.options import Options  # noqa: PLC0415
+    from lambdatune.local.server import serve  # noqa: PLC0415
+
+    options = Options(
+        port=port, cpu_limiter=cpu_limiter, memory_limiter=memory_limiter, account_concurrency=account_concurrency
     )
+    asyncio.run(serve(options))

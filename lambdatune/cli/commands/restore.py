@@ -7,10 +7,7 @@ from pathlib import Path
 
 import click
 
-from lambdatune.cli.narration import PlainNarration
 from lambdatune.model.errors import UsageError
-from lambdatune.session.restore import restore_all, restore_run
-from lambdatune.session.run_directory import OwedUndo, default_output, find_run
 
 
 @click.command("restore")
@@ -25,6 +22,10 @@ def command(run: str | None, every: bool, output: Path | None) -> None:
     """
     if (run is None) != every:
         raise UsageError("expected either a RUN or --all", hint="`lambdatune restore --all` undoes whatever is left")
+    from lambdatune.cli.narration import PlainNarration  # noqa: PLC0415  heavy, and not needed for --help
+    from lambdatune.session.restore import restore_all, restore_run  # noqa: PLC0415
+    from lambdatune.session.run_directory import OwedUndo, default_output, find_run  # noqa: PLC0415
+
     owed, narration = OwedUndo(), PlainNarration()
     if run is None:
         count = asyncio.run(restore_all(owed.runs(), owed, narration))

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from lambdatune.cli.headless import run_headless
 from lambdatune.cli.plan_options import plan_from, plan_options
 
 
@@ -45,5 +44,7 @@ def command(
     Exit codes: 0 targets met (or none set), 2 usage, 3 no size meets the targets, 5 unproven,
     6 invalid measurement, 7 AWS refused, 8 something could not be undone, 130/143 interrupted.
     """  # noqa: D301  \b keeps click from joining the lines
+    from lambdatune.cli.headless import run_headless  # noqa: PLC0415  heavy, and not needed for --help
+
     plan = plan_from(profile, options)
     return run_headless(plan, output=output, json_file=json_file, plain=plain, quiet=quiet, assume_yes=assume_yes)

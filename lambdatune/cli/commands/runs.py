@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from lambdatune.model.errors import LambdatuneError
-from lambdatune.session.run_directory import RunDirectory, default_output, list_runs
+
+if TYPE_CHECKING:
+    from lambdatune.session.run_directory import RunDirectory
 
 
 @click.command("runs")
@@ -15,6 +18,8 @@ from lambdatune.session.run_directory import RunDirectory, default_output, list_
               help="Where runs are looked for. [default: the user's data directory]")  # fmt: skip
 def command(output: Path | None) -> None:
     """List recorded runs, newest last."""
+    from lambdatune.session.run_directory import default_output, list_runs  # noqa: PLC0415  heavy
+
     directory = output or default_output()
     lines = [_line(run) for run in list_runs(directory)]
     if not lines:

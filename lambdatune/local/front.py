@@ -1,0 +1,205 @@
+"""The endpoint's port: which API a request is for, request ids, and errors in AWS's shape."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from lambdatune.local import sts
+from lambdatune.local.errors import ApiError, not_implemented
+from lambdatune.local.httpd import HttpConnection, Request, render
+from lambdatune.local.reply import Reply
+
+if TYPE_CHECKING:
+    from lambdatune.local.functions_api import FunctionsApi
+    from lambdatune.local.invoke_api import InvokeApi
+    from lambdatune.local.logs_api import LogsApi
+    from lambdatune.local.names import Naming
+    from lambdatune.local.settings_api import SettingsApi
+
+_log = logging.getLogger(__name__)
+
+_MAX_BODY_BYTES = 70_167_211
+"""Room for a 50 MB zip in base64 and the rest of CreateFunction; AWS's own message has this number."""
+
+_INVOKE_PREFIX = "/2015-03-31/functions/"
+_INVOKE_SUFFIX = "/invocations"
+_LOGS_TARGET = "Logs_20140328."
+
+Handler = Callable[..., Awaitable[Reply]]
+
+
+class Front:
+    """Routes requests.
+
+    Args:
+        invoke: Invoke.
+        functions: functions and versions.
+        settings: aliases, concurrency, tags, account.
+        logs: CloudWatch Logs.
+        naming: makes ARNs.
+        host: returns the document of ``GET /_lambdatune/host``.
+    """
+
+    def __init__(
+        self,
+        invoke: InvokeApi,
+        functions: FunctionsApi,
+        settings: SettingsApi,
+        logs: LogsApi,
+        naming: Naming,
+        host: Callable[[], dict[str, object]],
+    ) -> None:
+        self._invoke = invoke
+        self._functions = functions
+        self._logs = logs
+        self._naming = naming
+        self._host = host
+        self._routes = _routes(functions, settings)
+        self._connections: set[FrontConnection] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def connection(self) -> FrontConnection:
+        """Return the protocol of a new connection."""
+        return FrontConnection(self)
+
+    def opened(self, connection: FrontConnection) -> None:
+        """Take note of a connection."""
+        self._connections.add(connection)
+
+    def lost(self, connection: FrontConnection) -> None:
+        """Forget a connection; a call that it made goes on, as on AWS."""
+        self._connections.discard(connection)
+
+    def received(self, connection: FrontConnection, request: Request) -> None:
+        """Serve a request in a task of its own."""
+        task = asyncio.get_running_loop().create_task(self._serve(connection, request))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Wait for the requests under way (their environments have ended by now), then close all connections."""
+        await asyncio.gather(*self._tasks)
+        for connection in list(self._connections):
+            if connection.transport is not None:
+                connection.transport.close()
+
+    async def _serve(self, connection: FrontConnection, request: Request) -> None:
+        connection.answer(await self.respond(request))
+
+    async def respond(self, request: Request) -> bytes:
+        """Return the whole response to a request; never raises."""
+        request_id = str(uuid.uuid4())
+        json_protocol = "x-amz-target" in request.headers
+        try:
+            reply = await self._route(request, request_id)
+        except ApiError as error:
+            return _error(error, request_id, json_protocol=json_protocol)
+        except Exception:  # noqa: BLE001  the border of the program: a client gets AWS's 500, the log the traceback
+            _log.exception("%s %s failed", request.method, request.path)
+            failure = ApiError("ServiceException", "The embedded lambdatune endpoint failed; its log has details.", 500)
+            return _error(failure, request_id, json_protocol=json_protocol)
+        headers = [("Content-Type", reply.content_type), ("x-amzn-RequestId", request_id), *reply.headers]
+        return render(reply.status, headers, b"" if request.method == "HEAD" else reply.content())
+
+    async def _route(self, request: Request, request_id: str) -> Reply:
+        path = request.path
+        if path.startswith("/_lambdatune/"):
+            return self._own(request)
+        if "authorization" not in request.headers and "X-Amz-Signature" not in request.query:
+            raise ApiError("MissingAuthenticationTokenException", "Missing Authentication Token", 403)
+        if request.method == "POST" and path.endswith(_INVOKE_SUFFIX) and path.startswith(_INVOKE_PREFIX):
+            name = unquote(path[len(_INVOKE_PREFIX) : -len(_INVOKE_SUFFIX)])
+            return await self._invoke.invoke(name, request, request_id)
+        if path == "/":
+            return self._by_target(request, request_id)
+        parts = [unquote(part) for part in path.strip("/").split("/")]
+        name, further = (parts[2] if len(parts) > 2 else ""), parts[4:5]
+        pattern = "/".join("*" if index in {2, 4} else part for index, part in enumerate(parts))
+        handler = self._routes.get(f"{request.method} {pattern}")
+        if handler is None:
+            raise not_implemented(f"{request.method} {path}")
+        return await handler(name, request, *further)
+
+    def _by_target(self, request: Request, request_id: str) -> Reply:
+        target = request.headers.get("x-amz-target", "")
+        if target.startswith(_LOGS_TARGET):
+            return self._logs.serve(target.removeprefix(_LOGS_TARGET), request)
+        if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+            return sts.serve(request, self._naming, request_id)
+        raise not_implemented(f"the action {target}" if target else f"{request.method} /")
+
+    def _own(self, request: Request) -> Reply:
+        if request.path == "/_lambdatune/host":
+            return Reply(200, self._host())
+        if request.path.startswith("/_lambdatune/code/"):
+            reply = self._functions.code(request.path.rpartition("/")[2])
+            if reply is not None:
+                return reply
+        raise ApiError("ResourceNotFoundException", f"There is nothing at {request.path}", 404)
+
+
+class FrontConnection(HttpConnection):
+    """A client's connection."""
+
+    def __init__(self, front: Front) -> None:
+        super().__init__(_MAX_BODY_BYTES)
+        self._front = front
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Register."""
+        super().connection_made(transport)
+        self._front.opened(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Unregister."""
+        super().connection_lost(exc)
+        self._front.lost(self)
+
+    def received(self, request: Request) -> None:
+        """Hand a request over."""
+        self._front.received(self, request)
+
+
+def _routes(functions: FunctionsApi, settings: SettingsApi) -> dict[str, Handler]:
+    base = "2015-03-31/functions"
+    return {
+        f"POST {base}": functions.create,
+        f"GET {base}": functions.list,
+        f"GET {base}/*": functions.get,
+        f"DELETE {base}/*": functions.delete,
+        f"GET {base}/*/configuration": functions.get_configuration,
+        f"PUT {base}/*/configuration": functions.update_configuration,
+        f"PUT {base}/*/code": functions.update_code,
+        f"POST {base}/*/versions": functions.publish,
+        f"GET {base}/*/versions": functions.list_versions,
+        f"POST {base}/*/aliases": settings.create_alias,
+        f"GET {base}/*/aliases": settings.list_aliases,
+        f"GET {base}/*/aliases/*": settings.get_alias,
+        f"PUT {base}/*/aliases/*": settings.update_alias,
+        f"DELETE {base}/*/aliases/*": settings.delete_alias,
+        "PUT 2017-10-31/functions/*/concurrency": settings.put_concurrency,
+        "DELETE 2017-10-31/functions/*/concurrency": settings.delete_concurrency,
+        "GET 2019-09-30/functions/*/concurrency": settings.get_concurrency,
+        "GET 2016-08-19/account-settings": settings.account_settings,
+        "GET 2017-03-31/tags/*": settings.list_tags,
+        "POST 2017-03-31/tags/*": settings.tag,
+        "DELETE 2017-03-31/tags/*": settings.untag,
+    }
+
+
+def _error(error: ApiError, request_id: str, *, json_protocol: bool) -> bytes:
+    headers = [
+        ("Content-Type", "application/json"),
+        ("x-amzn-RequestId", request_id),
+        ("x-amzn-ErrorType", error.code),
+    ]
+    body = error.body()
+    if json_protocol:
+        body = json.dumps({"__type": error.code, "message": error.message}).encode()
+    return render(error.status, headers, body)

@@ -1,0 +1,108 @@
+"""Invoke (AWS API reference, "Invoke"): the route that load goes through, so it does little."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lambdatune.local.environment import Call
+from lambdatune.local.errors import ApiError, conflict, invalid, not_found, not_implemented, validation
+from lambdatune.local.names import parse_reference
+from lambdatune.local.reply import Reply
+
+if TYPE_CHECKING:
+    from lambdatune.local.fleet import Fleet
+    from lambdatune.local.functions import Functions
+    from lambdatune.local.httpd import Request
+    from lambdatune.local.names import Naming
+
+MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
+"""Largest payload of a synchronous call (AWS docs, "Lambda quotas")."""
+
+_decode = msgspec.json.Decoder(msgspec.Raw).decode
+
+
+class InvokeApi:
+    """Serves Invoke.
+
+    Args:
+        functions: the registry.
+        fleet: runs the calls.
+        naming: makes ARNs.
+        account_concurrency: executions at once over all functions.
+    """
+
+    def __init__(self, functions: Functions, fleet: Fleet, naming: Naming, account_concurrency: int) -> None:
+        self._functions = functions
+        self._fleet = fleet
+        self._naming = naming
+        self._account_concurrency = account_concurrency
+
+    async def invoke(self, name: str, request: Request, request_id: str) -> Reply:
+        """Serve one Invoke of the function in the path.
+
+        Raises:
+            ApiError: everything that AWS refuses before the handler runs.
+        """
+        name, qualifier = parse_reference(name, request.query.get("Qualifier"))
+        function = self._functions.get(name, qualifier)
+        version = function.find_serving(qualifier)
+        if version is None:
+            raise not_found(f"Function not found: {self._naming.function_arn(name, qualifier)}")
+        kind = request.headers.get("x-amz-invocation-type", "RequestResponse")
+        tail = request.headers.get("x-amz-log-type", "None")
+        _check(request, kind, tail)
+        if function.state == "Pending":
+            raise conflict(
+                "The operation cannot be performed at this time. "
+                "The function is currently in the following state: Pending"
+            )
+        if kind == "DryRun":
+            return Reply(204)
+        call = Call(
+            request_id,
+            request.body or b"{}",
+            self._naming.function_arn(name, qualifier),
+            request.headers.get("x-amzn-trace-id"),
+            _client_context(request.headers.get("x-amz-client-context")),
+        )
+        unreserved = self._account_concurrency - self._functions.reserved_total()
+        outcome, queued_ns = await self._fleet.invoke(function, version, call, unreserved)
+        headers = [("X-Amz-Executed-Version", version.version)]
+        if outcome.function_error is not None:
+            headers.append(("X-Amz-Function-Error", outcome.function_error))
+        if tail == "Tail":
+            headers.append(("X-Amz-Log-Result", base64.b64encode(outcome.tail).decode()))
+        if queued_ns:
+            headers.append(("X-Lambdatune-Queued-Ms", f"{queued_ns / 1e6:.3f}"))
+        return Reply(200, body=outcome.payload, headers=headers)
+
+
+def _check(request: Request, kind: str, tail: str) -> None:
+    if kind == "Event":
+        raise not_implemented("asynchronous invocation (InvocationType Event)")
+    if kind not in {"RequestResponse", "DryRun"}:
+        choices = "Member must satisfy enum value set: [Event, RequestResponse, DryRun]"
+        raise validation("invocationType", kind, choices)
+    if tail not in {"None", "Tail"}:
+        raise validation("logType", tail, "Member must satisfy enum value set: [None, Tail]")
+    if request.too_large or len(request.body) > MAX_PAYLOAD_BYTES:
+        message = f"Request must be smaller than {MAX_PAYLOAD_BYTES} bytes for the InvokeFunction operation"
+        raise ApiError("RequestTooLargeException", message, 413)
+    if request.body:
+        try:
+            _decode(request.body)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            message = f"Could not parse request body into json: {error}"
+            raise ApiError("InvalidRequestContentException", message) from error
+
+
+def _client_context(header: str | None) -> str | None:
+    if header is None:
+        return None
+    try:
+        return base64.b64decode(header, validate=True).decode("ascii")
+    except ValueError as error:
+        raise invalid("Client context must be valid base64-encoded JSON.") from error

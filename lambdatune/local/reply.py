@@ -1,0 +1,85 @@
+"""What an API handler returns, and how requests are read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lambdatune.local.errors import ApiError, validation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lambdatune.local.httpd import Request
+
+
+@dataclass(slots=True)
+class Reply:
+    """An answer: HTTP status, a JSON document or bytes, and further headers."""
+
+    status: int = 200
+    document: Any = None
+    body: bytes = b""
+    content_type: str = "application/json"
+    headers: list[tuple[str, str]] = field(default_factory=list)
+
+    def content(self) -> bytes:
+        """Return the bytes of the body."""
+        return self.body if self.document is None else json.dumps(self.document).encode()
+
+
+def json_body(request: Request) -> dict[str, Any]:
+    """Return the JSON object of a request; an empty body is an empty object.
+
+    Raises:
+        ApiError: SerializationException, or RequestTooLargeException when the body was thrown away.
+    """
+    if request.too_large:
+        raise ApiError("RequestEntityTooLargeException", "Request must be smaller than 70167211 bytes", 413)
+    if not request.body:
+        return {}
+    try:
+        body = json.loads(request.body)
+    except ValueError as error:
+        raise ApiError("SerializationException", "Could not parse request body into json") from error
+    if not isinstance(body, dict):
+        raise ApiError("SerializationException", "Start of structure or map found where not expected.")
+    return body
+
+
+def page(
+    items: Sequence[Any], key: Callable[[Any], str], marker: str | None, limit: object, *, default: int, most: int
+) -> tuple[Sequence[Any], str | None]:
+    """Return one page of `items` and the marker of the next page, or None at the end.
+
+    Args:
+        items: everything, in a fixed order.
+        key: unique text of an item; the marker is the key of the last one returned.
+        marker: marker of the request.
+        limit: the request's page size.
+        default: page size when none is given.
+        most: largest page size; larger ones are cut, as AWS does.
+
+    Raises:
+        ApiError: ValidationException, InvalidParameterValueException for a marker that is none of ours.
+    """
+    size = default if limit in {None, ""} else _whole(limit)
+    if size < 1:
+        raise validation("maxItems", limit, "Member must have value greater than or equal to 1")
+    start = 0
+    if marker:
+        keys = [key(item) for item in items]
+        if marker not in keys:
+            raise ApiError("InvalidParameterValueException", "Invalid pagination marker.")
+        start = keys.index(marker) + 1
+    chosen = items[start : start + min(size, most)]
+    more = start + len(chosen) < len(items)
+    return chosen, key(chosen[-1]) if more and chosen else None
+
+
+def _whole(value: object) -> int:
+    try:
+        return int(str(value))
+    except ValueError as error:
+        raise ApiError("SerializationException", f"'{value}' is not a number") from error

@@ -1,0 +1,220 @@
+"""A function tuned end to end: what is printed, what is recorded, and that the two agree."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+from hdrh.histogram import HdrHistogram
+from hdrh.log import HistogramLogReader
+
+from lambdatune.reports.json_report import schema
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
+from support.program import only_run, result_of
+
+pytestmark = pytest.mark.slow
+
+PATH_OPTIONS = ("--runtime", "python3.12", "--handler", "app.handler")
+
+
+def nearest_rank(values: list[float], quantile: float) -> float:
+    return sorted(values)[math.ceil(quantile * len(values)) - 1]
+
+
+def rows_of(run: Path) -> list[dict[str, str]]:
+    with (run / "invocations.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def tuned(lambdatune, endpoint, create, tmp_path) -> tuple[dict[str, Any], Path, Any]:
+    """Tune a quick function on an endpoint of the user's own; return result, run directory and endpoint."""
+    local = endpoint()
+    create(local, "quick")
+    output = tmp_path / "runs"
+    done = lambdatune(
+        "run", "--endpoint-url", local.url, "--function", "quick", "--memory", "128,512",
+        "--target", "p90<=2s", "--cold-starts", "4", "--output", str(output),
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    return result_of(only_run(output)), only_run(output), local
+
+
+def test_what_is_recorded_is_consistent_from_the_endpoint_to_the_report(tuned) -> None:
+    result, run, local = tuned
+    jsonschema.validate(result, schema())
+    rows = rows_of(run)
+
+    cold = sum(cell["cold"]["count"] for cell in result["cells"])
+    assert cold == local.facts()["environments_started"]
+    assert cold == sum(row["start"] == "cold" for row in rows)
+    assert result["spend"]["invocations"] == len(rows)
+
+    for cell in result["cells"]:
+        for start in ("warm", "cold"):
+            mine = [row for row in rows if row["memory_mb"] == str(cell["memory_mb"]) and row["start"] == start]
+            assert cell[start]["count"] == len(mine)
+            for quantity, column in (("duration_ms", "duration_ms"), ("response_ms", "response_ms")):
+                values = [float(row[column]) for row in mine]
+                for name, quantile in (("p50", 0.5), ("p95", 0.95)):
+                    assert cell[start][quantity][name] == pytest.approx(nearest_rank(values, quantile), rel=0.005)
+
+
+def test_the_histogram_log_is_read_by_the_public_reader(tuned) -> None:
+    result, run, _ = tuned
+    lines = [line for line in (run / "latency.hlog").read_text().splitlines() if line.startswith("Tag=")]
+    assert {line.split(",")[0] for line in lines} >= {"Tag=mem-128.warm.duration", "Tag=mem-512.cold.response"}
+
+    reader = HistogramLogReader(str(run / "latency.hlog"), HdrHistogram(1, 3_600_000_000, 3))
+    total = 0
+    while (interval := reader.get_next_interval_histogram()) is not None:
+        total += interval.get_total_count()
+    reader.input_file.close()
+    # Three clocks for each call.
+    assert total == 3 * sum(cell["warm"]["count"] + cell["cold"]["count"] for cell in result["cells"])
+
+
+def test_nothing_is_left_on_the_endpoint_and_the_function_is_untouched(tuned, aws) -> None:
+    _, _, local = tuned
+    assert local.functions() == ["quick"]
+    versions = aws(local, "lambda", "list-versions-by-function", "--function-name", "quick")["Versions"]
+    assert [version["Version"] for version in versions] == ["$LATEST"]
+    groups = aws(local, "logs", "describe-log-groups")["logGroups"]
+    assert [group["logGroupName"] for group in groups if "lambdatune" in group["logGroupName"]] == []
+
+
+def test_every_format_shows_the_run(tuned, lambdatune) -> None:
+    result, run, _ = tuned
+    text = lambdatune("show", str(run)).out
+    assert result["recommendation"]["sentence"] in text
+    assert json.loads(lambdatune("show", str(run), "--format", "json").out) == result
+    table = list(csv.DictReader(lambdatune("show", str(run), "--format", "csv").out.splitlines()))
+    assert [int(line["memory_mb"]) for line in table] == [128, 512]
+    hgrm = lambdatune("show", str(run), "--format", "hgrm", "--tag", "mem-128.warm.duration").out
+    assert hgrm.lstrip().startswith("Value     Percentile TotalCount")
+    listed = lambdatune("runs", "--output", str(run.parent)).out
+    assert run.name in listed
+
+
+def test_code_on_this_machine_is_tuned_on_an_endpoint_of_its_own(lambdatune, functions, tmp_path) -> None:
+    done = lambdatune(
+        "run", "--function", str(functions / "quick"), *PATH_OPTIONS, "--memory", "512", "--target", "p90<=2s",
+        "--cold-starts", "2", "--json", "-", "--quiet",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    result = json.loads(done.out)
+    assert result["recommendation"]["memory_mb"] == 512
+    assert result["environment"]["embedded"]["cpu_limiter"]
+    assert done.err == ""
+
+
+def test_a_target_that_no_size_meets_exits_3(lambdatune, functions, tmp_path) -> None:
+    done = lambdatune(
+        "run", "--function", str(functions / "slow"), *PATH_OPTIONS, "--memory", "512", "--target", "p50<=1ms",
+        "--payload", '{"seconds": 0.01}', "--cold-starts", "0",
+    )  # fmt: skip
+    assert done.code == 3, done.err
+    assert "No size meets warm.duration.p50<=1ms" in done.out
+
+
+def test_a_limit_that_ends_the_run_early_exits_5_and_is_kept_exactly(lambdatune, functions, tmp_path) -> None:
+    output = tmp_path / "runs"
+    done = lambdatune(
+        "run", "--function", str(functions / "quick"), *PATH_OPTIONS, "--memory", "256,512", "--target", "p99<=2s",
+        "--cold-starts", "2", "--max-invocations", "25", "--output", str(output),
+    )  # fmt: skip
+    assert done.code == 5, done.err
+    assert len(rows_of(only_run(output))) == 25
+    assert "the limit of 25 calls ended the run" in done.out
+
+
+def test_a_dollar_limit_is_never_exceeded(lambdatune, functions, tmp_path) -> None:
+    output = tmp_path / "runs"
+    done = lambdatune(
+        "run", "--function", str(functions / "quick"), *PATH_OPTIONS, "--memory", "512", "--target", "p99<=2s",
+        "--timeout", "1", "--max-usd", "0.00005", "--output", str(output),
+    )  # fmt: skip
+    assert done.code == 5, done.err
+    assert 0 < result_of(only_run(output))["spend"]["usd"] <= 0.00005
+
+
+def test_a_size_too_small_for_the_function_fails_and_the_others_go_on(lambdatune, functions, tmp_path) -> None:
+    output = tmp_path / "runs"
+    done = lambdatune(
+        "run", "--function", str(functions / "hungry"), *PATH_OPTIONS, "--memory", "128,1769", "--target", "p90<=5s",
+        "--cold-starts", "2", "--output", str(output),
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    small, large = result_of(only_run(output))["cells"]
+    assert (small["verdict"], large["verdict"]) == ("failed", "meets")
+    assert "out of memory" in small["reason"]
+    assert "128 MB failed: all" in done.out
+
+
+def test_a_run_that_mostly_measured_the_throttle_is_ruled_invalid(lambdatune, endpoint, create) -> None:
+    local = endpoint("--account-concurrency", "1")
+    create(local, "slow")
+    done = lambdatune(
+        "run", "--endpoint-url", local.url, "--function", "slow", "--memory", "512", "--concurrency", "4",
+        "--cold-starts", "0", "--payload", '{"seconds": 0.05}', "--max-invocations", "60",
+    )  # fmt: skip
+    assert done.code == 6, done.err
+    assert "ConcurrentInvocationLimitExceeded" in done.out
+
+
+def test_a_function_that_does_not_exist_exits_7_with_the_nearest_name(lambdatune, endpoint, create) -> None:
+    local = endpoint()
+    create(local, "quick")
+    done = lambdatune("run", "--endpoint-url", local.url, "--function", "quik")
+    assert done.code == 7
+    assert "error: function `quik` was not found in us-east-1" in done.err
+    assert "did you mean quick?" in done.err
+
+
+def test_an_endpoint_that_does_not_answer_exits_7_without_a_traceback(lambdatune) -> None:
+    done = lambdatune("run", "--endpoint-url", "http://127.0.0.1:9", "--function", "quick")
+    assert done.code == 7
+    assert "Traceback" not in done.err
+    assert "--endpoint-url" in done.err
+
+
+def test_payloads_and_credentials_are_nowhere_in_the_run_directory(lambdatune, functions, tmp_path) -> None:
+    output = tmp_path / "runs"
+    secret = "s3cr3t-payload-value"
+    done = lambdatune(
+        "run", "--function", str(functions / "quick"), *PATH_OPTIONS, "--memory", "512", "--cold-starts", "1",
+        "--payload", json.dumps({"password": secret}), "--max-invocations", "3", "--output", str(output),
+    )  # fmt: skip
+    assert done.code == 5
+    kept = "".join(path.read_text() for path in only_run(output).iterdir()) + done.out + done.err
+    assert secret not in kept
+    assert "lambdatune-loopback" not in kept
+
+
+def test_the_load_is_spread_over_the_payloads_by_weight(lambdatune, functions, tmp_path) -> None:
+    output = tmp_path / "runs"
+    done = lambdatune(
+        "run", "--function", str(functions / "slow"), *PATH_OPTIONS, "--memory", "1769", "--cold-starts", "0",
+        "--payload", '{"seconds": 0}:0.8', "--payload", '{"seconds": 0.05}:0.2', "--output", str(output),
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    kinds = Counter(float(row["duration_ms"]) > 40 for row in rows_of(only_run(output)))
+    assert 8 <= kinds[True] <= 35
+
+
+def test_a_reader_of_stdout_that_goes_away_is_no_error(start, tuned) -> None:
+    _, run, _ = tuned
+    process: subprocess.Popen[str] = start("show", str(run), "--format", "json")
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert "Traceback" not in process.stderr.read()

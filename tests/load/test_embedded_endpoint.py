@@ -1,0 +1,130 @@
+"""The load driver against the embedded endpoint: real functions in real processes."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import aioboto3
+import numpy as np
+import pytest
+
+from lambdatune.load.driver import LoadDriver
+from lambdatune.load.endpoint import Credentials, endpoint_from_url
+from lambdatune.load.order import Burst, ClosedLoop, WeightedPayload
+from lambdatune.model.invocation import Start, Status
+
+CODE = """
+import os, time
+
+def handler(event, context):
+    if event.get("raise"):
+        raise KeyError("no such key")
+    if event.get("exit"):
+        os._exit(1)
+    time.sleep(event.get("sleep_s", 0))
+    return {"ok": True}
+"""
+
+
+@pytest.fixture(scope="module")
+def embedded():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lambdatune.local", "--port", "0", "--exit-with-stdin"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=Path(__file__).parents[2],
+    )
+    try:
+        yield json.loads(process.stdout.readline())
+    finally:
+        process.stdin.close()
+        process.stdout.close()
+        process.wait(20)
+
+
+@pytest.fixture
+async def function(embedded, request):
+    """A function on the embedded endpoint, named after the test."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as package:
+        package.writestr("app.py", CODE)
+    session = aioboto3.Session(
+        aws_access_key_id="AKIDEXAMPLE", aws_secret_access_key="secret", region_name=embedded["region"]
+    )
+    name = request.node.name.replace("[", "-").replace("]", "")[:64]
+    async with session.client("lambda", endpoint_url=embedded["endpoint_url"]) as client:
+        await client.create_function(
+            FunctionName=name,
+            Runtime="python3.11",
+            Role=f"arn:aws:iam::{embedded['account_id']}:role/lambda",
+            Handler="app.handler",
+            Code={"ZipFile": archive.getvalue()},
+            MemorySize=512,
+            Timeout=1,
+        )
+        await client.get_waiter("function_active_v2").wait(FunctionName=name)
+        yield name
+        await client.delete_function(FunctionName=name)
+
+
+@pytest.fixture
+async def driver(embedded):
+    endpoint = endpoint_from_url(embedded["endpoint_url"], embedded["region"])
+    async with LoadDriver.start(endpoint, Credentials("AKIDEXAMPLE", "secret")) as started:
+        yield started
+
+
+async def test_cold_and_warm_calls_of_a_real_function(driver, function, collect, make_order):
+    rows = await collect(driver, make_order(function, 40, ClosedLoop(2)))
+    assert len(rows) == 40
+    assert (rows["status"] == Status.OK).all()
+    cold = rows["start"] == Start.COLD
+    assert 1 <= cold.sum() <= 2
+    assert (rows["start"][~cold] == Start.WARM).all()
+    assert (rows["init_ms"][cold] > 0).all()
+    service_ms = (rows["done_ns"] - rows["sent_ns"]) / 1e6
+    assert (service_ms >= rows["duration_ms"]).all()
+    assert (rows["billed_ms"] >= rows["duration_ms"]).all()
+    assert (rows["max_memory_used_mb"] > 0).all()
+    assert len(set(rows["request_id"])) == 40
+    assert {len(request_id) for request_id in rows["request_id"]} == {36}
+
+
+async def test_a_burst_forces_one_cold_start_a_call(driver, function, collect, make_order):
+    payload = WeightedPayload(b'{"sleep_s": 0.3}')
+    rows = await collect(driver, make_order(function, 4, Burst(4), payloads=(payload,)))
+    assert (rows["status"] == Status.OK).all()
+    assert (rows["start"] == Start.COLD).all()
+    assert len(np.unique(rows["intended_ns"])) == 1
+
+
+@pytest.mark.parametrize(
+    ("event", "status", "error"),
+    [
+        (b'{"raise": 1}', Status.FUNCTION_ERROR, b"KeyError"),
+        (b'{"exit": 1}', Status.FUNCTION_ERROR, b"Runtime.ExitError"),
+        (b'{"sleep_s": 5}', Status.TIMEOUT, b"Sandbox.Timedout"),
+    ],
+    ids=["raise", "exit", "timeout"],
+)
+async def test_failures_of_a_real_function(driver, function, collect, make_order, event, status, error):
+    rows = await collect(driver, make_order(function, 1, payloads=(WeightedPayload(event),)))
+    assert [Status(value) for value in rows["status"]] == [status]
+    assert list(rows["error"]) == [error]
+    assert not np.isnan(rows["duration_ms"]).any()
+
+
+async def test_a_function_that_does_not_exist(driver, embedded, collect, make_order):
+    rows = await collect(driver, make_order("no-such-function", 2))
+    assert set(rows["status"]) == {Status.REFUSED}
+    assert set(rows["error"]) == {b"ResourceNotFoundException"}
+    assert "no-such-function" in driver.last_outcome.messages["ResourceNotFoundException"]
+    arn = f"arn:aws:lambda:{embedded['region']}:{embedded['account_id']}:function:no-such-function"
+    rows = await collect(driver, make_order(arn, 1, qualifier="live"))
+    assert set(rows["error"]) == {b"ResourceNotFoundException"}

@@ -1,0 +1,99 @@
+"""The program as a user sees it: commands that ended, endpoints, run directories, processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import urllib.request
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from lambdatune.model.result import SCHEMA
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
+
+@dataclass
+class Finished:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class LocalEndpoint:
+    """A running `lambdatune local`."""
+
+    url: str
+    process: subprocess.Popen[str]
+
+    def facts(self) -> dict[str, Any]:
+        with urllib.request.urlopen(f"{self.url}/_lambdatune/host") as answer:
+            return json.load(answer)
+
+    def functions(self) -> list[str]:
+        request = urllib.request.Request(f"{self.url}/2015-03-31/functions/", headers={"Authorization": "x"})
+        with urllib.request.urlopen(request) as answer:
+            return [entry["FunctionName"] for entry in json.load(answer)["Functions"]]
+
+
+def aws_environment() -> dict[str, str]:
+    """Return an environment for the AWS CLI in which nothing of the user's is used."""
+    return {
+        **os.environ,
+        "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent", "AWS_PAGER": "",
+    }  # fmt: skip
+
+
+def only_run(output: Path) -> Path:
+    """Return the directory of the only run below `output`."""
+    (run,) = output.iterdir()
+    return run
+
+
+def result_of(run: Path) -> dict[str, Any]:
+    result = json.loads((run / "run.json").read_text())
+    assert result["schema"] == SCHEMA
+    return result
+
+
+def wait_for_rows(output: Path, count: int, *, patience_s: float = 60.0) -> Path:
+    """Wait until the only run below `output` has recorded `count` calls; return its directory."""
+    deadline_s = time.monotonic() + patience_s
+    while time.monotonic() < deadline_s:
+        for rows in output.glob("*/invocations.csv"):
+            if rows.read_text().count("\n") > count:
+                return rows.parent
+        time.sleep(0.05)
+    raise AssertionError(f"no run below {output} recorded {count} calls within {patience_s} s")
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """Return the processes that descend from `pid`, itself among them."""
+    process = psutil.Process(pid)
+    return [process, *process.children(recursive=True)]
+
+
+def wait_gone(processes: list[psutil.Process], *, patience_s: float = 10.0) -> list[psutil.Process]:
+    """Return those of `processes` that still run after a while; a zombie has ended."""
+    deadline_s = time.monotonic() + patience_s
+    alive = processes
+    while alive and time.monotonic() < deadline_s:
+        alive = [process for process in alive if _runs(process)]
+        time.sleep(0.05)
+    return alive
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
