@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from lambdatune.aws.access import AwsAccess
 
-_LEFT_OUT = frozenset({"__pycache__", ".git", ".venv", "node_modules/.cache", ".mypy_cache", ".ruff_cache"})
+_LEFT_OUT = frozenset({"__pycache__", ".git", ".venv", ".mypy_cache", ".ruff_cache"})
 _MAX_UNZIPPED_BYTES = 250 * 1024 * 1024
 """AWS's limit of an unzipped deployment package."""
 
@@ -37,7 +37,7 @@ def zip_code(path: Path) -> bytes:
                 hint="give the directory that holds the handler's file",
             )
         return path.read_bytes()
-    files = sorted(file for file in path.rglob("*") if file.is_file() and not _LEFT_OUT.intersection(file.parts))
+    files = _files(path)
     if not files:
         raise UsageError(f"directory `{path}` holds no files to run", hint="give the directory of the handler")
     total_bytes = sum(file.stat().st_size for file in files)
@@ -54,6 +54,22 @@ def zip_code(path: Path) -> bytes:
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, file.read_bytes())
     return buffer.getvalue()
+
+
+def _files(directory: Path) -> list[Path]:
+    """Return the files of a package, in a fixed order."""
+    inside = directory.resolve()
+    found = []
+    for file in sorted(directory.rglob("*")):
+        if not file.is_file() or _LEFT_OUT.intersection(file.relative_to(directory).parts):
+            continue
+        if not file.resolve().is_relative_to(inside):
+            raise UsageError(
+                f"`{file}` leads out of `{directory}`: a package holds only what is in its directory",
+                hint="copy the file there, or give the directory that holds both",
+            )
+        found.append(file)
+    return found
 
 
 async def create_from_path(

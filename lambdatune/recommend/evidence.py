@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lambdatune.model.invocation import Status
-from lambdatune.model.result import Certificate
+from lambdatune.model.result import Certificate, Spend
 from lambdatune.stats.certificate import SequentialTest
 from lambdatune.stats.rows import empty_rows, exceeds, is_cold, is_ok, is_throttled, is_warm
 
@@ -169,3 +169,8 @@ def gather(cells: Sequence[Cell], plan: Plan, tariff: Tariff) -> list[CellEviden
         CellEvidence(cell, plan.targets, confidence=plan.confidence, attempts=len(cells), tariff=tariff)
         for cell in cells
     ]
+
+
+def spend(evidence: Sequence[CellEvidence]) -> Spend:
+    """Return what all calls so far cost, at the price of the region: failed calls are billed too."""
+    return Spend(sum(cell.spent_usd() for cell in evidence), sum(cell.calls for cell in evidence))

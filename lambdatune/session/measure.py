@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 from lambdatune.load.order import Burst, ClosedLoop, Order, WeightedPayload
 from lambdatune.model.errors import AwsRefused
+from lambdatune.recommend.evidence import spend
 from lambdatune.session.events import Progress
-from lambdatune.session.results import spend
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,10 +17,10 @@ from lambdatune.model.result import (
     FunctionInfo,
     Recommendation,
     RunResult,
-    Spend,
     Validity,
 )
 from lambdatune.recommend.decide import recommend
+from lambdatune.recommend.evidence import spend
 from lambdatune.stats.rows import is_cold, is_error, is_ok, is_throttled, is_unknown, is_warm
 from lambdatune.stats.summary import cold_stats, histogram_of, warm_stats
 
@@ -137,12 +137,6 @@ def plan_record(plan: Plan) -> dict[str, Any]:
     record["targets"] = [str(target) for target in plan.targets]
     record["payloads"] = [{"bytes": len(payload.body), "weight": payload.weight} for payload in plan.payloads]
     return record
-
-
-def spend(evidence: Sequence[CellEvidence]) -> Spend:
-    """Return what all calls so far cost, at the price of the region: failed calls are billed too."""
-    usd = sum(cell.spent_usd() for cell in evidence)
-    return Spend(usd, sum(cell.calls for cell in evidence))
 
 
 def _advice(

@@ -8,8 +8,13 @@ import click
 @click.command("local")
 @click.option("--port", type=click.IntRange(0, 65_535), default=9_001, show_default=True,
               help="TCP port on 127.0.0.1; 0 picks a free one.")  # fmt: skip
-@click.option("--cpu-limiter", type=click.Choice(["auto", "cgroup", "delay", "none"]), default="auto", show_default=True,
-              help="How CPU is held to memory / 1769 of a core.")  # fmt: skip
+@click.option(
+    "--cpu-limiter",
+    type=click.Choice(["auto", "cgroup", "delay", "none"]),
+    default="auto",
+    show_default=True,
+    help="How CPU is held to memory / 1769 of a core.",
+)
 @click.option("--memory-limiter", type=click.Choice(["auto", "cgroup", "rss"]), default="auto", show_default=True,
               help="How memory is held to the memory size.")  # fmt: skip
 @click.option("--account-concurrency", type=click.IntRange(1), default=1_000, show_default=True, metavar="N",

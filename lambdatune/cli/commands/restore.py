@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import click
@@ -22,7 +21,9 @@ def command(run: str | None, every: bool, output: Path | None) -> None:
     """
     if (run is None) != every:
         raise UsageError("expected either a RUN or --all", hint="`lambdatune restore --all` undoes whatever is left")
-    from lambdatune.cli.narration import PlainNarration  # noqa: PLC0415  heavy, and not needed for --help
+    import asyncio  # noqa: PLC0415  heavy, and not needed for --help
+
+    from lambdatune.cli.narration import PlainNarration  # noqa: PLC0415
     from lambdatune.session.restore import restore_all, restore_run  # noqa: PLC0415
     from lambdatune.session.run_directory import OwedUndo, default_output, find_run  # noqa: PLC0415
 

@@ -1,0 +1,136 @@
+"""What the command line says: help, errors, exit codes; never a traceback."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lambdatune.cli.main import COMMANDS, main
+from lambdatune.model.errors import ExitCode
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent / "lambdatune"
+
+
+@pytest.fixture
+def said(capsys):
+    """Run a command line in this process; return its exit code, stdout and stderr."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        captured = capsys.readouterr()
+        code = ended.value.code
+        assert isinstance(code, int)
+        return code, captured.out, captured.err
+
+    return run
+
+
+def test_without_a_command_the_usage_goes_to_stderr_and_the_code_is_2(said) -> None:
+    code, out, err = said()
+    assert (code, out) == (2, "")
+    assert err.startswith("Usage: lambdatune")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_line_in_the_list_of_commands_is_that_of_the_command(said, command) -> None:
+    code, out, _ = said(command, "--help")
+    assert code == 0
+    assert COMMANDS[command].rstrip(".").split(";")[0].split(":")[0] in re.sub(r"\s+", " ", out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        (["rnu"], "there is no command `rnu`: did you mean run?", "`lambdatune --help`"),
+        (["run", "--memry", "1"], "no such option", "`lambdatune run --help`"),
+        (["run"], "no function is given", "lambdatune demo"),
+        (["run", "--function", "x", "--memory", "64"], "--memory: memory size 64 MB is out of range", "128"),
+        (["run", "--function", "x", "--target", "p95<=1"], "--target: `1` is not a duration", "write 1ms"),
+        (["run", "--function", "x", "--target", "cool.p95<=1s"], "does not know `cool`", "did you mean cold?"),
+        (["run", "--function", "x", "--json", "/nonexistent/x.json"], "--json: `/nonexistent/x.json`", "exists"),
+        (["run", "nope.toml"], "profile `nope.toml` does not exist", "quickstart"),
+        (["show", "20990101"], "run `20990101` was not found", "lambdatune runs"),
+        (["show", "x", "--tag", "y"], "format text has no tags", "hgrm"),
+        (["restore"], "expected either a RUN or --all", "restore --all"),
+        (["restore", "x", "--all"], "expected either a RUN or --all", "restore --all"),
+    ],
+)
+def test_a_usage_error_is_a_sentence_with_a_hint_and_exits_2(said, arguments, message, hint) -> None:
+    code, out, err = said(*arguments)
+    assert (code, out) == (2, "")
+    first, _, rest = err.partition("\n\nhint: ")
+    assert first.startswith("error: ")
+    assert message in first
+    assert hint in rest
+
+
+def test_no_region_is_an_error_that_says_where_one_is_set(said, monkeypatch) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    code, _, err = said("run", "--function", "shop")
+    assert code == 2
+    assert "no AWS region is set" in err
+
+
+def test_an_unknown_aws_profile_is_a_usage_error(said, monkeypatch) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    code, _, err = said("run", "--function", "shop", "--aws-profile", "nope", "--region", "us-east-1")
+    assert code == 2
+    assert "nope" in err
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_does_not_wait_for_heavy_imports(command) -> None:
+    program = "import sys; from lambdatune.cli.main import _run; _run(sys.argv[1:]); print(*sys.modules)"
+    arguments = [command, "--help"] if command else ["--help"]
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert not loaded & {"aioboto3", "botocore", "numpy", "scipy", "aiohttp", "rich", "hdrh", "psutil", "asyncio"}
+
+
+def test_a_bare_endpoint_and_shard_load_only_what_they_need() -> None:
+    for module, never in (
+        ("lambdatune.local.server", {"numpy", "botocore", "rich", "scipy", "click"}),
+        ("lambdatune.load.shard", {"botocore", "aiohttp", "rich", "scipy", "hdrh", "click"}),
+    ):
+        program = f"import sys, {module}; print(*sys.modules)"
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        assert not set(done.stdout.split()) & never, module
+
+
+def test_the_output_in_the_documentation_is_what_the_commands_print() -> None:
+    program = (
+        "import sys; sys.path.insert(0, 'docs'); import generate\n"
+        "stale = [str(page) for page in generate.PAGES"
+        " if generate.filled(page.read_text(encoding='utf-8'), everything=False) != page.read_text(encoding='utf-8')]\n"
+        "print(*stale); sys.exit(bool(stale))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"run `python docs/generate.py`: {done.stdout}{done.stderr}"
+
+
+def test_colour_is_used_on_a_terminal_only(said, monkeypatch) -> None:
+    _, _, err = said("rnu")
+    assert "\x1b[" not in err
+
+
+def test_every_exit_code_is_documented() -> None:
+    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    table = text[text.index("## Exit codes") :]
+    served = set(ExitCode) - {ExitCode.REGRESSION}
+    for code in served:
+        assert re.search(rf"^\| (\d+, )?{code.value}(, \d+)? \|", table, re.MULTILINE), code
+
+
+def test_python_dash_m_is_not_needed_for_the_console_script() -> None:
+    environment = {**os.environ, "NO_COLOR": "1"}
+    done = subprocess.run([str(BIN), "--version"], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("lambdatune, version ")

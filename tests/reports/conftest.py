@@ -1,0 +1,38 @@
+"""A finished result of known rows."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pytest
+
+from lambdatune.model.cell import Cell
+from lambdatune.model.invocation import Start, Status
+from lambdatune.model.memory import parse_memory
+from lambdatune.model.plan import FunctionSource, Plan
+from lambdatune.model.result import FunctionInfo, RunResult
+from lambdatune.model.target import parse_target
+from lambdatune.pricing.cost import Tariff
+from lambdatune.recommend.evidence import gather
+from lambdatune.session.measure import Outcome
+from lambdatune.session.results import Facts, compose
+
+
+@pytest.fixture
+def result(make_rows) -> RunResult:
+    plan = Plan(FunctionSource("shop"), parse_memory("128,512,1024"), (parse_target("p95<=60ms"),))
+    cells = [Cell("shop", size, "x86_64", "python3.12") for size in plan.memory.sizes_mb]
+    evidence = gather(cells, plan, Tariff.of("eu-central-1", "x86_64"))
+    for cell, slow_ms in zip(evidence[1:], (40.0, 20.0), strict=True):
+        cell.add(make_rows(np.full(10, slow_ms), start=Start.COLD, init_ms=100.0), cold=True)
+        cell.add(make_rows(slow_ms + np.arange(300) / 100))
+    evidence[0].add(make_rows(np.full(12, 5.0), start=Start.COLD, init_ms=90.0, status=Status.OUT_OF_MEMORY))
+    facts = Facts(
+        "20261123-151200-a1b2",
+        "2026-11-23T15:12:00Z",
+        dt.datetime(2026, 11, 23, 15, 13, tzinfo=dt.UTC).isoformat(),
+        FunctionInfo("shop", "arn:aws:lambda:eu-central-1:1:function:shop", "python3.12", "x86_64", 1024),
+        {"region": "eu-central-1", "embedded": None},
+    )
+    return compose(plan, evidence, facts, "complete", Outcome())
