@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import re
 import shutil
@@ -232,6 +233,8 @@ class Environment:
         try:
             self._sandbox.spawn(program.command, variables, self.version.package.root)
         except OSError as error:
+            if error.errno not in {errno.ENOENT, errno.EACCES, errno.ENOEXEC}:
+                raise  # the host is out of something: no fault of the function
             return Happening("entrypoint", time.monotonic_ns(), str(error.strerror or error).lower().encode())
         return await self._wait(limit_s)
 

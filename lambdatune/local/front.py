@@ -109,9 +109,11 @@ class Front:
 
     async def _route(self, request: Request, request_id: str) -> Reply:
         path = request.path
+        _check_host(request)
         if path.startswith("/_lambdatune/"):
             return self._own(request)
-        if "authorization" not in request.headers and "X-Amz-Signature" not in request.query:
+        # Also what keeps web pages out: a browser sends no such header without asking first, and gets no yes.
+        if "authorization" not in request.headers:
             raise ApiError("MissingAuthenticationTokenException", "Missing Authentication Token", 403)
         if request.method == "POST" and path.endswith(_INVOKE_SUFFIX) and path.startswith(_INVOKE_PREFIX):
             name = unquote(path[len(_INVOKE_PREFIX) : -len(_INVOKE_SUFFIX)])
@@ -164,6 +166,18 @@ class FrontConnection(HttpConnection):
     def received(self, request: Request) -> None:
         """Hand a request over."""
         self._front.received(self, request)
+
+
+def _check_host(request: Request) -> None:
+    """Refuse other names than loopback's: a web page could reach us under its own name (DNS rebinding).
+
+    Raises:
+        ApiError: InvalidSignatureException (403).
+    """
+    name = request.headers.get("host", "").partition(":")[0].lower()
+    if name not in {"", "127.0.0.1", "localhost"}:
+        sentence = f"The embedded lambdatune endpoint answers to 127.0.0.1 and localhost, not to '{name}'."
+        raise ApiError("InvalidSignatureException", sentence, 403)
 
 
 def _routes(functions: FunctionsApi, settings: SettingsApi) -> dict[str, Handler]:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -69,6 +70,7 @@ async def serve(options: Options) -> None:
     Raises:
         UsageError: when the port is taken, or a limiter that is demanded is not possible here.
     """
+    _raise_file_limit()
     stop = _stop_event(options)
     await asyncio.to_thread(sweep)
     endpoint = await Endpoint.start(options)
@@ -181,6 +183,13 @@ class Endpoint:
                 f"port {options.port} cannot be used: {error.strerror}", hint="use --port 0 for a free one"
             ) from error
         self.url = f"http://{_LOOPBACK}:{self._server.sockets[0].getsockname()[1]}"
+
+
+def _raise_file_limit() -> None:
+    """Allow as many open files as the host does: an execution environment takes five, a client's connection one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # macOS calls the limit infinite and accepts only less
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _stop_event(options: Options) -> asyncio.Event:

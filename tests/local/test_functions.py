@@ -246,6 +246,12 @@ def test_requests_that_aws_refuses(endpoint: Any) -> None:
     assert endpoint.call("GET", "/2015-03-31/event-source-mappings").error == "UnknownOperationException"
 
 
+def test_other_host_names_are_refused(endpoint: Any) -> None:
+    answer = endpoint.call("GET", BASE, headers={"Host": "rebound.example:80"})
+    assert (answer.status, answer.error) == (403, "InvalidSignatureException")
+    assert endpoint.call("GET", BASE, headers={"Host": f"localhost:{endpoint.port}"}).status == 200
+
+
 def test_missing_authorization(endpoint: Any) -> None:
 
     connection = http.client.HTTPConnection("127.0.0.1", endpoint.port)

@@ -21,10 +21,10 @@ TEXT = """\
 shop (python3.12, x86_64), warm.duration.p95<=60ms: 632 calls, $0.0004, run 20261123-151200-a1b2
 
       cold                                   warm                             per 1M
-  MB     n  init p50    p50     p95     p99     n   p50   p95   p99  errors       $  verdict
- 128    12         -      -       -       -     0     -     -     -      12       -  ! failed
- 512    10     100.0  140.0  140.0+  140.0+   300  41.5  42.8  43.0       0    0.56  ✓ meets
-1024    10     100.0  120.0  120.0+  120.0+   300  21.5  22.8  23.0       0    0.58  ✓ meets
+  MB     n  init p50    p50     p95     p99     n   p50   p95    p99  errors       $  verdict
+ 128    12         -      -       -       -     0     -     -      -      12       -  ! failed
+ 512    10     100.0  140.0  140.0+  140.0+   300  41.5  42.8  43.0+       0    0.56  ✓ meets
+1024    10     100.0  120.1  120.1+  120.1+   300  21.5  22.8  23.0+       0    0.58  ✓ meets
 
 ms; cold = init + handler; + : these calls do not bound it from above at 95% confidence
 128 MB failed: all 12 calls ended as out of memory
