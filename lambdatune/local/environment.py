@@ -308,8 +308,8 @@ class Environment:
 
     async def _finish(self, call: Call, happening: Happening, duration_ms: float) -> Outcome:
         assert self._sandbox is not None
-        oom = self._sandbox.out_of_memory()
         outcome = outcomes.outcome_of(happening, call.request_id, self._config.timeout_s)
+        oom = outcome.ends_process and self._sandbox.out_of_memory()
         if outcome.sentence is not None:
             fault = self._lines.fault(call.request_id, outcome.sentence, outcome.error_type or "")
             self._capture.platform(fault)
@@ -320,7 +320,7 @@ class Environment:
             self._config.memory_mb if oom else self._sandbox.max_memory_mb(),
             self._init_ms,
             outcome.status,
-            "Runtime.OutOfMemory" if oom and outcome.ends_process else outcome.error_type,
+            "Runtime.OutOfMemory" if oom else outcome.error_type,
         )
         self._init_ms = None
         self._capture.platform(self._lines.end(figures))

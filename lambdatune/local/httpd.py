@@ -71,6 +71,7 @@ class HttpConnection(asyncio.Protocol):
         self._busy = False
         self._parsing = False
         self._close_after = False
+        self._held = b""
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -90,12 +91,24 @@ class HttpConnection(asyncio.Protocol):
         """Send a rendered response and go on with the next request."""
         self._busy = False
         if self.transport is not None:
-            self.transport.write(data)
+            self.transport.write(self._held + data if self._held else data)
+            self._held = b""
             if self._close_after:
                 self.transport.close()
                 return
             if self._buffer and not self._parsing:
                 self._parse()
+
+    def answer_with_next(self, data: bytes) -> None:
+        """Send a response together with the one that follows, if the client has sent its next request already.
+
+        Such a client does not wait for this response, and waking it costs CPU on both sides.
+        """
+        if self._buffer:
+            self._held += data
+            self._busy = False
+        else:
+            self.answer(data)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes from the client."""

@@ -113,7 +113,7 @@ class RuntimeApi:
             size = f"Exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes)."
             connection.answer(_refusal(413, "RequestEntityTooLarge", size))
         else:
-            connection.answer(_ACCEPTED)
+            connection.answer_with_next(_ACCEPTED)
 
 
 class _Connection(HttpConnection):
