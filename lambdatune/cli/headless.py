@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from lambdatune.session.run_directory import default_output
 from lambdatune.session.session import Session, exit_code
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lambdatune.cli.narration import BarNarration, PlainNarration
     from lambdatune.model.plan import Plan
     from lambdatune.model.result import RunResult
@@ -90,10 +93,21 @@ def _confirm(card: PlanCard, watcher: PlainNarration | BarNarration, *, assume_y
                 "this plan makes real calls on AWS, and there is no terminal to ask on",
                 hint="add --yes to go ahead",
             )
-        if not click.confirm("Go ahead?", err=True):
-            return False
+        with _interruptible():
+            if not click.confirm("Go ahead?", err=True):
+                return False
     watcher.__enter__()
     return True
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end a question: the event loop's own handler would only run after the answer."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 def _report(result: RunResult, json_file: str | None) -> None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from lambdatune.local.cgroups import CageFactory, CageV2
-from lambdatune.local.hierarchy import Hierarchy, find_hierarchy
+from lambdatune.local.hierarchy import Hierarchy, find_hierarchy, own_cpu_quota
 from lambdatune.local.identity import is_dead, own_name
 from lambdatune.local.limits import Limits, choose_limits, process_cpu_ns, tree_rss_bytes
 from lambdatune.model.errors import UsageError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NAME = "lambdatune-1-2"
 
@@ -59,6 +57,43 @@ def test_v2_without_the_controllers_is_no_place(tmp_path: Path) -> None:
     proc, mount = _v2_host(tmp_path)
     (mount / "cgroup.controllers").write_text("pids\n")
     assert find_hierarchy(NAME, proc) is None
+
+
+def test_v2_moves_aside_when_it_is_alone_in_its_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    proc, mount = _v2_host(tmp_path, own="/scope", enabled="")
+    (mount / "cgroup.controllers").write_text("")
+    group, aside = mount / "scope", mount / "scope" / f"{NAME}-self"
+    write = Path.write_text
+
+    def kernel(path: Path, text: str) -> int:
+        """Refuse controllers for children while a process is in the group ("no internal processes")."""
+        if path == group / "cgroup.subtree_control" and text.startswith("+") and not aside.exists():
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        return write(path, text)
+
+    monkeypatch.setattr(Path, "write_text", kernel)
+    found = find_hierarchy(NAME, proc)
+    assert found is not None
+    assert (found.moved_from, found.moved_to) == (group, aside)
+    assert (aside / "cgroup.procs").read_text() == "0"
+    assert (group / "cgroup.subtree_control").read_text() == "+cpu +memory"
+    found.restore()
+    assert (group / "cgroup.subtree_control").read_text() == "-cpu -memory"
+    assert (group / "cgroup.procs").read_text() == "0"
+
+
+def test_own_quota_of_both_versions(tmp_path: Path) -> None:
+    proc, mount = _v2_host(tmp_path, own="/docker/abc", root="/docker/abc")
+    assert own_cpu_quota(proc) is None
+    (mount / "cpu.max").write_text("max 100000\n")
+    assert own_cpu_quota(proc) is None
+    (mount / "cpu.max").write_text("150000 100000\n")
+    assert own_cpu_quota(proc) == 1.5
+    (proc / "mountinfo").write_text(f"3 2 0:1 / {mount} rw - cgroup cgroup rw,cpu\n")
+    (proc / "cgroup").write_text("1:cpu:/\n")
+    (mount / "cpu.cfs_quota_us").write_text("200000\n")
+    (mount / "cpu.cfs_period_us").write_text("50000\n")
+    assert own_cpu_quota(proc) == 4
 
 
 def test_v1_uses_each_controllers_own_mount(tmp_path: Path) -> None:

@@ -27,34 +27,36 @@ def handler(event, context):
 """
 
 
-@pytest.mark.parametrize("memory_mb", [128, 256, 512, 1024, 1769])
-def test_duration_is_cpu_time_over_share(endpoint: Any, memory_mb: int) -> None:
-    name = endpoint.create(BURN, MemorySize=memory_mb, Timeout=30)
+def _assert_cpu_over_share(endpoint: Any, name: str, memory_mb: int, cpu_ms: int) -> None:
+    """Check that a call lasts its own CPU time over its share, within 15 %.
+
+    Neighbours on the host can only add waiting, so one call in a quiet moment shows what the limiter does; a limiter
+    that gives too much shows in every call.
+    """
     endpoint.invoke(name, {"ms": 1})
     ratios = []
-    for _ in range(5):
-        answer = endpoint.invoke(name, {"ms": 60 if memory_mb < 512 else 200})
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        answer = endpoint.invoke(name, {"ms": cpu_ms})
         ratios.append(answer.report.duration_ms / (answer.json / (memory_mb / 1769)))
-        if 0.85 <= ratios[-1] <= 1.15:
+        if ratios[-1] <= 1.15:
             break
-    # Neighbours on the host can only add waiting, so the shortest call shows the limiter.
     assert 0.85 <= min(ratios) <= 1.15, ratios
 
 
-@pytest.mark.parametrize("memory_mb", [128, 512, 1769])
+@pytest.mark.parametrize("memory_mb", [128, 256, 512, 1024, 1769])
+def test_duration_is_cpu_time_over_share(endpoint: Any, memory_mb: int) -> None:
+    name = endpoint.create(BURN, MemorySize=memory_mb, Timeout=30)
+    _assert_cpu_over_share(endpoint, name, memory_mb, 150 if memory_mb in {512, 1024} else 60)
+
+
+@pytest.mark.parametrize("memory_mb", [128, 512])
 def test_delay_model_gives_the_same_durations(start_endpoint: Any, memory_mb: int) -> None:
     endpoint = start_endpoint("--cpu-limiter", "delay", "--memory-limiter", "rss")
     assert endpoint.ready["cpu_limiter"] == "delay"
     assert endpoint.ready["memory_limiter"] == "rss"
     name = endpoint.create(BURN, MemorySize=memory_mb, Timeout=30)
-    endpoint.invoke(name, {"ms": 1})
-    ratios = []
-    for _ in range(3):
-        answer = endpoint.invoke(name, {"ms": 80})
-        ratios.append(answer.report.duration_ms / (answer.json / (memory_mb / 1769)))
-        if 0.85 <= ratios[-1] <= 1.15:
-            break
-    assert 0.85 <= min(ratios) <= 1.15, ratios
+    _assert_cpu_over_share(endpoint, name, memory_mb, 80)
 
 
 def test_delay_model_times_out(start_endpoint: Any) -> None:
@@ -101,12 +103,12 @@ def test_more_cpu_than_the_host_has_queues_outside_of_duration(endpoint: Any) ->
     share, capacity = 1.0, endpoint.ready["capacity"]
     count = int(capacity // share) + 2
     endpoint.invoke_many(name, count, {"ms": 1})
-    answers, _ = endpoint.invoke_many(name, count, {"ms": 150})
+    answers, elapsed_s = endpoint.invoke_many(name, count, {"ms": 150})
     queued = {float(answer.headers.get("x-lambdatune-queued-ms", 0)): answer for answer in answers}
     assert len([queued_ms for queued_ms in queued if queued_ms]) >= 2
     assert max(queued) > 200
-    last = queued[max(queued)]
-    assert last.report.duration_ms < 2 * last.json
+    assert elapsed_s > count * 0.15
+    assert queued[max(queued)].report.duration_ms + max(queued) <= elapsed_s * 1_000
     host = endpoint.host()
     assert host["queued_invocations"] >= 2
     assert host["queued_ms_max"] >= max(queued) - 1
