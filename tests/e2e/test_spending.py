@@ -27,7 +27,8 @@ def account(endpoint, create):
     )
     assert proxy.stdout is not None
     yield proxy.stdout.readline().strip(), local
-    proxy.communicate(timeout=10)
+    proxy.kill()
+    proxy.communicate()
 
 
 def options(url: str, *rest: str) -> tuple[str, ...]:

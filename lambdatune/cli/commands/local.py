@@ -19,7 +19,7 @@ import click
               help="How memory is held to the memory size.")  # fmt: skip
 @click.option("--account-concurrency", type=click.IntRange(1), default=1_000, show_default=True, metavar="N",
               help="Concurrent executions of the account.")  # fmt: skip
-def command(port: int, cpu_limiter: str, memory_limiter: str, account_concurrency: int) -> None:
+def command(port: int, cpu_limiter: str, memory_limiter: str, account_concurrency: int) -> int:
     """Serve the embedded AWS-compatible endpoint by itself, on 127.0.0.1 only.
 
     Works with the AWS CLI and the SDKs: functions that are created there run as real processes, with CPU and
@@ -30,12 +30,10 @@ def command(port: int, cpu_limiter: str, memory_limiter: str, account_concurrenc
     aws --endpoint-url http://127.0.0.1:9001 lambda list-functions
     lambdatune run --endpoint-url http://127.0.0.1:9001 --function my-function
     """  # noqa: D301  \b keeps click from joining the lines
-    import asyncio  # noqa: PLC0415  heavy, and not needed for --help
-
-    from lambdatune.local.options import Options  # noqa: PLC0415
-    from lambdatune.local.server import serve  # noqa: PLC0415
+    from lambdatune.local.options import Options  # noqa: PLC0415  heavy, and not needed for --help
+    from lambdatune.local.server import run  # noqa: PLC0415
 
     options = Options(
         port=port, cpu_limiter=cpu_limiter, memory_limiter=memory_limiter, account_concurrency=account_concurrency
     )
-    asyncio.run(serve(options))
+    return run(options)
