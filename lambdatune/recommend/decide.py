@@ -148,7 +148,7 @@ def _missed(candidates: list[_Candidate], plan: Plan) -> Recommendation:
 def _without_answer(evidence: Sequence[CellEvidence], plan: Plan) -> Recommendation:
     reasons = [f"{cell.cell.memory_mb} MB: {reason}" for cell in evidence if (reason := cell.failure())]
     if not reasons:
-        return Recommendation("unproven", "Unproven: no call was measured.", plan.confidence)
+        return Recommendation("unproven", "Unproven: too few calls were measured to say anything.", plan.confidence)
     return Recommendation("invalid", f"No call succeeded at any size. {'; '.join(reasons)}.", plan.confidence)
 
 

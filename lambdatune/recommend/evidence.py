@@ -140,11 +140,11 @@ class CellEvidence:
     def blended_cost_per_million(self, cold_rate: float) -> float | None:
         """Return dollars per million calls of which a share of `cold_rate` starts cold.
 
-        Where only one kind was measured, it stands for both.
+        Without a cold start the warm calls stand for all; without a warm call nothing can be said.
         """
         warm, cold = self.cost_per_million(cold=False), self.cost_per_million(cold=True)
         if warm is None or cold is None:
-            return warm if cold is None else cold
+            return warm
         return (1 - cold_rate) * warm + cold_rate * cold
 
     def failure(self) -> str | None:

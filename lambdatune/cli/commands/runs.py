@@ -18,7 +18,7 @@ if TYPE_CHECKING:
               help="Where runs are looked for. [default: the user's data directory]")  # fmt: skip
 def command(output: Path | None) -> None:
     """List recorded runs, newest last."""
-    from lambdatune.session.run_directory import default_output, list_runs  # noqa: PLC0415  heavy
+    from lambdatune.session.run_directory import default_output, list_runs  # noqa: PLC0415  heavy, and not for --help
 
     directory = output or default_output()
     lines = [_line(run) for run in list_runs(directory)]
@@ -32,8 +32,10 @@ def command(output: Path | None) -> None:
 
 
 def _line(run: RunDirectory) -> tuple[str, str, str, str]:
+    from lambdatune.session.replay import open_run  # noqa: PLC0415
+
     try:
-        result = run.read()
+        result = open_run(run)
     except LambdatuneError as error:
         return run.id, "?", "unreadable", error.message
     sentence = result.recommendation.sentence
