@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lambdatune.cli.narration import narration
-from lambdatune.model.errors import ExitCode, UsageError
+from lambdatune.model.errors import ExitCode, LambdatuneError, UsageError
 from lambdatune.reports.json_report import render_json
 from lambdatune.reports.text import render_text
 from lambdatune.session.run_directory import default_output
@@ -49,7 +49,13 @@ def run_headless(
         observer=watcher,
         confirm=lambda card: _confirm(card, watcher, assume_yes=assume_yes),
     )
-    result, signalled = asyncio.run(_conduct(session, watcher))
+    try:
+        result, signalled = asyncio.run(_conduct(session, watcher))
+    except LambdatuneError:
+        if session.run_directory is not None:
+            path = session.run_directory.path
+            watcher.narrate(f"what was measured is in {path}: `lambdatune show {path}` shows it")
+        raise
     if result is None:
         watcher.narrate("nothing was changed and nothing was called")
         return signalled or ExitCode.OK

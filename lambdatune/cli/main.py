@@ -87,7 +87,21 @@ def _run(argv: list[str] | None) -> int:
         # The reader of stdout went away: that is its right, and nothing more can be told there.
         sys.stderr.close()
         return ExitCode.OK
+    except Exception as error:  # noqa: BLE001  the border of the program: the user gets a sentence, a file the trace
+        _say(*_told_to_a_file(error))
+        return ExitCode.INTERNAL
     return code if isinstance(code, int) else ExitCode.OK
+
+
+def _told_to_a_file(error: Exception) -> tuple[str, str]:
+    """Write the trace of a defect to a file; return a sentence and a hint for the user."""
+    import tempfile  # noqa: PLC0415  only a defect needs these
+    import traceback  # noqa: PLC0415
+
+    with tempfile.NamedTemporaryFile("w", prefix="lambdatune-", suffix=".txt", delete=False) as file:
+        traceback.print_exception(error, file=file)
+    sentence = f"this is a defect in lambdatune: {type(error).__name__}: {error}"
+    return sentence, f"please report it with {file.name}; `lambdatune restore --all` undoes what a run left"
 
 
 def _say_usage(error: click.ClickException) -> None:

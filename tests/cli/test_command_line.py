@@ -6,8 +6,11 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
+import types
 from pathlib import Path
 
+import click
 import pytest
 
 from lambdatune.cli.main import COMMANDS, main
@@ -120,6 +123,20 @@ def test_the_output_in_the_documentation_is_what_the_commands_print() -> None:
 def test_colour_is_used_on_a_terminal_only(said, monkeypatch) -> None:
     _, _, err = said("rnu")
     assert "\x1b[" not in err
+
+
+def test_a_defect_is_told_in_a_sentence_and_its_trace_goes_to_a_file(said, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    planted = types.ModuleType("planted")
+    planted.command = click.Command("planted", callback=lambda: {}["missing"])  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "lambdatune.cli.commands.planted", planted)
+    monkeypatch.setitem(COMMANDS, "planted", "A command with a defect.")
+    code, out, err = said("planted")
+    assert (code, out) == (1, "")
+    assert err.startswith("error: this is a defect in lambdatune: KeyError: 'missing'")
+    assert "Traceback" not in err
+    (trace,) = tmp_path.glob("lambdatune-*.txt")
+    assert "Traceback" in trace.read_text()
 
 
 def test_every_exit_code_is_documented() -> None:
