@@ -36,13 +36,13 @@ class _Candidate:
         return self.evidence.cell.memory_mb
 
 
-def recommend(evidence: Sequence[CellEvidence], plan: Plan, *, current_memory_mb: int) -> Recommendation:
+def recommend(evidence: Sequence[CellEvidence], plan: Plan, *, current_memory_mb: int | None) -> Recommendation:
     """Return the advice for `plan` from what was measured.
 
     Args:
         evidence: one per cell.
         plan: the targets, the confidence and the cold rate.
-        current_memory_mb: what the function has now; the saving is against it.
+        current_memory_mb: what the function has now, which the saving is against; None for none.
     """
     candidates = _candidates(evidence, plan)
     if not candidates:
@@ -72,7 +72,7 @@ def _candidates(evidence: Sequence[CellEvidence], plan: Plan) -> list[_Candidate
     return sorted(found, key=lambda candidate: (candidate.cost, candidate.p50_ms))
 
 
-def _met(best: _Candidate, candidates: list[_Candidate], plan: Plan, current_memory_mb: int) -> Recommendation:
+def _met(best: _Candidate, candidates: list[_Candidate], plan: Plan, current_memory_mb: int | None) -> Recommendation:
     saving = _saving_percent(best, candidates, current_memory_mb)
     cheaper_unproven = [
         candidate for candidate in candidates[: candidates.index(best)] if candidate.evidence.verdict == "unproven"
@@ -102,7 +102,7 @@ def _met(best: _Candidate, candidates: list[_Candidate], plan: Plan, current_mem
     )  # fmt: skip
 
 
-def _without_target(candidates: list[_Candidate], plan: Plan, current_memory_mb: int) -> Recommendation:
+def _without_target(candidates: list[_Candidate], plan: Plan, current_memory_mb: int | None) -> Recommendation:
     best = candidates[0]
     saving = _saving_percent(best, candidates, current_memory_mb)
     sentence = (
@@ -190,14 +190,14 @@ def _to_be_sure(candidate: _Candidate, plan: Plan) -> ToBeSure | None:
     return ToBeSure(calls, calls * candidate.cost / 1e6, calls * seconds / plan.concurrency / 60)
 
 
-def _saving_percent(best: _Candidate, candidates: list[_Candidate], current_memory_mb: int) -> float | None:
+def _saving_percent(best: _Candidate, candidates: list[_Candidate], current_memory_mb: int | None) -> float | None:
     for candidate in candidates:
         if candidate.memory_mb == current_memory_mb and candidate is not best:
             return 100 * (1 - best.cost / candidate.cost)
     return None
 
 
-def _saving_clause(saving_percent: float | None, current_memory_mb: int) -> str:
+def _saving_clause(saving_percent: float | None, current_memory_mb: int | None) -> str:
     if saving_percent is None:
         return ""
     word = "less" if saving_percent >= 0 else "more"

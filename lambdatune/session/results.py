@@ -125,7 +125,7 @@ def compose(
         environment=facts.environment,
         validity=ruled,
         cells=tuple(_cell_result(cell, plan) for cell in evidence),
-        recommendation=_advice(plan, evidence, facts.function.memory_mb, ruled, outcome),
+        recommendation=_advice(plan, evidence, _current_memory_mb(plan, facts.function), ruled, outcome),
         spend=spend(evidence),
     )
 
@@ -139,8 +139,13 @@ def plan_record(plan: Plan) -> dict[str, Any]:
     return record
 
 
+def _current_memory_mb(plan: Plan, function: FunctionInfo) -> int | None:
+    """Return the size that the user runs the function at; code on this machine has none yet."""
+    return None if plan.function.is_path else function.memory_mb
+
+
 def _advice(
-    plan: Plan, evidence: Sequence[CellEvidence], current_memory_mb: int, ruled: Validity, outcome: Outcome
+    plan: Plan, evidence: Sequence[CellEvidence], current_memory_mb: int | None, ruled: Validity, outcome: Outcome
 ) -> Recommendation:
     if not ruled.valid:
         return Recommendation("invalid", f"No advice: {'; '.join(ruled.reasons)}.", plan.confidence)
