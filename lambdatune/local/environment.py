@@ -21,6 +21,7 @@ from lambdatune.local.outcomes import Happening, Outcome
 from lambdatune.local.platform_log import Figures, platform_log
 from lambdatune.local.runtime_api import RuntimeApi
 from lambdatune.local.sandbox import Sandbox
+from lambdatune.local.sweep import kill_daemons_of
 from lambdatune.local.variables import variables_of
 
 if TYPE_CHECKING:
@@ -343,6 +344,8 @@ class Environment:
         sandbox, self._sandbox = self._sandbox, None
         if sandbox is not None:
             await sandbox.close()
+            if self._services.limits.factory is None:
+                await asyncio.to_thread(kill_daemons_of, self._stream)
         if self._api is not None:
             self._api.close()
             self._api = None

@@ -161,7 +161,7 @@ class Sandbox:
         """Return the most memory in use so far in MB, at least 1 and never more than the memory size."""
         peak = self._cage.peak_bytes() if self._cage is not None else None
         if peak is None:
-            if self._limits.memory == "rss" and not self._over_limit:
+            if self._limits.memory == "rss" and not self._over_limit and self._process is not None:
                 self._peak_bytes = max(self._peak_bytes, _high_water_bytes(self.pid))
             peak = self._peak_bytes
         return min(max(-(-peak // (1 << 20)), 1), self._memory_mb)

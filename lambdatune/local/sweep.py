@@ -107,9 +107,17 @@ def _remove_group(group: Path) -> None:
 
 
 def kill_processes_of(directory: Path) -> None:
-    """Kill processes whose task root lies in `directory`: environments where there were no cgroups."""
-    prefix = f"{directory}{os.sep}"
+    """Kill processes whose task root lies in `directory`: those of an endpoint where there were no cgroups."""
+    _kill_processes_with("LAMBDA_TASK_ROOT", f"{directory}{os.sep}")
+
+
+def kill_daemons_of(log_stream: str) -> None:
+    """Kill what still runs of one execution environment: processes that left their group, where no cgroup held them."""
+    _kill_processes_with("AWS_LAMBDA_LOG_STREAM_NAME", log_stream)
+
+
+def _kill_processes_with(variable: str, prefix: str) -> None:
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            if process.pid != os.getpid() and process.environ().get("LAMBDA_TASK_ROOT", "").startswith(prefix):
+            if process.pid != os.getpid() and process.environ().get(variable, "").startswith(prefix):
                 process.send_signal(signal.SIGKILL)
