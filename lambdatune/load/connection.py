@@ -52,13 +52,14 @@ class Connection:
         served: calls whose answers came since it was opened.
         opened_ns: when it began to open, or began to be idle.
         unsent: the part of the request that the kernel did not take yet.
+        fresh: whether a call is in flight, wholly sent, and nothing of its answer was read.
         intended_ns: of the call in flight; 0 when there is none.
         sent_ns: of the call in flight.
         first_ns: arrival of the first byte of the answer; 0 before.
     """
 
     __slots__ = (
-        "_sock", "fd", "first_ns", "intended_ns", "opened_ns", "parser",
+        "_recvmsg", "_send", "_sock", "fd", "first_ns", "fresh", "intended_ns", "opened_ns", "parser",
         "rests", "sent_ns", "served", "state", "unsent",
     )  # fmt: skip
 
@@ -71,6 +72,7 @@ class Connection:
         self.rests = False
         self.opened_ns = 0
         self.unsent: memoryview | None = None
+        self.fresh = False
         self.intended_ns = self.sent_ns = self.first_ns = 0
 
     @property
@@ -88,6 +90,8 @@ class Connection:
         family, target = address
         sock = socket.socket(family, socket.SOCK_STREAM)
         self._sock, self.fd = sock, sock.fileno()
+        # Looked up once: each of them is called once a call.
+        self._recvmsg, self._send = sock.recvmsg, sock.send
         self.state = State.CONNECTING
         self.served = 0
         self.rests = False
@@ -120,6 +124,7 @@ class Connection:
         self._sock, self.fd = None, -1
         self.state = State.CLOSED
         self.unsent = None
+        self.fresh = False
 
     def is_stale(self) -> bool:
         """Whether the server closed the idle connection, or sent what nobody asked for."""
@@ -139,7 +144,7 @@ class Connection:
 
     def _hand_over(self, wire: bytes) -> None:
         try:
-            taken = self.sock.send(wire)
+            taken = self._send(wire)
         except BlockingIOError:
             taken = 0
         if taken < len(wire):
@@ -153,7 +158,7 @@ class Connection:
         """
         while self.unsent is not None:
             try:
-                taken = self.sock.send(self.unsent)
+                taken = self._send(self.unsent)
             except BlockingIOError:
                 return
             self.unsent = self.unsent[taken:] if taken < len(self.unsent) else None
@@ -170,7 +175,7 @@ class Connection:
         """
         size = _READ_BYTES if self.parser.wants < _READ_BYTES else _LARGE_READ_BYTES
         try:
-            data, ancillary, _, _ = self.sock.recvmsg(size, _ANCILLARY_BYTES)
+            data, ancillary, _, _ = self._recvmsg(size, _ANCILLARY_BYTES)
         except BlockingIOError:
             return None, 0
         if ancillary and ancillary[0][1] == _SO_TIMESTAMPNS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _SUB_BITS = 5
 _SUB_BUCKETS = 1 << _SUB_BITS
@@ -34,15 +34,23 @@ class LagHistogram:
 
     def record(self, value_ns: int) -> None:
         """Count one value; below zero counts as zero, above 78 hours as that."""
-        if value_ns < _LINEAR:
-            index = max(value_ns, 0)
-        else:
-            shift = value_ns.bit_length() - _SUB_BITS - 1
-            index = shift * _SUB_BUCKETS + (value_ns >> shift)
-            if index >= _BUCKETS:
-                index = _BUCKETS - 1
-        self._counts[index] += 1
-        self.total += 1
+        self.record_all((value_ns,))
+
+    def record_all(self, values_ns: Iterable[int]) -> None:
+        """Count many values; see `record`."""
+        counts = self._counts
+        total = 0
+        for value_ns in values_ns:
+            if value_ns < _LINEAR:
+                index = max(value_ns, 0)
+            else:
+                shift = value_ns.bit_length() - _SUB_BITS - 1
+                index = shift * _SUB_BUCKETS + (value_ns >> shift)
+                if index >= _BUCKETS:
+                    index = _BUCKETS - 1
+            counts[index] += 1
+            total += 1
+        self.total += total
 
     def add(self, counts: Mapping[int, int]) -> None:
         """Add the counts of another histogram."""

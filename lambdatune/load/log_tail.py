@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING
+import math
+import re
+import struct
 
+from lambdatune.model.invocation import Start
 from lambdatune.model.report_line import Report, parse_report, start_kind
-
-if TYPE_CHECKING:
-    from lambdatune.model.invocation import Start
 
 _WINDOW = 1024
 """Base64 characters decoded first, a multiple of four: 768 bytes hold END and REPORT with an X-Ray line."""
@@ -54,3 +54,83 @@ def _decode(encoded: bytes) -> bytes:
         return binascii.a2b_base64(encoded)
     except binascii.Error:
         return b""
+
+
+_WARM_FIGURES = struct.Struct("<dddi")
+WARM_FIGURES_BYTES = _WARM_FIGURES.size
+_BEFORE_DURATION = len("END RequestId: ") + 36 + len("\nREPORT RequestId: ") + 36
+_ID_LETTERS = b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_SHORT_WINDOW = 384
+"""Base64 characters, a multiple of four, that hold the END and REPORT lines of a warm call and an X-Ray line."""
+_XRAY_LINE = re.compile(rb"XRAY TraceId: [\w-]+(?:[\t ]+SegmentId: \w+)?(?:[\t ]+Sampled: \w+)?[\t ]*\n?")
+_MOST_ENDINGS = 8192
+
+
+class WarmTails:
+    """Reads the tails of warm calls, whose REPORT lines differ in little more than their Duration.
+
+    What follows the Duration is read by `read_log_tail` once, and remembered: it decides about the line together
+    with the END line right before it. Whatever differs from the usual gives None and is read from the beginning.
+    """
+
+    def __init__(self) -> None:
+        self._endings: dict[bytes, bytes] = {}
+
+    def read(self, encoded: bytes, request_id: bytes) -> tuple[float, bytes] | None:
+        """Return the Duration in ms, and the other figures packed as the row holds them; or None.
+
+        Args:
+            encoded: value of the X-Amz-Log-Result header.
+            request_id: of the call.
+        """
+        try:
+            if len(encoded) <= _WINDOW:
+                text = binascii.a2b_base64(encoded)
+                if b"INIT_REPORT" in text or b"platform.initReport" in text:
+                    return None
+            elif len(encoded) % 4 or any(mark in encoded for mark in _INIT_MARKS):
+                return None
+            else:
+                text = binascii.a2b_base64(encoded[-_SHORT_WINDOW:])
+        except binascii.Error:
+            return None
+        at = text.rfind(b"\tDuration: ")
+        if (
+            at < _BEFORE_DURATION
+            or text[at - _BEFORE_DURATION : at]
+            != b"END RequestId: " + request_id + b"\nREPORT RequestId: " + request_id
+            or request_id.translate(None, _ID_LETTERS)
+        ):
+            return None
+        duration, _, ending = text[at + 11 :].partition(b" ms\t")
+        # One point with digits on both sides, and nothing else.
+        if duration.translate(None, b"0123456789") != b"." or duration[0] == 46 or duration[-1] == 46:
+            return None
+        figures = self._endings.get(ending)
+        if figures is None:
+            figures = self._learn(encoded, request_id, float(duration), ending)
+            if figures is None:
+                return None
+        return float(duration), figures
+
+    def _learn(self, encoded: bytes, request_id: bytes, duration_ms: float, ending: bytes) -> bytes | None:
+        """Return the figures of an ending that is not known, or that is known but for its X-Ray line."""
+        at = ending.find(b"\nXRAY TraceId: ") + 1
+        if at and _XRAY_LINE.fullmatch(ending, at):
+            # Unlike the rest it differs from call to call.
+            ending = ending[:at]
+            known = self._endings.get(ending)
+            if known is not None:
+                return known
+        report, start = read_log_tail(encoded, request_id.decode("ascii"))
+        if report is None or start is not Start.WARM or report.duration_ms != duration_ms:
+            return None
+        if report.billed_restore_ms is not None or report.status is not None or report.error_type is not None:
+            return None
+        figures = _WARM_FIGURES.pack(math.nan, math.nan, report.billed_ms, report.max_memory_used_mb)
+        # Only of a line that ends the tail it is certain that nothing before it was needed to read it.
+        if ending.find(b"\n") == len(ending) - 1:
+            if len(self._endings) >= _MOST_ENDINGS:
+                self._endings.clear()
+            self._endings[ending] = figures
+        return figures

@@ -24,6 +24,11 @@ class Pacer(Protocol):
     one_call_per_wave: bool
     """Whether a connection that made its call rests until no call is in flight."""
 
+    relays: bool
+    """Whether a call that ends makes another one due at that instant, and nothing else does after the start.
+
+    The engine may then make that call without asking."""
+
     def due_ns(self) -> int | None:
         """Return the intended time of the next call; None while that depends on calls in flight."""
 
@@ -40,6 +45,7 @@ class ClosedLoopPacer:
     one_call_per_wave = False
 
     def __init__(self, pacing: ClosedLoop) -> None:
+        self.relays = pacing.think_time_ms == 0
         self._think_ns = round(pacing.think_time_ms * 1e6)
         self._ready = [0] * pacing.concurrency
 
@@ -60,6 +66,7 @@ class BurstPacer:
     """Waves of N calls that are all intended at the same instant."""
 
     one_call_per_wave = True
+    relays = False
 
     def __init__(self, pacing: Burst) -> None:
         self._size = pacing.concurrency
@@ -88,6 +95,7 @@ class ConstantRatePacer:
     """Arrivals at equal intervals; each is computed from its number, so that nothing adds up to a drift."""
 
     one_call_per_wave = False
+    relays = False
 
     def __init__(self, pacing: ConstantRate) -> None:
         self._interval_ns = _NS_PER_S / pacing.rate_per_s
@@ -110,6 +118,7 @@ class PoissonPacer:
     """Arrivals of a Poisson process, reproducible from the seed."""
 
     one_call_per_wave = False
+    relays = False
 
     def __init__(self, pacing: Poisson, seed: int) -> None:
         self._draw = random.Random(seed)  # noqa: S311  load, not secrets

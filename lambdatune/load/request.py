@@ -19,7 +19,12 @@ _DRAWS = 1024
 
 
 class PreparedRequests:
-    """The requests of one order, one per payload."""
+    """The requests of one order, one per payload.
+
+    Attributes:
+        only: the request that every call before `only_until_ns` sends, of an order with one payload.
+        only_until_ns: Unix ns; 0 when `next` must be asked.
+    """
 
     def __init__(self, endpoint: Endpoint, credentials: Credentials, order: Order) -> None:
         path, query = invoke_path(order.function, order.qualifier)
@@ -44,6 +49,7 @@ class PreparedRequests:
         """Sign with `credentials` from now on."""
         self._signer = Signer(credentials, self._endpoint.region, self._path, self._query, self._signed)
         self._ready = [(-1, b"") for _ in self._bodies]
+        self.only, self.only_until_ns = b"", 0
 
     def next(self, now_ns: int) -> bytes:
         """Return the bytes of the next call, signed in the second of Unix time `now_ns`."""
@@ -57,6 +63,8 @@ class PreparedRequests:
         body = self._bodies[number]
         request = f"{self._head}{lines}Content-Length: {len(body)}\r\n\r\n".encode() + body
         self._ready[number] = (second, request)
+        if len(self._bodies) == 1:
+            self.only, self.only_until_ns = request, (second + 1) * _NS_PER_S
         return request
 
     def _draw(self) -> int:

@@ -7,24 +7,51 @@ from __future__ import annotations
 
 import math
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lambdatune.load.classify import classify
-from lambdatune.load.log_tail import read_log_tail
+from lambdatune.load.log_tail import WARM_FIGURES_BYTES, WarmTails, read_log_tail
 from lambdatune.load.response import header
 from lambdatune.model.invocation import INVOCATION_COLUMNS, Start, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+    from lambdatune.load.shapes import Shape
 
 _CODES = {"u1": "B", "<u2": "H", "<u4": "I", "<i4": "i", "<i8": "q", "<f8": "d"}
 _ROW = struct.Struct("<" + "".join(_CODES.get(code) or f"{code[1:]}s" for _, code in INVOCATION_COLUMNS))
 ROW_BYTES = _ROW.size
+_ROW_START = struct.Struct("<HHIBBH")
+_WARM_ROW = struct.Struct(f"<{_ROW_START.size}s4qd{WARM_FIGURES_BYTES}s36s48s")
+"""A row again, with what is the same in many rows packed before."""
 _CAPACITY = 8192
 _OK, _UNKNOWN = Status.OK, Start.UNKNOWN
 _UNKNOWN_MB = -1
 _MAX_SAMPLES = 16
 _MAX_ERROR_BYTES = 48
+
+
+class Answer(NamedTuple):
+    """An answer, or the beginning of one, as `ResponseParser` read it.
+
+    Attributes:
+        status: HTTP status.
+        head: status line and header lines.
+        lower_head: `head` in lower case.
+        body: its beginning, when it tells of an error.
+        is_error: whether it does.
+    """
+
+    status: int
+    head: bytes
+    lower_head: bytes
+    body: bytes
+    is_error: bool
+
+
+Whole = tuple[int, int, int, bytes, "Shape"]
+"""A call whose answer has a known shape: intended, sent and done times in ns, the answer's bytes, the shape."""
 
 
 class RowBuffer:
@@ -39,6 +66,8 @@ class RowBuffer:
 
     def __init__(self, cell: int, shard: int, order: int, emit: Callable[[bytes], None]) -> None:
         self._key = (cell, shard, order)
+        self._warm_start = _ROW_START.pack(*self._key, Start.WARM, _OK, 200)
+        self._warm_tails = WarmTails()
         self._emit = emit
         self._bytes = bytearray(_CAPACITY * ROW_BYTES)
         self._count = 0
@@ -46,23 +75,44 @@ class RowBuffer:
         self.counts = [0] * len(Status)
         self.messages: dict[str, str] = {}
 
-    def answered(
-        self,
-        times_ns: tuple[int, int, int, int],
-        answer: tuple[int, bytes, bytes, bytes],
-        *,
-        is_error: bool = False,
-        broken: str = "",
-    ) -> None:
+    def write(self, ended: Iterable[Whole]) -> None:
+        """Add the rows of calls whose answers have known shapes."""
+        room, pack, read = len(self._bytes), _WARM_ROW.pack_into, self._warm_tails.read
+        at = self._count * ROW_BYTES
+        added = 0
+        for intended_ns, sent_ns, done_ns, answer, shape in ended:
+            request_id = answer[shape.id_at : shape.id_end]
+            figures = read(answer[shape.tail_at : shape.tail_end], request_id) if at < room else None
+            if figures is not None:
+                pack(
+                    self._bytes, at, self._warm_start, intended_ns, sent_ns, done_ns, done_ns,
+                    figures[0], figures[1], request_id, b"",
+                )  # fmt: skip
+                at += ROW_BYTES
+                added += 1
+                continue
+            self._count_warm(added)
+            added = 0
+            head = answer[: shape.head_bytes]
+            parsed = Answer(200, head, head.lower(), b"", is_error=False)
+            self.answered((intended_ns, sent_ns, done_ns, done_ns), parsed)
+            at = self._count * ROW_BYTES
+        self._count_warm(added)
+
+    def _count_warm(self, added: int) -> None:
+        self._count += added
+        self.written += added
+        self.counts[_OK] += added
+
+    def answered(self, times_ns: tuple[int, int, int, int], answer: Answer, broken: str = "") -> None:
         """Add the row of a call that got an answer, or the beginning of one.
 
         Args:
             times_ns: intended, sent, first byte, done.
-            answer: HTTP status, head, head in lower case, beginning of the body.
-            is_error: whether the answer tells of an error.
+            answer: what was read.
             broken: why the answer ended before its last byte; empty when it did not.
         """
-        http_status, head, lower_head, body = answer
+        http_status, head, lower_head, body, is_error = answer
         request_id = header(head, lower_head, b"\r\nx-amzn-requestid:") or b""
         report, start = None, _UNKNOWN
         at = lower_head.find(b"\r\nx-amz-log-result:")
