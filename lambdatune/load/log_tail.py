@@ -7,6 +7,7 @@ import binascii
 import math
 import re
 import struct
+from binascii import a2b_base64
 
 from lambdatune.model.invocation import Start
 from lambdatune.model.report_line import Report, parse_report, start_kind
@@ -51,7 +52,7 @@ def read_log_tail(encoded: bytes, request_id: str | None) -> tuple[Report | None
 def _decode(encoded: bytes) -> bytes:
     """Return the decoded text; empty when it is not base64."""
     try:
-        return binascii.a2b_base64(encoded)
+        return a2b_base64(encoded)
     except binascii.Error:
         return b""
 
@@ -60,6 +61,7 @@ _WARM_FIGURES = struct.Struct("<dddi")
 WARM_FIGURES_BYTES = _WARM_FIGURES.size
 _BEFORE_DURATION = len("END RequestId: ") + 36 + len("\nREPORT RequestId: ") + 36
 _ID_LETTERS = b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_UNDERSCORE, _QUOTE = b"_\""
 _SHORT_WINDOW = 384
 """Base64 characters, a multiple of four, that hold the END and REPORT lines of a warm call and an X-Ray line."""
 _XRAY_LINE = re.compile(rb"XRAY TraceId: [\w-]+(?:[\t ]+SegmentId: \w+)?(?:[\t ]+Sampled: \w+)?[\t ]*\n?")
@@ -85,13 +87,16 @@ class WarmTails:
         """
         try:
             if len(encoded) <= _WINDOW:
-                text = binascii.a2b_base64(encoded)
-                if b"INIT_REPORT" in text or b"platform.initReport" in text:
+                text = a2b_base64(encoded)
+                # A single byte is found at a tenth of the cost, and neither report is without its own.
+                if (_UNDERSCORE in text and b"INIT_REPORT" in text) or (
+                    _QUOTE in text and b"platform.initReport" in text
+                ):
                     return None
             elif len(encoded) % 4 or any(mark in encoded for mark in _INIT_MARKS):
                 return None
             else:
-                text = binascii.a2b_base64(encoded[-_SHORT_WINDOW:])
+                text = a2b_base64(encoded[-_SHORT_WINDOW:])
         except binascii.Error:
             return None
         at = text.rfind(b"\tDuration: ")
