@@ -180,12 +180,7 @@ class Engine:
                 continue
             now_ns = time_ns()
             shape = by_bytes.get(len(data)) if data else None
-            if (
-                data is None
-                or shape is None
-                or not shape.fits(data)
-                or not connection.sent_ns <= stamp_ns <= now_ns
-            ):
+            if data is None or shape is None or not shape.fits(data) or not connection.sent_ns <= stamp_ns <= now_ns:
                 self._on_data(connection, data, stamp_ns, now_ns, mask)
                 continue
             self._receive_lags.append(now_ns - stamp_ns)

@@ -61,7 +61,7 @@ _WARM_FIGURES = struct.Struct("<dddi")
 WARM_FIGURES_BYTES = _WARM_FIGURES.size
 _BEFORE_DURATION = len("END RequestId: ") + 36 + len("\nREPORT RequestId: ") + 36
 _ID_LETTERS = b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_UNDERSCORE, _QUOTE = b"_\""
+_UNDERSCORE, _QUOTE = b'_"'
 _SHORT_WINDOW = 384
 """Base64 characters, a multiple of four, that hold the END and REPORT lines of a warm call and an X-Ray line."""
 _XRAY_LINE = re.compile(rb"XRAY TraceId: [\w-]+(?:[\t ]+SegmentId: \w+)?(?:[\t ]+Sampled: \w+)?[\t ]*\n?")

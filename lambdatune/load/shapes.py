@@ -84,8 +84,8 @@ class Shapes:
         head = parser.head
         is_plain = parser.status == 200 and not parser.is_error and parser.keep_alive
         is_framed = b"\r\ncontent-length:" in parser.lower_head and answer.startswith(head + b"\r\n")
-        is_known = len(self.by_bytes) >= _MOST_SHAPES and len(answer) not in self.by_bytes
-        if not (is_plain and is_framed) or is_known or self._lessons >= _MOST_LESSONS:
+        is_full = len(self.by_bytes) >= _MOST_SHAPES and len(answer) not in self.by_bytes
+        if not (is_plain and is_framed) or is_full or self._lessons >= _MOST_LESSONS:
             return
         self._lessons += 1
         places = _value_places(head, parser.lower_head)
