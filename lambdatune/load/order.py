@@ -1,6 +1,7 @@
 """Orders: which load goes to which function. Frozen values that cross into the load processes."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -60,14 +61,53 @@ class Poisson(msgspec.Struct, frozen=True, tag="poisson"):
     connections: int
 
 
-Pacing = ClosedLoop | Burst | ConstantRate | Poisson
+class Stages(msgspec.Struct, frozen=True, tag="stages"):
+    """Arrivals whose rate changes linearly from stage to stage, whether answers come or not (open loop).
+
+    `Stages(((60, 100), (300, 100)), 200)` rises from 0 to 100 per second in a minute, and stays there for five
+    more. A stage of 0 seconds is a jump. After the last stage its rate goes on until the order's calls are made.
+
+    Attributes:
+        stages: of each, its length in seconds and the arrivals per second at its end.
+        connections: most calls in flight; calls beyond wait, and their clocks run from the intended time.
+        start_rate_per_s: arrivals per second at the beginning of the first stage.
+        is_poisson: whether arrivals are a Poisson process of that rate, and not evenly spread.
+        offset: of the first even arrival, in arrivals; spreads the shards of one order evenly.
+    """
+
+    stages: tuple[tuple[float, float], ...]
+    connections: int
+    start_rate_per_s: float = 0.0
+    is_poisson: bool = False
+    offset: float = 0.0
+
+    @property
+    def arrivals(self) -> float:
+        """Arrivals of all stages, of a Poisson process on average: what an order usually makes as its calls."""
+        total, before = 0.0, self.start_rate_per_s
+        for duration_s, rate_per_s in self.stages:
+            total += (before + rate_per_s) / 2 * duration_s
+            before = rate_per_s
+        return total
+
+
+Pacing = ClosedLoop | Burst | ConstantRate | Poisson | Stages
 
 
 class WeightedPayload(msgspec.Struct, frozen=True):
-    """One event, sent with a probability in proportion to its weight."""
+    """One event, sent with a probability in proportion to its weight.
+
+    Attributes:
+        body: bytes of the event.
+        weight: above zero.
+        tokens: whether ``{{uuid}}`` (random), ``{{sequence}}`` (0, 1, ... in the order) and ``{{timestamp}}`` (Unix
+            ms) in the body are replaced in every call, the same value at every place in it. Each call is then
+            signed by itself, which costs some microseconds.
+    """
 
     body: bytes
     weight: float = 1.0
+    tokens: bool = False
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -84,6 +124,8 @@ class Order(msgspec.Struct, frozen=True):
         seed: of the choice among payloads and of Poisson arrivals.
         timeout_s: how long an answer is waited for, from the send, before the call is given up.
         log_tail: whether AWS is asked for the log tail, which holds the REPORT line.
+        first_sequence: what ``{{sequence}}`` is in the first call; set by `split_order`.
+        sequence_step: from one call to the next; set by `split_order`.
     """
 
     id: int
@@ -96,6 +138,8 @@ class Order(msgspec.Struct, frozen=True):
     seed: int = 0
     timeout_s: float = DEFAULT_TIMEOUT_S
     log_tail: bool = True
+    first_sequence: int = 0
+    sequence_step: int = 1
 
 
 def connections_of(pacing: Pacing) -> int:
@@ -125,8 +169,27 @@ def check_order(order: Order) -> None:
     require(all(payload.weight > 0 for payload in order.payloads), "a payload's weight is not above zero")
     if isinstance(pacing, ConstantRate | Poisson):
         require(pacing.rate_per_s > 0, f"its rate is {pacing.rate_per_s} per s, expected more than zero")
+    if isinstance(pacing, Stages):
+        _check_stages(order, pacing, require)
     if isinstance(pacing, ClosedLoop):
         require(pacing.think_time_ms >= 0, "its think time is below zero")
+
+
+def _check_stages(order: Order, pacing: Stages, require: Callable[[bool, str], None]) -> None:
+    require(bool(pacing.stages), "it has no stage, expected at least one")
+    rates = [pacing.start_rate_per_s, *(rate_per_s for _, rate_per_s in pacing.stages)]
+    numbers = [*rates, *(duration_s for duration_s, _ in pacing.stages)]
+    require(
+        all(0 <= number < math.inf for number in numbers), "a length or rate of its stages is below zero or no number"
+    )
+    require(
+        rates[-1] > 0 or not pacing.is_poisson, "its last stage ends at 0 per s, where Poisson arrivals never end"
+    )  # fmt: skip
+    # The last of evenly spread arrivals is one interval before the end of the stages, or on it.
+    require(
+        rates[-1] > 0 or order.calls - 1 + pacing.offset <= pacing.arrivals,
+        f"it makes {order.calls} calls, but its stages end at 0 per s after {pacing.arrivals:.0f}",
+    )
 
 
 def split_order(order: Order, shards: int) -> tuple[Order | None, ...]:
@@ -152,12 +215,25 @@ def split_order(order: Order, shards: int) -> tuple[Order | None, ...]:
         elif isinstance(pacing, ConstantRate):
             # Every shard takes each n-th arrival, so that together they keep the interval of the whole.
             share = ConstantRate(pacing.rate_per_s / busy, part, (pacing.offset + number) / busy)
+        elif isinstance(pacing, Stages):
+            share = msgspec.structs.replace(
+                pacing,
+                stages=tuple((duration_s, rate_per_s / busy) for duration_s, rate_per_s in pacing.stages),
+                connections=part,
+                start_rate_per_s=pacing.start_rate_per_s / busy,
+                offset=(pacing.offset + number) / busy,
+            )
         else:
             share = Poisson(pacing.rate_per_s / busy, part)
         # Shards draw from streams of their own: 1 000 003 is prime, so that seeds do not meet.
         orders.append(
             msgspec.structs.replace(
-                order, pacing=share, calls=count, seed=order.seed + 1_000_003 * number if number else order.seed
+                order,
+                pacing=share,
+                calls=count,
+                seed=order.seed + 1_000_003 * number,
+                first_sequence=order.first_sequence + number * order.sequence_step,
+                sequence_step=order.sequence_step * busy,
             )
         )
     return tuple(orders)
@@ -165,7 +241,7 @@ def split_order(order: Order, shards: int) -> tuple[Order | None, ...]:
 
 def _calls_of_parts(order: Order, parts: Sequence[int]) -> list[int]:
     """Share the calls of an order among shards that hold `parts` of its connections."""
-    if isinstance(order.pacing, ConstantRate | Poisson):
+    if isinstance(order.pacing, ConstantRate | Poisson | Stages):
         return _spread(order.calls, sum(1 for part in parts if part)) + [0] * parts.count(0)
     whole_rounds, rest = divmod(order.calls, sum(parts))
     calls = [whole_rounds * part for part in parts]

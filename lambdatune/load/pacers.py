@@ -7,15 +7,18 @@ virtual time.
 from __future__ import annotations
 
 import heapq
+import math
 import random
 from typing import TYPE_CHECKING, Protocol
 
-from lambdatune.load.order import Burst, ClosedLoop, ConstantRate, Poisson
+from lambdatune.load.order import Burst, ClosedLoop, ConstantRate, Poisson, Stages
 
 if TYPE_CHECKING:
     from lambdatune.load.order import Pacing
 
 _NS_PER_S = 1_000_000_000
+_ROUNDING = 1e-6
+"""Of an arrival."""
 
 
 class Pacer(Protocol):
@@ -137,6 +140,66 @@ class PoissonPacer:
         """Arrivals do not depend on answers."""
 
 
+class StagesPacer:
+    """Arrivals at the times when the integral of the rate reaches given values.
+
+    Evenly spread arrivals are those where it reaches 0, 1, 2, ...; a Poisson process has them where it reaches the
+    arrivals of a Poisson process of rate one. Each is computed by itself, so that nothing adds up to a drift.
+    """
+
+    one_call_per_wave = False
+    relays = False
+
+    def __init__(self, pacing: Stages, seed: int) -> None:
+        self._draw = random.Random(seed) if pacing.is_poisson else None  # noqa: S311  load, not secrets
+        self._lines: list[tuple[float, float, float, float]] = []
+        """Of each stage: the arrivals before it, when it begins, the rate there, and its change per second."""
+        self._ends: list[float] = []
+        arrivals, at_s, rate = 0.0, 0.0, pacing.start_rate_per_s
+        for duration_s, next_rate in pacing.stages:
+            if duration_s > 0:
+                self._lines.append((arrivals, at_s, rate, (next_rate - rate) / duration_s))
+                arrivals += (rate + next_rate) / 2 * duration_s
+                self._ends.append(arrivals)
+                at_s += duration_s
+            rate = next_rate
+        self._lines.append((arrivals, at_s, rate, 0.0))
+        self._stage = 0
+        self._offset = pacing.offset
+        self._taken = 0
+        self._wanted = 0.0 if self._draw is None else self._draw.expovariate(1.0)
+        self._due_ns = self._invert(self._offset if self._draw is None else self._wanted)
+
+    def due_ns(self) -> int | None:
+        """Return the next arrival; None after the last one when the rate ends at zero."""
+        return self._due_ns
+
+    def take(self) -> None:
+        """Go on to the next arrival."""
+        self._taken += 1
+        if self._draw is None:
+            self._wanted = self._taken + self._offset
+        else:
+            self._wanted += self._draw.expovariate(1.0)
+        self._due_ns = self._invert(self._wanted)
+
+    def ended(self, done_ns: int) -> None:
+        """Arrivals do not depend on answers."""
+
+    def _invert(self, wanted: float) -> int | None:
+        """Return when the integral of the rate reaches `wanted`, which never gets smaller."""
+        # Shares of shards are rounded: the last arrival of all stages must not fall behind their end.
+        while self._stage < len(self._ends) and wanted > self._ends[self._stage] + _ROUNDING:
+            self._stage += 1
+        arrivals, begin_s, rate, slope = self._lines[self._stage]
+        missing = wanted - arrivals
+        if missing <= 0:
+            return round(begin_s * _NS_PER_S)
+        # The root of missing = rate t + slope t^2 / 2 in the form that does not subtract near equals.
+        below = rate + math.sqrt(max(rate * rate + 2 * slope * missing, 0.0))
+        return round((begin_s + 2 * missing / below) * _NS_PER_S) if below else None
+
+
 def make_pacer(pacing: Pacing, seed: int) -> Pacer:
     """Return the pacer of a pacing."""
     match pacing:
@@ -148,3 +211,5 @@ def make_pacer(pacing: Pacing, seed: int) -> Pacer:
             return ConstantRatePacer(pacing)
         case Poisson():
             return PoissonPacer(pacing, seed)
+        case Stages():
+            return StagesPacer(pacing, seed)

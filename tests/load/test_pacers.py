@@ -7,7 +7,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from lambdatune.load.order import Burst, ClosedLoop, ConstantRate, Order, Poisson, connections_of, split_order
+from lambdatune.load.order import Burst, ClosedLoop, ConstantRate, Order, Poisson, Stages, connections_of, split_order
 from lambdatune.load.pacers import make_pacer
 from lambdatune.model.errors import UsageError
 
@@ -92,7 +92,15 @@ def test_poisson_arrivals_have_the_rate_and_repeat():
 
 @settings(max_examples=200, deadline=None)
 @given(
-    kind=st.sampled_from([ClosedLoop, Burst, lambda n: ConstantRate(100.0, n), lambda n: Poisson(100.0, n)]),
+    kind=st.sampled_from(
+        [
+            ClosedLoop,
+            Burst,
+            lambda n: ConstantRate(100.0, n),
+            lambda n: Poisson(100.0, n),
+            lambda n: Stages(((3.0, 100.0),), n),
+        ]
+    ),
     connections=st.integers(1, 50),
     calls=st.integers(1, 500),
     shards=st.integers(1, 8),
@@ -122,8 +130,87 @@ def test_a_split_preserves_calls_connections_and_rate(kind, connections, calls, 
         (Order(0, 0, "fn", ClosedLoop(1), 1, payloads=()), "payload"),
         (Order(0, 0, "fn", ClosedLoop(1), 1, timeout_s=0), "timeout"),
         (Order(0, 0, "fn", Poisson(0, 1), 1), "rate"),
+        (Order(0, 0, "fn", Stages((), 1), 1), "no stage"),
+        (Order(0, 0, "fn", Stages(((1, -5),), 1), 1), "below zero"),
+        (Order(0, 0, "fn", Stages(((float("nan"), 5),), 1), 1), "no number"),
+        (Order(0, 0, "fn", Stages(((1, 10), (1, 0)), 1), 20), "after 10"),
+        (Order(0, 0, "fn", Stages(((1, 10), (1, 0)), 1, is_poisson=True), 5), "Poisson"),
     ],
 )
 def test_an_order_that_cannot_be_carried_out_is_a_sentence(order, word):
     with pytest.raises(UsageError, match=word):
         split_order(order, 1)
+
+
+def integral(pacing: Stages, at_s: float) -> float:
+    """Arrivals until `at_s`, summed up in small steps from the definition."""
+    steps = 4000
+    total = 0.0
+    for step in range(steps):
+        middle = at_s * (step + 0.5) / steps
+        begin, rate = 0.0, pacing.start_rate_per_s
+        for duration_s, next_rate in pacing.stages:
+            if middle < begin + duration_s:
+                rate += (next_rate - rate) * (middle - begin) / duration_s
+                break
+            begin, rate = begin + duration_s, next_rate
+        total += rate * at_s / steps
+    return total
+
+
+stages = st.lists(
+    st.tuples(st.sampled_from([0.0, 0.5, 1.0, 7.5]), st.sampled_from([0.0, 1.0, 20.0, 333.0])), min_size=1, max_size=4
+).map(lambda made: (*made, (1.0, 50.0)))
+
+
+def starts_of(order: Order, shards: int = 1) -> list[int]:
+    starts: list[int] = []
+    for part in split_order(order, shards):
+        if part is not None:
+            made = simulate(part.pacing, part.calls, itertools.repeat(1), part.seed)
+            starts += [start for start, _ in made]
+    return sorted(starts)
+
+
+@settings(max_examples=40, deadline=None)
+@given(shape=stages, start=st.sampled_from([0.0, 10.0]), shards=st.integers(1, 5))
+def test_stages_reach_each_arrival_when_the_integral_of_the_rate_does(shape, start, shards):
+    pacing = Stages(shape, 10, start_rate_per_s=start)
+    calls = int(pacing.arrivals) + 30
+    starts = starts_of(Order(0, 0, "fn", pacing, calls))
+    assert starts == sorted(starts)
+    assert len(starts) == calls
+    for number in range(0, calls, max(calls // 5, 1)):
+        # The sum over small steps is off by a step of the steepest stage where the rate jumps.
+        assert integral(pacing, starts[number] / 1e9) == pytest.approx(number, abs=0.02 * max(number, 25))
+    assert starts_of(Order(0, 0, "fn", pacing, calls), shards) == pytest.approx(starts, abs=100)
+
+
+def test_a_ramp_is_the_square_root_and_holds_its_last_rate():
+    starts = starts_of(Order(0, 0, "fn", Stages(((10, 100),), 10), 700))
+    assert starts[:501] == pytest.approx([(number / 5) ** 0.5 * 1e9 for number in range(501)], abs=2)
+    assert starts[500:] == pytest.approx([10e9 + number * 1e7 for number in range(200)], abs=2)
+
+
+def test_stages_that_end_at_zero_make_their_calls():
+    pacing = Stages(((2, 100), (2, 0)), 10)
+    starts = starts_of(Order(0, 0, "fn", pacing, 200))
+    assert len(starts) == 200
+    assert starts[-1] < 4e9
+    assert sum(start < 2e9 for start in starts) == 100
+    for shards in range(1, 6):
+        assert len(starts_of(Order(0, 0, "fn", pacing, 201), shards)) == 201
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_poisson_stages_have_the_rate_of_each_stage(shards):
+    pacing = Stages(((10, 1000), (5, 1000), (0, 200), (10, 200)), 10, is_poisson=True)
+    starts = starts_of(Order(0, 0, "fn", pacing, 12_000, seed=3), shards)
+    assert len(starts) == 12_000
+    assert starts_of(Order(0, 0, "fn", pacing, 12_000, seed=3), shards) == starts
+    for begin, end, wanted in ((0, 10, 5000), (5, 10, 3750), (10, 15, 5000), (15, 25, 2000)):
+        count = sum(begin * 1e9 <= start < end * 1e9 for start in starts)
+        assert count == pytest.approx(wanted, abs=5 * wanted**0.5)
+    gaps = [b - a for a, b in itertools.pairwise(start for start in starts if 10e9 < start < 15e9)]
+    mean = sum(gaps) / len(gaps)
+    assert (sum((gap - mean) ** 2 for gap in gaps) / len(gaps)) ** 0.5 == pytest.approx(mean, rel=0.06)
