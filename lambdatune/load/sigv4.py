@@ -48,8 +48,12 @@ class Signer:
         names = sorted([*self._headers, "x-amz-date"])
         self._signed_headers = ";".join(names)
         self._names = names
+        token = credentials.session_token
+        self._token_line = "\r\n" if token is None else f"\r\nX-Amz-Security-Token: {token}\r\n"
         self._key_date = ""
         self._key = b""
+        self._second = -1
+        self._canonical = self._to_sign = self._lines = ""
 
     def header_lines(self, payload_sha256: str, at_s: int) -> str:
         """Return the header lines, each with its CRLF, that make a request valid at Unix time `at_s`.
@@ -58,28 +62,33 @@ class Signer:
             payload_sha256: hex digest of the body.
             at_s: whole seconds; AWS accepts some minutes of skew.
         """
+        if at_s != self._second:
+            self._use_second(at_s)
+        digest = hashlib.sha256(f"{self._canonical}{payload_sha256}".encode()).hexdigest()
+        signature = hmac.digest(self._key, f"{self._to_sign}{digest}".encode(), "sha256").hex()
+        return f"{self._lines}{signature}{self._token_line}"
+
+    def _use_second(self, at_s: int) -> None:
+        """Prepare all that requests signed in the same second have in common."""
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at_s))
         date = stamp[:8]
+        if date != self._key_date:
+            self._key, self._key_date = self._signing_key(date), date
         values = {**self._headers, "x-amz-date": stamp}
         canonical_headers = "".join(f"{name}:{values[name].strip()}\n" for name in self._names)
-        canonical = f"{self._prefix}{canonical_headers}\n{self._signed_headers}\n{payload_sha256}"
         scope = f"{date}/{self._region}/lambda/aws4_request"
-        digest = hashlib.sha256(canonical.encode()).hexdigest()
-        to_sign = f"{_ALGORITHM}\n{stamp}\n{scope}\n{digest}"
-        signature = hmac.new(self._signing_key(date), to_sign.encode(), hashlib.sha256).hexdigest()
-        lines = (
+        self._canonical = f"{self._prefix}{canonical_headers}\n{self._signed_headers}\n"
+        self._to_sign = f"{_ALGORITHM}\n{stamp}\n{scope}\n"
+        self._lines = (
             f"X-Amz-Date: {stamp}\r\n"
             f"Authorization: {_ALGORITHM} Credential={self._credentials.access_key_id}/{scope}, "
-            f"SignedHeaders={self._signed_headers}, Signature={signature}\r\n"
+            f"SignedHeaders={self._signed_headers}, Signature="
         )
-        token = self._credentials.session_token
-        return lines if token is None else f"{lines}X-Amz-Security-Token: {token}\r\n"
+        self._second = at_s
 
     def _signing_key(self, date: str) -> bytes:
         """Return the key of a day, which is derived once a day."""
-        if date != self._key_date:
-            key = f"AWS4{self._credentials.secret_access_key}".encode()
-            for part in (date, self._region, "lambda", "aws4_request"):
-                key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-            self._key, self._key_date = key, date
-        return self._key
+        key = f"AWS4{self._credentials.secret_access_key}".encode()
+        for part in (date, self._region, "lambda", "aws4_request"):
+            key = hmac.digest(key, part.encode(), "sha256")
+        return key

@@ -49,7 +49,15 @@ class Stub:
         self.epoll.register(listener.fileno(), select.EPOLLIN)
         self.epoll.register(0, select.EPOLLIN)
         self.clients, self.heap, self.order = {}, [], itertools.count()
-        self.stats = {"connections": 0, "requests": {}, "bodies": {}, "last": "", "in_flight": 0, "most_in_flight": 0}
+        self.stats = {
+            "connections": 0,
+            "requests": {},
+            "bodies": {},
+            "last": "",
+            "keys": [],
+            "in_flight": 0,
+            "most_in_flight": 0,
+        }
         self.ids = itertools.count()
 
     def serve(self):
@@ -154,6 +162,10 @@ class Stub:
         body = client.data[end + 4 : end + 4 + length]
         if name != "/stats":
             self.stats["last"] = client.data[:end].decode()
+            key = self.stats["last"].partition("Credential=")[2].partition("/")[0]
+            if not self.stats["keys"] or self.stats["keys"][-1][0] != key:
+                self.stats["keys"].append([key, 0])
+            self.stats["keys"][-1][1] += 1
         client.data = client.data[end + 4 + length :]
         client.seen += 1
         self.respond(client, name, body)

@@ -273,11 +273,29 @@ async def test_what_a_dying_shard_says_is_in_the_error(stub, credentials, make_o
                 pass
 
 
-async def test_credentials_can_change_while_an_order_runs(driver, stub, make_order):
-    async for _ in driver.run(make_order("delay_20", 40, ClosedLoop(2))):
-        driver.update_credentials(Credentials("OTHERKEY", "secret", "session+token"))
-    assert "Credential=OTHERKEY/" in stub.stats()["last"]
-    assert "X-Amz-Security-Token: session+token" in stub.stats()["last"]
+@pytest.mark.parametrize("pacing", [ClosedLoop(4), ConstantRate(200, 20)])
+async def test_credentials_can_change_while_an_order_runs(driver, stub, credentials, collect, make_order, pacing):
+    asyncio.get_running_loop().call_later(
+        0.25, driver.update_credentials, Credentials("OTHERKEY", "secret", "session+token")
+    )
+    rows = await collect(driver, make_order("delay_20", 120, pacing))
+    # Those in flight ended well, all that followed were signed with the new ones, and none was sent twice.
+    assert (rows["status"] == S.OK).all()
+    stats = stub.stats()
+    assert [key for key, _ in stats["keys"]] == [credentials.access_key_id, "OTHERKEY"]
+    assert sum(count for _, count in stats["keys"]) == 120
+    assert min(count for _, count in stats["keys"]) > 10
+    assert "X-Amz-Security-Token: session+token" in stats["last"]
+    rows = await collect(driver, make_order("ok", 5))
+    assert stub.stats()["keys"][-1][0] == "OTHERKEY", "the order after is signed with the old ones again"
+
+
+async def test_each_call_sends_tokens_of_its_own(driver, stub, credentials, collect, make_order):
+    payloads = (WeightedPayload(b'{"n":{{sequence}}}', tokens=True),)
+    async with LoadDriver.start(stub.endpoint, credentials, shards=2) as two:
+        rows = await collect(two, make_order("ok", 300, ClosedLoop(6), payloads=payloads))
+    assert (rows["status"] == S.OK).all()
+    assert stub.stats()["bodies"] == {f'{{"n":{number}}}': 1 for number in range(300)}
 
 
 async def test_secrets_are_neither_in_arguments_nor_in_the_environment(stub, monkeypatch):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from io import StringIO
 from unittest import mock
 
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from rich.console import Console
 
 from lambdatune.load.endpoint import Credentials, endpoint_from_url
-from lambdatune.load.order import ClosedLoop, Order, WeightedPayload
+from lambdatune.load.order import ClosedLoop, ConstantRate, Order, WeightedPayload, split_order
 from lambdatune.load.request import PreparedRequests
 from lambdatune.load.sigv4 import invoke_path
 
@@ -96,6 +97,66 @@ def test_payloads_are_drawn_by_weight_and_repeat_with_the_seed():
 
     assert draw(1) == draw(1) != draw(2)
     assert draw(1).count(b"{1}") / 4000 == pytest.approx(0.75, abs=0.04)
+
+
+def test_tokens_make_every_request_unique_and_signed_for_itself():
+    body = b"\x00\xff{{sequence}}|{{uuid}}|{{uuid}}|{{timestamp}}|{{other}}|{{ uuid }}|\r\n{{sequence}}"
+    order = Order(0, 0, "fn", ClosedLoop(1), 1, payloads=(WeightedPayload(body, tokens=True),))
+    credentials = Credentials("AKIDEXAMPLE", "secret", "token")
+    requests = PreparedRequests(ENDPOINT, credentials, order)
+    uuids = set()
+    for number in range(50):
+        at_ns = AT_S * 10**9 + number * 1_000_000
+        request = requests.next(at_ns)
+        sent = request.partition(b"\r\n\r\n")[2]
+        sequence, one, other, stamp, *rest = sent.split(b"|")
+        assert sequence == b"\x00\xff%d" % number
+        assert one == other
+        assert uuid.UUID(one.decode()).version == 4
+        assert stamp == b"%d" % (AT_S * 1000 + number)
+        assert rest == [b"{{other}}", b"{{ uuid }}", b"\r\n%d" % number]
+        uuids.add(one)
+        headers = headers_of(request)
+        assert headers["authorization"] == botocore_authorization(order, credentials, sent)
+        assert headers["content-length"] == str(len(sent))
+    assert len(uuids) == 50
+    assert requests.only_until_ns == 0
+
+
+@settings(max_examples=100, deadline=None)
+@given(parts=st.lists(st.one_of(st.binary(max_size=20), st.sampled_from([b"{{sequence}}", b"{{", b"}}"])), max_size=8))
+def test_nothing_but_tokens_is_replaced(parts):
+    body = b"".join(parts)
+    order = Order(0, 0, "fn", ClosedLoop(1), 1, payloads=(WeightedPayload(body, tokens=True),), first_sequence=7)
+    request = PreparedRequests(ENDPOINT, Credentials("A", "s"), order).next(AT_S * 10**9)
+    assert request.partition(b"\r\n\r\n")[2] == body.replace(b"{{sequence}}", b"7")
+
+
+def test_tokens_are_left_alone_unless_they_are_asked_for():
+    order = Order(0, 0, "fn", ClosedLoop(1), 1, payloads=(WeightedPayload(b"{{uuid}}"),))
+    assert PreparedRequests(ENDPOINT, Credentials("A", "s"), order).next(AT_S * 10**9).endswith(b"\r\n\r\n{{uuid}}")
+
+
+@pytest.mark.parametrize("shards", [1, 2, 3])
+def test_sequences_of_shards_do_not_meet(shards):
+    payloads = (WeightedPayload(b"{{sequence}}", tokens=True),)
+    found = []
+    for part in split_order(Order(0, 0, "fn", ConstantRate(10, 3), 20, payloads=payloads), shards):
+        requests = PreparedRequests(ENDPOINT, Credentials("A", "s"), part)
+        found += [int(requests.next(AT_S * 10**9).partition(b"\r\n\r\n")[2]) for _ in range(part.calls)]
+    assert sorted(found) == list(range(20))
+
+
+def test_other_credentials_sign_right_in_the_same_second():
+    order = Order(0, 0, "fn", ClosedLoop(1), 1)
+    requests = PreparedRequests(ENDPOINT, Credentials("A", "s", "old"), order)
+    requests.next(AT_S * 10**9)
+    for fresh in (Credentials("B", "t", "new"), Credentials("C", "u")):
+        requests.use(fresh)
+        assert requests.only_until_ns == 0
+        headers = headers_of(requests.next(AT_S * 10**9 + 1))
+        assert headers["authorization"] == botocore_authorization(order, fresh, b"{}")
+        assert headers.get("x-amz-security-token") == fresh.session_token
 
 
 def test_secrets_are_not_shown():
