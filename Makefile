@@ -26,7 +26,7 @@ lint: $(VENV)/.installed-test
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.installed-test
-	$(BIN)/python -m tests.bench
+	$(BIN)/python tests/bench
 
 # ensurepip is a package of its own on Debian: the system's pip installs into the new environment.
 $(BIN)/python:
