@@ -103,7 +103,8 @@ def _ratio(above: list[Cost], below: list[Cost] | None) -> float | None:
 async def accuracy(programs: Programs, cores: Cores, seconds: float) -> None:
     """Latency of each call as reported, minus the server's own record of it."""
     say(f"Error of the service time against the server's record, open loop, {DELAY_US / 1000:g} ms server, in us")
-    say(f"  {'':18}{'calls/s':>9}{'p50':>7}{'p99':>7}{'p99.9':>8}   send delay {'p50':>5}{'p99':>7}{'core':>7}  clock")
+    say(f"  {'':18}{'calls/s':>9}{'made/s':>9}{'p50':>7}{'p99':>7}{'p99.9':>8}"
+        f"   send delay {'p50':>5}{'p99':>9}{'core':>7}  clock")  # fmt: skip
     rates = (200, 1000, 2000, 10_000, 40_000) if programs.plain else (200, 1000, 2000)
     plan = [("quiet", rate) for rate in rates]
     plan += [(kind, rate) for kind in ("hog", "screen") for rate in rates if rate in {1000, 10_000}]
@@ -120,8 +121,11 @@ async def accuracy(programs: Programs, cores: Cores, seconds: float) -> None:
                 p50, p99, p999 = np.percentile(error_us, [50, 99, 99.9])
                 delays = np.percentile(delay_us, [50, 99])
                 far = f"{p999:8.0f}" if len(rows) >= 2000 else f"{'-':>8}"
-                say(f"  {names[kind]:18}{rate:9,}{p50:7.0f}{p99:7.0f}{far}"
-                    f"   {delays[0]:16.0f}{delays[1]:7.0f}{outcome.cpu_utilisation:7.0%}  {outcome.clock}")  # fmt: skip
+                made = (len(rows) - 1) / np.ptp(rows["sent_ns"]) * 1e9
+                note = "  late: the machine is too busy for this rate" if made < 0.97 * rate else ""
+                say(f"  {names[kind]:18}{rate:9,}{made:9,.0f}{p50:7.0f}{p99:7.0f}{far}"
+                    f"   {delays[0]:16,.0f}{delays[1]:9,.0f}{outcome.cpu_utilisation:7.0%}"
+                    f"  {outcome.clock}{note}")  # fmt: skip
 
 
 async def stall(programs: Programs, cores: Cores, seconds: int) -> None:
@@ -130,8 +134,8 @@ async def stall(programs: Programs, cores: Cores, seconds: int) -> None:
     if not programs.plain:
         say("  not measured: it needs a C compiler")
         return
-    say(f"  {'':44}{'p50':>8}{'p95':>8}{'p99':>8}")
-    say(f"  {'truth, from the intended time of each call':44}{2:8.1f}{500:8.1f}{900:8.1f}")
+    say(f"  {'':56}{'p50':>8}{'p95':>8}{'p99':>8}")
+    say(f"  {'truth, from the intended time of each call':56}{2:8.1f}{500:8.1f}{900:8.1f}")
     with Server(programs, cores, delay_us=2000, stall=(1000, 10_000)) as server:
         async with own.started(server, cores) as driver:
             rows, _ = await own.rows_of(driver, server, ConstantRate(200, 15), 200 * seconds)
@@ -140,7 +144,7 @@ async def stall(programs: Programs, cores: Cores, seconds: int) -> None:
         ("service time, from the send", "sent_ns"),
     ):
         shown = np.percentile((rows["done_ns"] - rows[since]) / 1e6, [50, 95, 99], method="inverted_cdf")
-        say(f"  {name + ' (15 connections)':44}" + "".join(f"{value:8.1f}" for value in shown))
+        say(f"  {name + ' (15 connections)':56}" + "".join(f"{value:8.1f}" for value in shown))
 
 
 async def scaling(programs: Programs, cores: Cores, rounds: int, seconds: float) -> None:

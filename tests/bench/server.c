@@ -94,23 +94,27 @@ static int encode(const char *from, int length, char *to) {
 static void answer(Conn *conn) {
     char id[37], log[1024], out[OUT_BYTES];
     snprintf(id, sizeof id, "6f1de0a7-3c5e-4b0c-9c1e-%012llx", (unsigned long long)++calls);
-    int64_t residence_ns = clock_ns() - conn->stamp_ns;
-    long long ms = residence_ns / 1000000, part = residence_ns % 1000000;
-    int length = snprintf(log, sizeof log,
-        "START RequestId: %s Version: $LATEST\n"
-        "2026-01-01T00:00:00.000Z\t%s\tINFO\torder accepted\n"
-        "END RequestId: %s\n"
-        "REPORT RequestId: %s\tDuration: %lld.%06lld ms\tBilled Duration: %lld ms\tMemory Size: 128 MB\t"
-        "Max Memory Used: 64 MB\t\n", id, id, id, id, ms, part, ms + 1);
     int size = snprintf(out, sizeof out,
         "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Type: application/json\r\n"
         "Content-Length: 4\r\nConnection: keep-alive\r\nx-amzn-RequestId: %s\r\n"
-        "X-Amz-Executed-Version: $LATEST\r\nX-Bench-Residence-Ns: %lld\r\nX-Amz-Log-Result: ",
-        id, (long long)residence_ns);
-    size += encode(log, length, out + size);
+        "X-Amz-Executed-Version: $LATEST\r\n"
+        "X-Amzn-Trace-Id: root=1-69560000-%012llx00000000;parent=0123456789abcdef;sampled=0\r\nX-Amz-Log-Result: ",
+        id, (unsigned long long)calls);
+    int length = snprintf(log, sizeof log,
+        "START RequestId: %s Version: $LATEST\n"
+        "2026-01-01T00:00:00.000Z\t%s\tINFO\torder accepted\n"
+        "END RequestId: %s\nREPORT RequestId: %s\tDuration: ", id, id, id, id);
+    int whole = length / 3 * 3;
+    size += encode(log, whole, out + size);
+    /* As late as possible: what is done after this is in nobody's record. */
+    int64_t residence_ns = clock_ns() - conn->stamp_ns;
+    long long ms = residence_ns / 1000000, part = residence_ns % 1000000;
+    length += snprintf(log + length, sizeof log - length,
+        "%lld.%06lld ms\tBilled Duration: %lld ms\tMemory Size: 128 MB\tMax Memory Used: 64 MB\t\n",
+        ms, part, ms + 1);
+    size += encode(log + whole, length - whole, out + size);
     size += snprintf(out + size, sizeof out - size,
-        "\r\nX-Amzn-Trace-Id: root=1-69560000-%012llx00000000;parent=0123456789abcdef;sampled=0\r\n\r\n\"ok\"", 
-        (unsigned long long)calls);
+        "\r\nX-Bench-Residence-Ns: %lld\r\n\r\n\"ok\"", (long long)residence_ns);
     conn->waiting = 0;
 #ifdef BENCH_TLS
     if (conn->ssl) {
