@@ -122,6 +122,7 @@ class Calls:
     def _send(self, connection: Connection, intended_ns: int) -> None:
         """Send a call on an idle connection; one that the server closed meanwhile is opened again first."""
         now_ns = time.time_ns()
+        requests = self._requests
         if connection.parser.started:
             connection.parser.reset()
         is_old = now_ns - connection.opened_ns > _SURELY_OPEN_NS
@@ -130,7 +131,7 @@ class Calls:
             self._reopen(connection)
             return
         try:
-            connection.send(self._requests.next(now_ns))
+            connection.send(requests.only if now_ns < requests.only_until_ns else requests.next(now_ns))
         except OSError as error:
             # The kernel took no byte of the request, so that sending it on a new connection sends it once.
             if is_old or connection.served:
@@ -178,11 +179,12 @@ class Calls:
             return
         else:
             self._free.append(connection)
-        self._rise()
+        if self._resting:
+            self._rise()
 
     def _rise(self) -> None:
         """Let the connections of a wave be used again when its last call has ended."""
-        if self._resting and not self.in_flight:
+        if not self.in_flight:
             for connection in self._resting:
                 connection.rests = False
             self._free += self._resting
@@ -191,7 +193,8 @@ class Calls:
     def _end_call(self, done_ns: int) -> None:
         self.in_flight -= 1
         self._pacer.ended(max(done_ns - self.start_ns, 0))
-        self._rise()
+        if self._resting:
+            self._rise()
 
     # Failing
 

@@ -104,14 +104,16 @@ class ConstantRatePacer:
         self._interval_ns = _NS_PER_S / pacing.rate_per_s
         self._offset = pacing.offset
         self._taken = 0
+        self._due_ns = round(self._offset * self._interval_ns)
 
     def due_ns(self) -> int | None:
         """Return the next arrival."""
-        return round((self._taken + self._offset) * self._interval_ns)
+        return self._due_ns
 
     def take(self) -> None:
         """Go on to the next arrival."""
         self._taken += 1
+        self._due_ns = round((self._taken + self._offset) * self._interval_ns)
 
     def ended(self, done_ns: int) -> None:
         """Arrivals do not depend on answers."""

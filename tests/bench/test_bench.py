@@ -1,0 +1,38 @@
+"""The bench runs, with the C server and without a compiler; what it measures is not judged here."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+def bench(*words: str, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, str(HERE), *words],
+        capture_output=True, text=True, check=False, env={**os.environ, **environment},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_bench_measures_latency_and_shards():
+    shown = bench("--quick", "latency", "shards")
+    rows = re.findall(r"^  (alone|CPU hog on core|screen on core) +([\d,]+) +[\d,]+ +(-?\d+)", shown, re.MULTILINE)
+    assert len(rows) in {7, 9}
+    assert re.search(r"2 shards make \d+\.\d\d times the calls of 1", shown)
+
+
+@pytest.mark.slow
+def test_the_bench_needs_no_compiler(tmp_path):
+    shown = bench("--quick", "latency", "stall", PATH=str(tmp_path))
+    assert "server: Python" in shown
+    assert "it needs a C compiler" in shown
+    assert re.search(r"^  alone +1,000", shown, re.MULTILINE)
