@@ -2,12 +2,13 @@ r"""Answers of a known shape: recognised by comparing a few slices, instead of r
 
 Lambda answers every call of a function with the same head, but for the values of some headers. A shape is what
 an answer that `ResponseParser` read had in common with those like it: every byte of its head that is not the
-value of a header that varies. An answer of the same length with the same bytes in the same places, and with as
-many line ends, has the same headers with the same framing; nothing else is taken for one.
+value of a header that varies. An answer of the same length with the same bytes in the same places, and with no
+line feed in between, has the same headers with the same framing; nothing else is taken for one.
 """
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _FRAMING = frozenset({
 })  # fmt: skip
 """Headers that say where an answer ends, what becomes of its connection, and whether it tells of an error."""
 
+_LINE_FEED = 10
 _MOST_SHAPES = 512
 _MOST_LESSONS = 4096
 """A server whose answers have no shape in common costs the learning of one so many times, and no more."""
@@ -30,37 +32,35 @@ class Shape:
     """What answers of one length have in common.
 
     Attributes:
-        constants: where each run of constant bytes begins and ends, and the bytes.
         head_bytes: length of the head, without the empty line.
-        lines: line feeds in the head.
         id_at: where the request id begins.
         id_end: where it ends.
         tail_at: where the log tail, in base64, begins.
         tail_end: where it ends.
     """
 
-    __slots__ = ("constants", "head_bytes", "id_at", "id_end", "lines", "tail_at", "tail_end")
+    __slots__ = ("_constants", "_cut", "head_bytes", "id_at", "id_end", "tail_at", "tail_end")
 
-    def __init__(self, head: bytes, gaps: dict[bytes, tuple[int, int]]) -> None:
-        constants, at = [], 0
+    def __init__(self, answer: bytes, head_bytes: int, gaps: dict[bytes, tuple[int, int]]) -> None:
+        constants, form, at = [], "", 0
         for start, end in gaps.values():
-            constants.append((at, start, head[at:start]))
+            constants.append(answer[at:start])
+            form += f"{start - at}s{end - start}s"
             at = end
         # The empty line after the head belongs to what is compared: the body begins at the same place.
-        constants.append((at, len(head) + 2, head[at:] + b"\r\n"))
-        self.constants = tuple(constants)
-        self.head_bytes = len(head)
-        self.lines = head.count(b"\n")
+        end = head_bytes + 2
+        constants.append(answer[at:end])
+        self._constants = tuple(constants)
+        self._cut = struct.Struct(f"{form}{end - at}s{len(answer) - end}x").unpack
+        self.head_bytes = head_bytes
         self.id_at, self.id_end = gaps[_REQUEST_ID]
         self.tail_at, self.tail_end = gaps[_LOG_RESULT]
 
     def fits(self, answer: bytes) -> bool:
         """Whether `answer`, of the length that this shape is known by, has this shape."""
-        for start, end, constant in self.constants:
-            if answer[start:end] != constant:
-                return False
-        # A value that varies could hold a line end, and so another header.
-        return answer.count(b"\n", 0, self.head_bytes) == self.lines
+        parts = self._cut(answer)
+        # A value that varies could hold a line feed, and so another header.
+        return parts[::2] == self._constants and _LINE_FEED not in b"".join(parts[1::2])
 
 
 class Shapes:
@@ -95,7 +95,8 @@ class Shapes:
         self._varying |= {name for name, value in values.items() if self._values.get(name, value) != value}
         self._varying -= _FRAMING
         self._values = values
-        self.by_bytes[len(answer)] = Shape(head, {name: at for name, at in places.items() if name in self._varying})
+        gaps = {name: at for name, at in places.items() if name in self._varying}
+        self.by_bytes[len(answer)] = Shape(answer, len(head), gaps)
 
 
 def _value_places(head: bytes, lower_head: bytes) -> dict[bytes, tuple[int, int]] | None:
