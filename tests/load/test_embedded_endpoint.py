@@ -55,7 +55,7 @@ async def function(embedded, request):
     with zipfile.ZipFile(archive, "w") as package:
         package.writestr("app.py", CODE)
     session = aioboto3.Session(
-        aws_access_key_id="AKIDEXAMPLE", aws_secret_access_key="secret", region_name=embedded["region"]
+        aws_access_key_id="AKIDEXAMPLE", aws_secret_access_key="AKIDEXAMPLE", region_name=embedded["region"]
     )
     name = request.node.name.replace("[", "-").replace("]", "")[:64]
     async with session.client("lambda", endpoint_url=embedded["endpoint_url"]) as client:
@@ -76,7 +76,7 @@ async def function(embedded, request):
 @pytest.fixture
 async def driver(embedded):
     endpoint = endpoint_from_url(embedded["endpoint_url"], embedded["region"])
-    async with LoadDriver.start(endpoint, Credentials("AKIDEXAMPLE", "secret")) as started:
+    async with LoadDriver.start(endpoint, Credentials("AKIDEXAMPLE", "AKIDEXAMPLE")) as started:
         yield started
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import psutil
+from support.signing import signed
 
 from lambdatune.model.result import SCHEMA
 
@@ -39,7 +40,8 @@ class LocalEndpoint:
             return json.load(answer)
 
     def functions(self) -> list[str]:
-        request = urllib.request.Request(f"{self.url}/2015-03-31/functions/", headers={"Authorization": "x"})
+        url = f"{self.url}/2015-03-31/functions/"
+        request = urllib.request.Request(url, headers=signed("GET", url))
         with urllib.request.urlopen(request) as answer:
             return [entry["FunctionName"] for entry in json.load(answer)["Functions"]]
 
