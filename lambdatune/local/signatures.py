@@ -145,9 +145,7 @@ def _read_claim(authorization: str) -> _Claim:
     algorithm, _, rest = authorization.partition(" ")
     given = dict(_named(part) for part in rest.split(","))
     complaints = [] if algorithm == _ALGORITHM else [f"Unsupported AWS 'algorithm': '{algorithm}'."]
-    complaints += [
-        f"Authorization header requires '{name}' parameter." for name in _PARAMETERS if not given.get(name)
-    ]
+    complaints += [f"Authorization header requires '{name}' parameter." for name in _PARAMETERS if not given.get(name)]
     if complaints:
         raise _incomplete(f"{' '.join(complaints)} Authorization={algorithm}")
     scope = given["Credential"].rsplit("/", 4)
@@ -156,8 +154,9 @@ def _read_claim(authorization: str) -> _Claim:
             "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term,"
             f" got '{given['Credential']}'"
         )
+    key_id, date, region, service, _ = scope
     names = tuple(given["SignedHeaders"].lower().split(";"))
-    return _Claim(*scope[:4], names=names, signature=given["Signature"])
+    return _Claim(key_id, date, region, service, names, given["Signature"])
 
 
 def _named(part: str) -> tuple[str, str]:
@@ -175,7 +174,9 @@ def _check_date(stamp: str, scope_date: str) -> None:
         raise _incomplete("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
     at_s = _seconds(stamp)
     if at_s is None:
-        raise _incomplete(f"Date must be in ISO-8601 'basic format'. Got '{stamp}'. See http://en.wikipedia.org/wiki/ISO_8601")
+        raise _incomplete(
+            f"Date must be in ISO-8601 'basic format'. Got '{stamp}'. See http://en.wikipedia.org/wiki/ISO_8601"
+        )
     if not stamp.startswith(scope_date):
         raise _invalid(
             "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import psutil
-from support.signing import signed
 
 from lambdatune.model.result import SCHEMA
+from support.signing import signed
 
 if TYPE_CHECKING:
     import subprocess
