@@ -133,7 +133,7 @@ class Session:
         region, url = subject.place.region, subject.place.endpoint_url
         endpoint = endpoint_from_url(url, region) if url else endpoint_from_region(region)
         credentials = Credentials(keys.access_key_id, keys.secret_access_key, keys.session_token)
-        async with LoadDriver.start(endpoint, credentials) as driver:
+        async with LoadDriver.start(endpoint, credentials, shards=self.plan.shards) as driver:
             with Recorder(run, [cell.cell for cell in evidence], evidence) as recorder:
                 self._measurement = Measurement(
                     self.plan, evidence, search,

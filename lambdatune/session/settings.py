@@ -70,6 +70,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("confidence", "number", "SHARE", "Confidence of the answer. [default: 0.95]", 0.5, 0.999999),
     Setting("cold-rate", "text", "SHARE", "Share of cold starts that the cost per million assumes. [default: 1%]"),
     Setting("concurrency", "integer", "N", "Calls in flight. [default: 1]", 1, 10_000),
+    Setting(
+        "shards", "integer", "N", "Load processes, which share the load exactly; one is enough for most. [default: 1]",
+        1, 256,
+    ),
     Setting("cold-starts", "integer", "N", "Cold starts forced per size. [default: 10]", 0, 10_000),
     Setting("payload", "texts", "JSON|@FILE[:WEIGHT]", "The event to send. Repeatable with weights. [default: {}]"),
     Setting("max-invocations", "integer", "N", "End the run after N calls.", 1),
@@ -149,6 +153,7 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
         targets=targets,
         confidence=reader.value("confidence", 0.95),
         concurrency=reader.value("concurrency", 1),
+        shards=reader.value("shards", 1),
         cold_starts=reader.value("cold-starts", 10),
         cold_rate=reader.read("cold-rate", parse_share, 0.01),
         limits=Limits(
