@@ -45,6 +45,8 @@ class Outcome:
 
 
 _BAD_SIZE = frozenset({"InvalidParameterValueException", "ValidationException"})
+_DRAIN_S = 30.0
+"""Seconds at the most for which an interrupted run waits for the calls in flight."""
 _CLIENT_PATIENCE_S = 20.0
 """Seconds over the function's own timeout after which a call is given up."""
 
@@ -84,13 +86,30 @@ class Measurement:
         self._orders = 0
         self._stopping = False
         self._abandoned = False
+        self._drain: asyncio.TimerHandle | None = None
         self._serving: asyncio.Task[None] | None = None
         self.outcome = Outcome()
 
     def stop(self, *, abandon: bool = False) -> None:
-        """End the measuring: nothing new is sent, calls in flight are awaited or abandoned. Safe at any time."""
+        """End the measuring: nothing new is sent, calls in flight are awaited or abandoned. Safe at any time.
+
+        They are awaited for the function's timeout, and 30 s at the most. Of calls that are abandoned there is
+        no row; rows that the load processes had sent by then are kept.
+        """
         self._end("interrupt", "interrupted")
-        if abandon and self._serving is not None:
+        if abandon:
+            self._abandon()
+        elif self._drain is None:
+            patience_s = min(_DRAIN_S, self._clone.source.timeout_s)
+            self._drain = asyncio.get_running_loop().call_later(patience_s, self._give_up, patience_s)
+
+    def _give_up(self, patience_s: float) -> None:
+        if self._serving is not None and not self._serving.done():
+            self._observer.narrate(f"calls in flight did not end within {patience_s:g} s: they are given up")
+            self._abandon()
+
+    def _abandon(self) -> None:
+        if self._serving is not None and not self._serving.done():
             self._abandoned = True
             self._serving.cancel()
 
@@ -108,8 +127,9 @@ class Measurement:
             if not self._abandoned:
                 raise
         finally:
-            if timer is not None:
-                timer.cancel()
+            for handle in (timer, self._drain):
+                if handle is not None:
+                    handle.cancel()
 
     async def _serve_search(self) -> None:
         while not self._stopping:
