@@ -20,7 +20,7 @@ from lambdatune.load.messages import (
     StopOrder,
     UpdateCredentials,
 )
-from lambdatune.load.order import split_order
+from lambdatune.load.order import ConstantRate, Poisson, connections_of, split_order
 from lambdatune.load.outcome import OrderOutcome, merge_outcomes
 from lambdatune.load.process import ShardProcess
 from lambdatune.model.errors import AwsRefused, LambdatuneError, UsageError
@@ -54,6 +54,7 @@ class LoadDriver:
         self._readers = [asyncio.create_task(self._read(shard)) for shard in shards]
         self._awaited: set[ShardProcess] = set()
         self._dead: set[ShardProcess] = set()
+        self._connections: dict[int, int] = {}
         self._running = False
         self._stopped = False
         self.last_outcome: OrderOutcome | None = None
@@ -154,7 +155,7 @@ class LoadDriver:
                 self._awaited.discard(shard)
                 reports.append(message)
         complete = len(self._dead) == died_before
-        self.last_outcome = merge_outcomes(order.id, reports, complete=complete)
+        self.last_outcome = merge_outcomes(order.id, reports, complete=complete, connections=self._connections)
         if not complete:
             lost = order.calls - rows - self.last_outcome.unmade
             raise LambdatuneError(
@@ -166,10 +167,13 @@ class LoadDriver:
     async def _prepare(self, order: Order) -> None:
         """Let every shard that takes part open its connections."""
         preparing: set[ShardProcess] = set()
+        self._connections = {}
         for shard, part in zip(self._shards, split_order(order, len(self._shards)), strict=True):
             if part is not None:
                 shard.send(Prepare(part))
                 preparing.add(shard)
+                if isinstance(part.pacing, ConstantRate | Poisson):
+                    self._connections[shard.number] = connections_of(part.pacing)
         self._awaited = set(preparing)
         fault: Fault | None = None
         while preparing:

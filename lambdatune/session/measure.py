@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from lambdatune.load.order import Burst, ClosedLoop, Order, WeightedPayload
+from lambdatune.load.order import Burst, ClosedLoop, Order, WeightedPayload, connections_of
 from lambdatune.model.errors import AwsRefused
 from lambdatune.recommend.evidence import spend
 from lambdatune.session.events import Progress
+from lambdatune.session.generator import GeneratorRecord, GeneratorWatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,14 +35,12 @@ class Outcome:
     Attributes:
         ended_by: the search was satisfied, a limit was reached, or it was stopped.
         ended_because: the limit, in words.
-        loop_lag_ms_p99: how late answers were read, worst order.
-        send_slip_ms_p99: how late calls were sent, worst order.
+        generator: what was seen of it.
     """
 
     ended_by: EndedBy = "evidence"
     ended_because: str | None = None
-    loop_lag_ms_p99: float | None = None
-    send_slip_ms_p99: float | None = None
+    generator: GeneratorRecord = field(default_factory=GeneratorRecord)
 
 
 _BAD_SIZE = frozenset({"InvalidParameterValueException", "ValidationException"})
@@ -83,9 +82,11 @@ class Measurement:
         self._recorder = recorder
         self._observer = observer
         self._versions: dict[int, Version] = {}
+        self._generator = GeneratorWatch()
         self._orders = 0
         self._stopping = False
         self._abandoned = False
+        self._in_flight = 0
         self._drain: asyncio.TimerHandle | None = None
         self._serving: asyncio.Task[None] | None = None
         self.outcome = Outcome()
@@ -112,6 +113,7 @@ class Measurement:
         if self._serving is not None and not self._serving.done():
             self._abandoned = True
             self._serving.cancel()
+            self.outcome = replace(self.outcome, generator=self._generator.record(given_up=self._in_flight))
 
     async def run(self) -> None:
         """Serve the search until it is satisfied, a limit is reached or `stop` is called."""
@@ -177,9 +179,11 @@ class Measurement:
             timeout_s=self._clone.source.timeout_s + _CLIENT_PATIENCE_S,
         )
         self._show(f"{cell.memory_mb} MB, {'cold' if ask.cold else 'warm'}")
+        self._in_flight = min(connections_of(pacing), calls)
         async for batch in self._driver.run(order):
             self._recorder.record(batch, cold=ask.cold)
             self._show(f"{cell.memory_mb} MB, {'cold' if ask.cold else 'warm'}")
+        self._in_flight = 0
         self._note_generator()
 
     async def _version(self, ask: Ask) -> Version:
@@ -228,11 +232,8 @@ class Measurement:
         outcome = self._driver.last_outcome
         if outcome is None:
             return
-        self.outcome = replace(
-            self.outcome,
-            loop_lag_ms_p99=_worse(self.outcome.loop_lag_ms_p99, outcome.receive_lag_p99_ms),
-            send_slip_ms_p99=_worse(self.outcome.send_slip_ms_p99, outcome.send_delay_p99_ms),
-        )
+        self._generator.note(outcome)
+        self.outcome = replace(self.outcome, generator=self._generator.record())
 
     def _show(self, step: str) -> None:
         verdicts = [f"{cell.cell.memory_mb} MB {cell.verdict}" for cell in self._evidence if cell.decided]
@@ -243,15 +244,11 @@ class Measurement:
                 calls_expected=max(self._search.calls_expected(self._evidence), self._recorder.calls),
                 usd=spend(self._evidence).usd,
                 detail=", ".join(verdicts),
+                send_slip_ms_p99=self.outcome.generator.send_slip_ms_p99,
+                loop_lag_ms_p99=self.outcome.generator.loop_lag_ms_p99,
             )
         )
 
 
 _LONGEST_INIT_S = 10.0
 """AWS's limit of the init phase of an on-demand function."""
-
-
-def _worse(present: float | None, new: float | None) -> float | None:
-    if new is None:
-        return present
-    return new if present is None else max(present, new)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,8 @@ from support.program import make_function
 
 
 def main(rounds: int, seed: int) -> int:
+    # A shell ignores Ctrl-C for what it starts in the background, and so would every run that is started here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     randomness = random.Random(seed)
     server = subprocess.Popen(
         [sys.executable, "-m", "lambdatune.local", "--port", "0", "--exit-with-stdin"],
