@@ -188,6 +188,8 @@ class Validity:
         calls_waited: calls that found no free connection when they were due.
         rows_stalled_ms: time during which load processes waited for their rows to be taken.
         clock_step_ms_max: largest jump of this host's wall clock.
+        shards_lost: load processes that were lost with their Dask workers.
+        calls_lost: calls of their shares that are in no figure.
     """
 
     valid: bool
@@ -204,6 +206,8 @@ class Validity:
     calls_waited: int = 0
     rows_stalled_ms: float = 0.0
     clock_step_ms_max: float = 0.0
+    shards_lost: int = 0
+    calls_lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)

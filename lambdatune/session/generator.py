@@ -27,6 +27,8 @@ class GeneratorRecord:
         rows_stalled_ms: time during which rows were not taken from the shards fast enough.
         clock_step_ms_max: largest jump of the wall clock.
         host_cpu_share: mean share of this host's cores that was in use, by whatever, while the run measured.
+        shards_lost: load processes that were lost with their Dask workers.
+        calls_lost: calls of their shares that are in no figure.
         given_up: calls in flight, at most, that an interrupted run did not wait for.
         connections: of each shard in each order with arrivals of its own, see `generator_delays_ms`.
     """
@@ -40,6 +42,8 @@ class GeneratorRecord:
     rows_stalled_ms: float = 0.0
     clock_step_ms_max: float = 0.0
     host_cpu_share: float | None = None
+    shards_lost: int = 0
+    calls_lost: int = 0
     given_up: int = 0
     connections: Mapping[tuple[int, int], int] = field(default_factory=dict)
 
@@ -77,6 +81,8 @@ class GeneratorWatch:
             rows_stalled_ms=sum(outcome.stalled_ms for outcome in orders),
             clock_step_ms_max=max(outcome.clock_step_ms for outcome in orders),
             host_cpu_share=self._host_cpu_share(),
+            shards_lost=sum(outcome.shards_lost for outcome in self._outcomes),
+            calls_lost=sum(outcome.lost for outcome in self._outcomes),
             given_up=given_up,
             connections=dict(self._connections),
         )

@@ -71,8 +71,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("cold-rate", "text", "SHARE", "Share of cold starts that the cost per million assumes. [default: 1%]"),
     Setting("concurrency", "integer", "N", "Calls in flight. [default: 1]", 1, 10_000),
     Setting(
-        "shards", "integer", "N", "Load processes, which share the load exactly; one is enough for most. [default: 1]",
-        1, 256,
+        "shards", "integer", "N",
+        "Load processes (with --dask on each worker), which share the load exactly. [default: 1]", 1, 256,
+    ),
+    Setting(
+        "dask", "text", "ADDRESS",
+        "Send the load from the workers of a Dask cluster, for example tcp://127.0.0.1:8786. "
+        "Needs lambdatune[dask] here and on the workers.",
     ),
     Setting("cold-starts", "integer", "N", "Cold starts forced per size. [default: 10]", 0, 10_000),
     Setting("payload", "texts", "JSON|@FILE[:WEIGHT]", "The event to send. Repeatable with weights. [default: {}]"),
@@ -154,6 +159,7 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
         confidence=reader.value("confidence", 0.95),
         concurrency=reader.value("concurrency", 1),
         shards=reader.value("shards", 1),
+        dask=reader.value("dask", None),
         cold_starts=reader.value("cold-starts", 10),
         cold_rate=reader.read("cold-rate", parse_share, 0.01),
         limits=Limits(

@@ -70,6 +70,8 @@ def rule(evidence: Sequence[CellEvidence], outcome: Outcome, host: dict[str, Any
         calls_waited=seen.calls_waited,
         rows_stalled_ms=seen.rows_stalled_ms,
         clock_step_ms_max=seen.clock_step_ms_max,
+        shards_lost=seen.shards_lost,
+        calls_lost=seen.calls_lost,
     )
 
 
@@ -137,6 +139,11 @@ def _generator_notes(
         yield f"the busiest load process used {seen.shard_cpu_share:.0%} of a core: add --shards"
     if seen.clock == "user":
         yield "receive times are the load process's own clock, late by its own work: this host's kernel gives none"
+    if seen.shards_lost:
+        yield (
+            f"{seen.shards_lost} load processes were lost with their Dask workers: up to {seen.calls_lost} calls of "
+            "their share are in no figure, and some of them may have run"
+        )
     if seen.given_up:
         yield f"up to {seen.given_up} calls in flight were given up: they are in no figure, and may still have run"
     if host is not None:
