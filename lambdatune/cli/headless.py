@@ -76,7 +76,7 @@ async def _conduct(
     def on_signal(number: signal.Signals) -> None:
         received.append(_SIGNALS[number])
         if len(received) == 1:
-            watcher.narrate("stopping: waiting for calls in flight, then undoing (again to abandon the calls)")
+            watcher.narrate("stopping: waiting for calls in flight, 30 s at most, then undoing (again: at once)")
         session.stop(abandon=len(received) > 1)
 
     for number in _SIGNALS:

@@ -42,6 +42,9 @@ class PlainNarration:
         if now_s >= self._next_line_s:
             self._next_line_s = now_s + LINE_EVERY_S
             detail = f"; {snapshot.detail}" if snapshot.detail else ""
+            if snapshot.send_slip_ms_p99 is not None and snapshot.loop_lag_ms_p99 is not None:
+                late = f"{snapshot.send_slip_ms_p99:.2f} ms late to send, {snapshot.loop_lag_ms_p99:.2f} ms to read"
+                detail += f"; generator at p99: {late}"
             self.narrate(f"{snapshot.calls} of about {snapshot.calls_expected} calls, at {snapshot.step}{detail}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -20,17 +20,17 @@ from lambdatune.load.messages import (
     StopOrder,
     UpdateCredentials,
 )
-from lambdatune.load.order import split_order
+from lambdatune.load.order import ConstantRate, Poisson, connections_of, split_order
 from lambdatune.load.outcome import OrderOutcome, merge_outcomes
 from lambdatune.load.process import ShardProcess
 from lambdatune.model.errors import AwsRefused, LambdatuneError, UsageError
 from lambdatune.stats.rows import ROW_DTYPE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from lambdatune.load.endpoint import Credentials, Endpoint
-    from lambdatune.load.messages import FromShard
+    from lambdatune.load.messages import FromShard, ToShard
     from lambdatune.load.order import Order
     from lambdatune.stats.rows import Rows
 
@@ -38,7 +38,27 @@ _WAITING_FRAMES = 64
 _HEAD_START_NS = 2_000_000
 """Between the parent's word and the start of the clocks, so that all shards start together."""
 
-_Frame = tuple[ShardProcess, "FromShard | bytes | None"]
+
+class ShardLink(Protocol):
+    """A shard as the driver sees it, wherever its process runs; see `ShardProcess`."""
+
+    survivable: bool
+    number: int
+
+    def send(self, message: ToShard) -> None:
+        """Send a message."""
+
+    async def receive(self) -> FromShard | bytes | None:
+        """Return the next message or batch of rows; None when there will be no more."""
+
+    async def obituary(self) -> str:
+        """Return what became of the process, after `receive` returned None."""
+
+    async def close(self) -> None:
+        """End the process."""
+
+
+_Frame = tuple[ShardLink, "FromShard | bytes | None"]
 
 
 class LoadDriver:
@@ -48,47 +68,47 @@ class LoadDriver:
         last_outcome: of the last order that `run` ended; None before.
     """
 
-    def __init__(self, shards: list[ShardProcess]) -> None:
-        self._shards = shards
+    def __init__(self, shards: Sequence[ShardLink]) -> None:
+        self._shards = list(shards)
         self._frames: asyncio.Queue[_Frame] = asyncio.Queue(_WAITING_FRAMES)
         self._readers = [asyncio.create_task(self._read(shard)) for shard in shards]
-        self._awaited: set[ShardProcess] = set()
-        self._dead: set[ShardProcess] = set()
+        self._awaited: set[ShardLink] = set()
+        self._dead: set[ShardLink] = set()
+        self._left: dict[ShardLink, int] = {}
+        self._connections: dict[int, int] = {}
         self._running = False
         self._stopped = False
         self.last_outcome: OrderOutcome | None = None
 
     @classmethod
     @asynccontextmanager
-    async def start(cls, endpoint: Endpoint, credentials: Credentials, *, shards: int = 1) -> AsyncIterator[LoadDriver]:
+    async def start(
+        cls, endpoint: Endpoint, credentials: Credentials, *, shards: int = 1, dask: str | None = None
+    ) -> AsyncIterator[LoadDriver]:
         """Start load processes, and end them with the context, whatever happens in it.
 
         Args:
             endpoint: where all orders go.
             credentials: that calls are signed with.
             shards: how many processes; one makes tens of thousands of calls per second.
+            dask: address of a Dask scheduler, each of whose workers then runs so many; None for this machine.
 
         Raises:
-            UsageError: when `shards` is below one.
+            UsageError: when `shards` is below one, or the Dask cluster is not there or not fit.
             LambdatuneError: when a process cannot be started.
         """
         if shards < 1:
             raise UsageError(f"the load needs at least 1 shard, not {shards}", hint="leave --shards out")
-        processes: list[ShardProcess] = []
-        driver: LoadDriver | None = None
-        try:
-            for number in range(shards):
-                processes.append(await ShardProcess.start(number))  # noqa: PERF401  those before a failure are kept
-            for process in processes:
-                process.send(Configure(endpoint, credentials, process.number))
-                if not isinstance(await process.receive(), Ready):
-                    raise LambdatuneError(f"a load process could not start: it {await process.obituary()}")
-            driver = cls(processes)
-            yield driver
-        finally:
-            if driver is not None:
+        async with _launched(shards, dask) as links:
+            for link in links:
+                link.send(Configure(endpoint, credentials, link.number))
+                if not isinstance(await link.receive(), Ready):
+                    raise LambdatuneError(f"a load process could not start: it {await link.obituary()}")
+            driver = cls(links)
+            try:
+                yield driver
+            finally:
                 await driver._end_readers()
-            await asyncio.gather(*(process.close() for process in processes))
 
     def stop(self) -> None:
         """Make no new call; `run` ends as usual when the calls in flight have ended.
@@ -114,7 +134,9 @@ class LoadDriver:
         Raises:
             UsageError: when the order cannot be carried out as it stands.
             AwsRefused: when the endpoint cannot be reached.
-            LambdatuneError: when a load process died; the rows that arrived were yielded before.
+            LambdatuneError: when a load process died, or the last worker of a cluster was lost; the rows that
+                arrived were yielded before. While workers are left, the order goes on without the lost one's
+                share, which `last_outcome` tells.
         """
         if self._running:
             raise UsageError("one order at a time: the order before is still running", hint="await its end")
@@ -131,31 +153,38 @@ class LoadDriver:
                 shard.send(Begin(0))
 
     async def _carry_out(self, order: Order) -> AsyncIterator[Rows]:
-        if self._dead:
+        if self._is_crippled():
             raise LambdatuneError("a load process has died: no more orders can be carried out")
+        died_before = len(self._dead)
         await self._prepare(order)
         reports: list[OrderDone] = []
-        died_before = len(self._dead)
         start_ns = time.time_ns() + _HEAD_START_NS
         for shard in self._awaited:
-            shard.send(Begin(start_ns))
+            # Another machine has a clock of its own: its shard begins when it is told to.
+            shard.send(Begin(0 if shard.survivable else start_ns))
         rows = 0
         while self._awaited:
             shard, message = await self._frames.get()
             if message is None:
-                # The others end their part, so that what was measured is complete up to here.
                 self._bury(shard)
-                self.stop()
+                if not shard.survivable:
+                    # The others end their part, so that what was measured is complete up to here.
+                    self.stop()
             elif isinstance(message, bytes):
                 batch = np.frombuffer(message, ROW_DTYPE)
                 rows += len(batch)
+                self._left[shard] -= len(batch)
                 yield batch
             elif isinstance(message, OrderDone):
                 self._awaited.discard(shard)
                 reports.append(message)
         complete = len(self._dead) == died_before
-        self.last_outcome = merge_outcomes(order.id, reports, complete=complete)
-        if not complete:
+        lost = sum(left for shard, left in self._left.items() if shard in self._dead)
+        self.last_outcome = merge_outcomes(
+            order.id, reports, complete=complete, connections=self._connections,
+            lost=lost, shards_lost=len(self._dead) - died_before,
+        )  # fmt: skip
+        if not complete and self._is_crippled():
             lost = order.calls - rows - self.last_outcome.unmade
             raise LambdatuneError(
                 f"a load process {await self._obituaries()}; "
@@ -165,18 +194,26 @@ class LoadDriver:
 
     async def _prepare(self, order: Order) -> None:
         """Let every shard that takes part open its connections."""
-        preparing: set[ShardProcess] = set()
-        for shard, part in zip(self._shards, split_order(order, len(self._shards)), strict=True):
+        preparing: set[ShardLink] = set()
+        self._left = {}
+        self._connections = {}
+        living = [shard for shard in self._shards if shard not in self._dead]
+        for shard, part in zip(living, split_order(order, len(living)), strict=True):
             if part is not None:
                 shard.send(Prepare(part))
                 preparing.add(shard)
+                self._left[shard] = part.calls
+                if isinstance(part.pacing, ConstantRate | Poisson):
+                    self._connections[shard.number] = connections_of(part.pacing)
         self._awaited = set(preparing)
         fault: Fault | None = None
         while preparing:
             shard, message = await self._frames.get()
             if message is None:
                 self._bury(shard)
-                raise LambdatuneError(f"a load process {await self._obituaries()}")
+                preparing.discard(shard)
+                if self._is_crippled():
+                    raise LambdatuneError(f"a load process {await self._obituaries()}")
             if isinstance(message, Fault):
                 fault = fault or message
                 self._awaited.discard(shard)
@@ -196,14 +233,18 @@ class LoadDriver:
             elif isinstance(message, OrderDone | Fault):
                 self._awaited.discard(shard)
 
-    def _bury(self, shard: ShardProcess) -> None:
+    def _bury(self, shard: ShardLink) -> None:
         self._awaited.discard(shard)
         self._dead.add(shard)
+
+    def _is_crippled(self) -> bool:
+        """Whether the shards that are left cannot go on: a process of this machine died, or none is left."""
+        return len(self._dead) == len(self._shards) or any(not shard.survivable for shard in self._dead)
 
     async def _obituaries(self) -> str:
         return ", another one ".join([await shard.obituary() for shard in self._dead])
 
-    async def _read(self, shard: ShardProcess) -> None:
+    async def _read(self, shard: ShardLink) -> None:
         """Pass on what a shard sends; None is the last of it."""
         message: FromShard | bytes | None = b""
         while message is not None:
@@ -214,3 +255,21 @@ class LoadDriver:
         for reader in self._readers:
             reader.cancel()
         await asyncio.gather(*self._readers, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _launched(shards: int, dask: str | None) -> AsyncIterator[Sequence[ShardLink]]:
+    """Start load processes here or on a cluster, and end them whatever happens."""
+    if dask is not None:
+        from lambdatune.load.cluster import open_cluster  # noqa: PLC0415  an extra, and slow to import
+
+        async with open_cluster(dask, shards) as links:
+            yield links
+        return
+    processes: list[ShardProcess] = []
+    try:
+        for number in range(shards):
+            processes.append(await ShardProcess.start(number))  # noqa: PERF401  those before a failure are kept
+        yield processes
+    finally:
+        await asyncio.gather(*(process.close() for process in processes))

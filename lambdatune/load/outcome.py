@@ -55,6 +55,9 @@ class OrderOutcome:
         clock_step_ms: largest jump of the wall clock; above a few ms, times across it are wrong.
         wall_s: from the start to the last answer.
         messages: first message of each kind of error, keyed as the rows' `error`.
+        connections: of each shard, where arrivals do not wait for answers, so that a call may wait for one.
+        lost: calls of the shares of shards that were lost: not made, or made and not recorded.
+        shards_lost: how many shards were lost.
     """
 
     order: int
@@ -74,6 +77,9 @@ class OrderOutcome:
     clock_step_ms: float
     wall_s: float
     messages: Mapping[str, str]
+    connections: Mapping[int, int]
+    lost: int = 0
+    shards_lost: int = 0
 
     @property
     def calls(self) -> int:
@@ -81,7 +87,15 @@ class OrderOutcome:
         return sum(self.counts.values())
 
 
-def merge_outcomes(order: int, reports: Sequence[OrderDone], *, complete: bool) -> OrderOutcome:
+def merge_outcomes(
+    order: int,
+    reports: Sequence[OrderDone],
+    *,
+    complete: bool,
+    connections: Mapping[int, int],
+    lost: int = 0,
+    shards_lost: int = 0,
+) -> OrderOutcome:
     """Return the outcome of the order with id `order` from the reports of the shards that made one."""
     setup, send_delay, receive_lag = LagHistogram(), LagHistogram(), LagHistogram()
     messages: dict[str, str] = {}
@@ -115,4 +129,7 @@ def merge_outcomes(order: int, reports: Sequence[OrderDone], *, complete: bool) 
         clock_step_ms=max((report.clock_step_ns for report in reports), default=0) / 1e6,
         wall_s=max((report.wall_ns for report in reports), default=0) / 1e9,
         messages=messages,
+        connections=connections,
+        lost=lost,
+        shards_lost=shards_lost,
     )

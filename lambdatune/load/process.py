@@ -34,6 +34,9 @@ class ShardProcess:
         pid: of the process.
     """
 
+    survivable = False
+    """A process of this machine that dies is a fault of this machine: the order ends."""
+
     def __init__(self, number: int, process: asyncio.subprocess.Process) -> None:
         self.number = number
         self.pid = process.pid
@@ -66,21 +69,37 @@ class ShardProcess:
             raise LambdatuneError(f"a load process could not be started: {error.strerror}") from error
         return cls(number, process)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process has ended, by itself or not."""
+        return self._process.returncode is not None
+
     def send(self, message: ToShard) -> None:
         """Send a message; nothing happens when the process is gone, which `receive` tells."""
+        self.pass_on(message_frame(message))
+
+    def pass_on(self, frames: bytes) -> None:
+        """Send whole frames as they are."""
         assert self._process.stdin is not None
         if not self._process.stdin.is_closing():
-            self._process.stdin.write(message_frame(message))
+            self._process.stdin.write(frames)
 
     async def receive(self) -> FromShard | bytes | None:
         """Return the next message or batch of rows; None when the process ended."""
+        frame = await self.receive_frame()
+        if frame is None:
+            return None
+        kind, payload = frame
+        return decode_from_shard(payload) if kind == MESSAGE_KIND else payload
+
+    async def receive_frame(self) -> tuple[int, bytes] | None:
+        """Return kind and payload of the next frame; None when the process ended."""
         assert self._process.stdout is not None
         try:
             kind, length = split_header(await self._process.stdout.readexactly(HEADER_BYTES))
-            payload = await self._process.stdout.readexactly(length)
+            return kind, await self._process.stdout.readexactly(length)
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
-        return decode_from_shard(payload) if kind == MESSAGE_KIND else payload
 
     async def obituary(self) -> str:
         """Return how the process ended and the last line it said, after `receive` returned None."""

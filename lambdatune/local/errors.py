@@ -52,6 +52,11 @@ def throttled(reason: str) -> ApiError:
     return ApiError("TooManyRequestsException", "Rate Exceeded.", 429, Reason=reason)
 
 
+def too_large() -> ApiError:
+    """Return RequestEntityTooLargeException (413): the body was longer than any that the API takes."""
+    return ApiError("RequestEntityTooLargeException", "Request must be smaller than 70167211 bytes", 413)
+
+
 def not_implemented(what: str) -> ApiError:
     """Return an error that says plainly that this endpoint does not have `what`.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from lambdatune.local import sts
-from lambdatune.local.errors import ApiError, not_implemented
+from lambdatune.local.errors import ApiError, not_implemented, too_large
 from lambdatune.local.httpd import HttpConnection, Request, render
 from lambdatune.local.reply import Reply
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lambdatune.local.logs_api import LogsApi
     from lambdatune.local.names import Naming
     from lambdatune.local.settings_api import SettingsApi
+    from lambdatune.local.signatures import SignatureVerifier
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class Front:
         functions: functions and versions.
         settings: aliases, concurrency, tags, account.
         logs: CloudWatch Logs.
+        signatures: verifies who sent a request.
         naming: makes ARNs.
         host: returns the document of ``GET /_lambdatune/host``.
     """
@@ -52,12 +54,14 @@ class Front:
         functions: FunctionsApi,
         settings: SettingsApi,
         logs: LogsApi,
+        signatures: SignatureVerifier,
         naming: Naming,
         host: Callable[[], dict[str, object]],
     ) -> None:
         self._invoke = invoke
         self._functions = functions
         self._logs = logs
+        self._signatures = signatures
         self._naming = naming
         self._host = host
         self._routes = _routes(functions, settings)
@@ -95,15 +99,14 @@ class Front:
     async def respond(self, request: Request) -> bytes:
         """Return the whole response to a request; never raises."""
         request_id = str(uuid.uuid4())
-        json_protocol = "x-amz-target" in request.headers
         try:
             reply = await self._route(request, request_id)
         except ApiError as error:
-            return _error(error, request_id, json_protocol=json_protocol)
+            return _error(error, request, request_id)
         except Exception:  # noqa: BLE001  the border of the program: a client gets AWS's 500, the log the traceback
             _log.exception("%s %s failed", request.method, request.path)
             failure = ApiError("ServiceException", "The embedded lambdatune endpoint failed; its log has details.", 500)
-            return _error(failure, request_id, json_protocol=json_protocol)
+            return _error(failure, request, request_id)
         headers = [("Content-Type", reply.content_type), ("x-amzn-RequestId", request_id), *reply.headers]
         return render(reply.status, headers, b"" if request.method == "HEAD" else reply.content())
 
@@ -112,9 +115,10 @@ class Front:
         _check_host(request)
         if path.startswith("/_lambdatune/"):
             return self._own(request)
-        # Also what keeps web pages out: a browser sends no such header without asking first, and gets no yes.
-        if "authorization" not in request.headers:
-            raise ApiError("MissingAuthenticationTokenException", "Missing Authentication Token", 403)
+        if request.too_large:
+            # Its body was thrown away, so that nothing can tell who signed it.
+            raise too_large()
+        self._signatures.verify(request, _service(request))
         if request.method == "POST" and path.endswith(_INVOKE_SUFFIX) and path.startswith(_INVOKE_PREFIX):
             name = unquote(path[len(_INVOKE_PREFIX) : -len(_INVOKE_SUFFIX)])
             return await self._invoke.invoke(name, request, request_id)
@@ -132,7 +136,7 @@ class Front:
         target = request.headers.get("x-amz-target", "")
         if target.startswith(_LOGS_TARGET):
             return self._logs.serve(target.removeprefix(_LOGS_TARGET), request)
-        if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        if _is_form(request):
             return sts.serve(request, self._naming, request_id)
         raise not_implemented(f"the action {target}" if target else f"{request.method} /")
 
@@ -180,6 +184,18 @@ def _check_host(request: Request) -> None:
         raise ApiError("InvalidSignatureException", sentence, 403)
 
 
+def _is_form(request: Request) -> bool:
+    """Whether a request is of AWS's query protocol, in which STS is asked."""
+    return request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+
+
+def _service(request: Request) -> str:
+    """Return the service that a request has to be signed for."""
+    if request.path != "/":
+        return "lambda"
+    return "sts" if _is_form(request) and "x-amz-target" not in request.headers else "logs"
+
+
 def _routes(functions: FunctionsApi, settings: SettingsApi) -> dict[str, Handler]:
     base = "2015-03-31/functions"
     return {
@@ -207,13 +223,16 @@ def _routes(functions: FunctionsApi, settings: SettingsApi) -> dict[str, Handler
     }
 
 
-def _error(error: ApiError, request_id: str, *, json_protocol: bool) -> bytes:
+def _error(error: ApiError, request: Request, request_id: str) -> bytes:
+    service = _service(request)
     headers = [
-        ("Content-Type", "application/json"),
+        ("Content-Type", "text/xml" if service == "sts" else "application/json"),
         ("x-amzn-RequestId", request_id),
         ("x-amzn-ErrorType", error.code),
     ]
     body = error.body()
-    if json_protocol:
+    if service == "sts":
+        body = sts.refusal(error, request_id)
+    elif "x-amz-target" in request.headers:
         body = json.dumps({"__type": error.code, "message": error.message}).encode()
     return render(error.status, headers, body)

@@ -19,18 +19,21 @@ class Request:
 
     Attributes:
         method: upper-case method.
+        target: path and query as sent.
         path: path as sent (still percent-encoded), without the query.
+        raw_query: query as sent, without its question mark.
         headers: names in lower case.
         body: the body; empty when it was over the connection's limit.
         body_bytes: the length of the body as sent.
         too_large: whether the body was over the limit and thrown away.
     """
 
-    __slots__ = ("_query", "body", "body_bytes", "headers", "method", "path", "too_large")
+    __slots__ = ("body", "body_bytes", "headers", "method", "path", "raw_query", "target", "too_large")
 
     def __init__(self, method: str, target: str, headers: dict[str, str]) -> None:
         self.method = method
-        self.path, _, self._query = target.partition("?")
+        self.target = target
+        self.path, _, self.raw_query = target.partition("?")
         self.headers = headers
         self.body = b""
         self.body_bytes = 0
@@ -39,12 +42,12 @@ class Request:
     @property
     def query(self) -> dict[str, str]:
         """The query parameters; of repeated names the last."""
-        return dict(parse_qsl(self._query, keep_blank_values=True)) if self._query else {}
+        return dict(parse_qsl(self.raw_query, keep_blank_values=True)) if self.raw_query else {}
 
     @property
     def query_pairs(self) -> list[tuple[str, str]]:
         """The query parameters in their order, repeated names included."""
-        return parse_qsl(self._query, keep_blank_values=True)
+        return parse_qsl(self.raw_query, keep_blank_values=True)
 
 
 def render(status: int, headers: list[tuple[str, str]], body: bytes) -> bytes:

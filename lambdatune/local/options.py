@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from lambdatune.model.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +30,7 @@ class Options:
         settle_ms: how long Pending and InProgress last, in milliseconds.
         init_timeout_s: limit of the init phase; AWS's is 10 s.
         reserve_cores: cores kept free for the client and this server; fractions allowed.
+        credentials: access key id and secret of keys whose secret is not their id, see `local.signatures`.
     """
 
     port: int = 0
@@ -43,6 +46,19 @@ class Options:
     settle_ms: float = 100.0
     init_timeout_s: float = 10.0
     reserve_cores: float = 0.25
+    credentials: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+
+def parse_credentials(text: str) -> tuple[str, str]:
+    """Read ``KEY:SECRET``.
+
+    Raises:
+        UsageError: when it is not of that form; what was given is not repeated.
+    """
+    key, colon, secret = text.partition(":")
+    if not (key and colon and secret) or "/" in key:
+        raise UsageError("--credentials: expected KEY:SECRET", hint="for example --credentials AKIDTEST:secret")
+    return key, secret
 
 
 def parse_options(argv: Sequence[str] | None = None) -> Options:
@@ -66,4 +82,10 @@ def parse_options(argv: Sequence[str] | None = None) -> Options:
     add("--settle-ms", type=float, default=default.settle_ms, help="how long Pending and InProgress last")
     add("--init-timeout-s", type=float, default=default.init_timeout_s, help="limit of the init phase")
     add("--reserve-cores", type=float, default=default.reserve_cores, help="cores kept for client and server")
-    return Options(**vars(parser.parse_args(argv)))
+    add("--credentials", action="append", default=[], metavar="KEY:SECRET", help="a key whose secret is not its id")
+    given = vars(parser.parse_args(argv))
+    try:
+        given["credentials"] = tuple(parse_credentials(text) for text in given["credentials"])
+    except UsageError as error:
+        parser.error(error.message)
+    return Options(**given)

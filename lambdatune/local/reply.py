@@ -33,10 +33,8 @@ def json_body(request: Request) -> dict[str, Any]:
     """Return the JSON object of a request; an empty body is an empty object.
 
     Raises:
-        ApiError: SerializationException, or RequestTooLargeException when the body was thrown away.
+        ApiError: SerializationException.
     """
-    if request.too_large:
-        raise ApiError("RequestEntityTooLargeException", "Request must be smaller than 70167211 bytes", 413)
     if not request.body:
         return {}
     try:

@@ -30,6 +30,7 @@ from lambdatune.local.options import Options, parse_options
 from lambdatune.local.package import PackageStore
 from lambdatune.local.runtimes import Runtimes
 from lambdatune.local.settings_api import SettingsApi
+from lambdatune.local.signatures import SignatureVerifier
 from lambdatune.local.sweep import endpoint_directory, kill_processes_of, lock, record_groups, sweep
 from lambdatune.model.errors import LambdatuneError, UsageError
 
@@ -173,6 +174,7 @@ class Endpoint:
             FunctionsApi(functions, packages, services.runtimes, naming, lambda: self.url),
             SettingsApi(functions, naming, options.account_concurrency),
             LogsApi(services.logs, naming),
+            SignatureVerifier(dict(options.credentials)),
             naming,
             self.host,
         )

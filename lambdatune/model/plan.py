@@ -59,6 +59,8 @@ class Plan:
         mode: invocation mode.
         confidence: of the certificates and intervals, between 0.5 and 1.
         concurrency: calls in flight (closed loop).
+        shards: load processes that the load is split over; with `dask` so many on each worker.
+        dask: address of the scheduler of a Dask cluster that sends the load; None for this machine.
         cold_starts: forced cold starts per size.
         cold_rate: share of cold starts that the cost per million assumes; None: as a target-free default.
         limits: hard limits over the whole run.
@@ -75,6 +77,8 @@ class Plan:
     mode: Mode = "invoke"
     confidence: float = 0.95
     concurrency: int = 1
+    shards: int = 1
+    dask: str | None = None
     cold_starts: int = 10
     cold_rate: float = 0.01
     limits: Limits = field(default_factory=Limits)

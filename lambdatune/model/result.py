@@ -176,9 +176,20 @@ class Validity:
     Attributes:
         reasons: why the run is invalid; empty when it is valid.
         notes: what a reader should know although the run is valid.
-        loop_lag_ms_p99: how late the generator read answers, worst order.
+        loop_lag_ms_p99: how late the generator read answers, worst order; with the kernel's clock that is in no
+            figure.
         send_slip_ms_p99: how late the generator sent calls, worst order.
         throttles: calls that AWS throttled.
+        clock: who stamped the arrival of answers: the kernel, the generator itself (user), or some of each.
+        generator_shift_percent_max: by how much, at the most, late sends moved a percentile of a response time.
+        shard_cpu_percent: CPU time of the busiest load process, of one core, while orders ran.
+        host_cpu_percent: of all cores of this host, in use by whatever process, while the run measured.
+        connections_reopened: connections that had to be opened again while calls were made.
+        calls_waited: calls that found no free connection when they were due.
+        rows_stalled_ms: time during which load processes waited for their rows to be taken.
+        clock_step_ms_max: largest jump of this host's wall clock.
+        shards_lost: load processes that were lost with their Dask workers.
+        calls_lost: calls of their shares that are in no figure.
     """
 
     valid: bool
@@ -187,6 +198,16 @@ class Validity:
     loop_lag_ms_p99: float | None = None
     send_slip_ms_p99: float | None = None
     throttles: int = 0
+    clock: Literal["kernel", "user", "mixed"] | None = None
+    generator_shift_percent_max: float | None = None
+    shard_cpu_percent: float | None = None
+    host_cpu_percent: float | None = None
+    connections_reopened: int = 0
+    calls_waited: int = 0
+    rows_stalled_ms: float = 0.0
+    clock_step_ms_max: float = 0.0
+    shards_lost: int = 0
+    calls_lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)

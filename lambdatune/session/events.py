@@ -16,6 +16,8 @@ class Progress:
         calls_expected: the number that `calls` is heading for, as far as is known now.
         usd: what the calls would cost on AWS so far.
         detail: the latest finding, in a few words.
+        send_slip_ms_p99: how late the generator sent calls, worst order so far; None before the first has ended.
+        loop_lag_ms_p99: how late it read answers, likewise.
     """
 
     step: str
@@ -23,6 +25,8 @@ class Progress:
     calls_expected: int
     usd: float
     detail: str = ""
+    send_slip_ms_p99: float | None = None
+    loop_lag_ms_p99: float | None = None
 
 
 class Observer(Protocol):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from lambdatune.load.order import Burst, ClosedLoop, Order, WeightedPayload
+from lambdatune.load.order import Burst, ClosedLoop, Order, WeightedPayload, connections_of
 from lambdatune.model.errors import AwsRefused
 from lambdatune.recommend.evidence import spend
 from lambdatune.session.events import Progress
+from lambdatune.session.generator import GeneratorRecord, GeneratorWatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,17 +35,17 @@ class Outcome:
     Attributes:
         ended_by: the search was satisfied, a limit was reached, or it was stopped.
         ended_because: the limit, in words.
-        loop_lag_ms_p99: how late answers were read, worst order.
-        send_slip_ms_p99: how late calls were sent, worst order.
+        generator: what was seen of it.
     """
 
     ended_by: EndedBy = "evidence"
     ended_because: str | None = None
-    loop_lag_ms_p99: float | None = None
-    send_slip_ms_p99: float | None = None
+    generator: GeneratorRecord = field(default_factory=GeneratorRecord)
 
 
 _BAD_SIZE = frozenset({"InvalidParameterValueException", "ValidationException"})
+_DRAIN_S = 30.0
+"""Seconds at the most for which an interrupted run waits for the calls in flight."""
 _CLIENT_PATIENCE_S = 20.0
 """Seconds over the function's own timeout after which a call is given up."""
 
@@ -81,18 +82,38 @@ class Measurement:
         self._recorder = recorder
         self._observer = observer
         self._versions: dict[int, Version] = {}
+        self._generator = GeneratorWatch()
         self._orders = 0
         self._stopping = False
         self._abandoned = False
+        self._in_flight = 0
+        self._drain: asyncio.TimerHandle | None = None
         self._serving: asyncio.Task[None] | None = None
         self.outcome = Outcome()
 
     def stop(self, *, abandon: bool = False) -> None:
-        """End the measuring: nothing new is sent, calls in flight are awaited or abandoned. Safe at any time."""
+        """End the measuring: nothing new is sent, calls in flight are awaited or abandoned. Safe at any time.
+
+        They are awaited for the function's timeout, and 30 s at the most. Of calls that are abandoned there is
+        no row; rows that the load processes had sent by then are kept.
+        """
         self._end("interrupt", "interrupted")
-        if abandon and self._serving is not None:
+        if abandon:
+            self._abandon()
+        elif self._drain is None:
+            patience_s = min(_DRAIN_S, self._clone.source.timeout_s)
+            self._drain = asyncio.get_running_loop().call_later(patience_s, self._give_up, patience_s)
+
+    def _give_up(self, patience_s: float) -> None:
+        if self._serving is not None and not self._serving.done():
+            self._observer.narrate(f"calls in flight did not end within {patience_s:g} s: they are given up")
+            self._abandon()
+
+    def _abandon(self) -> None:
+        if self._serving is not None and not self._serving.done():
             self._abandoned = True
             self._serving.cancel()
+            self.outcome = replace(self.outcome, generator=self._generator.record(given_up=self._in_flight))
 
     async def run(self) -> None:
         """Serve the search until it is satisfied, a limit is reached or `stop` is called."""
@@ -108,8 +129,9 @@ class Measurement:
             if not self._abandoned:
                 raise
         finally:
-            if timer is not None:
-                timer.cancel()
+            for handle in (timer, self._drain):
+                if handle is not None:
+                    handle.cancel()
 
     async def _serve_search(self) -> None:
         while not self._stopping:
@@ -157,9 +179,11 @@ class Measurement:
             timeout_s=self._clone.source.timeout_s + _CLIENT_PATIENCE_S,
         )
         self._show(f"{cell.memory_mb} MB, {'cold' if ask.cold else 'warm'}")
+        self._in_flight = min(connections_of(pacing), calls)
         async for batch in self._driver.run(order):
             self._recorder.record(batch, cold=ask.cold)
             self._show(f"{cell.memory_mb} MB, {'cold' if ask.cold else 'warm'}")
+        self._in_flight = 0
         self._note_generator()
 
     async def _version(self, ask: Ask) -> Version:
@@ -208,11 +232,8 @@ class Measurement:
         outcome = self._driver.last_outcome
         if outcome is None:
             return
-        self.outcome = replace(
-            self.outcome,
-            loop_lag_ms_p99=_worse(self.outcome.loop_lag_ms_p99, outcome.receive_lag_p99_ms),
-            send_slip_ms_p99=_worse(self.outcome.send_slip_ms_p99, outcome.send_delay_p99_ms),
-        )
+        self._generator.note(outcome)
+        self.outcome = replace(self.outcome, generator=self._generator.record())
 
     def _show(self, step: str) -> None:
         verdicts = [f"{cell.cell.memory_mb} MB {cell.verdict}" for cell in self._evidence if cell.decided]
@@ -223,15 +244,11 @@ class Measurement:
                 calls_expected=max(self._search.calls_expected(self._evidence), self._recorder.calls),
                 usd=spend(self._evidence).usd,
                 detail=", ".join(verdicts),
+                send_slip_ms_p99=self.outcome.generator.send_slip_ms_p99,
+                loop_lag_ms_p99=self.outcome.generator.loop_lag_ms_p99,
             )
         )
 
 
 _LONGEST_INIT_S = 10.0
 """AWS's limit of the init phase of an on-demand function."""
-
-
-def _worse(present: float | None, new: float | None) -> float | None:
-    if new is None:
-        return present
-    return new if present is None else max(present, new)

@@ -17,26 +17,23 @@ from lambdatune.model.result import (
     FunctionInfo,
     Recommendation,
     RunResult,
-    Validity,
 )
 from lambdatune.recommend.decide import recommend
 from lambdatune.recommend.evidence import spend
-from lambdatune.stats.rows import is_cold, is_error, is_ok, is_throttled, is_unknown, is_warm
+from lambdatune.session.validity import rule
+from lambdatune.stats.rows import is_cold, is_error, is_throttled, is_warm
 from lambdatune.stats.summary import cold_stats, histogram_of, warm_stats
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lambdatune.model.plan import Plan
-    from lambdatune.model.result import RunStatus
+    from lambdatune.model.result import RunStatus, Validity
     from lambdatune.model.target import ClockName
     from lambdatune.recommend.evidence import CellEvidence
     from lambdatune.session.measure import Outcome
     from lambdatune.session.subject import Subject
     from lambdatune.stats.rows import Rows
-
-MAX_THROTTLE_SHARE = 0.05
-"""Above this share of throttled calls the concurrency limit was measured, not the function."""
 
 _CLOCKS: tuple[ClockName, ...] = ("duration", "response", "service")
 
@@ -114,7 +111,7 @@ def compose(
     plan: Plan, evidence: Sequence[CellEvidence], facts: Facts, status: RunStatus, outcome: Outcome
 ) -> RunResult:
     """Return the result of a run from what was measured: cells, validity and advice."""
-    ruled = _validity(evidence, outcome, facts.environment.get("embedded"))
+    ruled = rule(evidence, outcome, facts.environment.get("embedded"))
     return RunResult(
         id=facts.id,
         started=facts.started,
@@ -156,40 +153,6 @@ def _advice(
     return advice
 
 
-def _validity(evidence: Sequence[CellEvidence], outcome: Outcome, host: dict[str, Any] | None) -> Validity:
-    """Rule whether the numbers describe the function."""
-    calls = sum(cell.calls for cell in evidence)
-    throttles = sum(int(np.count_nonzero(is_throttled(cell.rows))) for cell in evidence)
-    reasons: list[str] = []
-    notes = [*_uncounted(evidence)]
-    if calls and throttles / calls > MAX_THROTTLE_SHARE:
-        reasons.append(
-            f"{throttles} of {calls} calls were throttled ({_throttle_reasons(evidence)}): "
-            "lower --concurrency, or ask for a higher limit"
-        )
-    if outcome.ended_by == "limit":
-        notes.append(f"{outcome.ended_because} ended the run")
-    if host is not None:
-        limiter = host.get("cpu_limiter")
-        notes.append(f"measured on the embedded endpoint (CPU limiter: {limiter}), not on AWS")
-    return Validity(
-        valid=not reasons,
-        reasons=tuple(reasons),
-        notes=tuple(notes),
-        loop_lag_ms_p99=outcome.loop_lag_ms_p99,
-        send_slip_ms_p99=outcome.send_slip_ms_p99,
-        throttles=throttles,
-    )
-
-
-def _uncounted(evidence: Sequence[CellEvidence]) -> list[str]:
-    """Tell of successful calls that no statement about warm or cold could use."""
-    silent = sum(int(np.count_nonzero(is_ok(cell.rows) & is_unknown(cell.rows))) for cell in evidence)
-    if not silent:
-        return []
-    return [f"{silent} successful calls had no readable REPORT line: they count neither as warm nor as cold"]
-
-
 def _timestamp(moment: dt.datetime) -> str:
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
@@ -197,15 +160,6 @@ def _timestamp(moment: dt.datetime) -> str:
 def _errors(rows: Rows) -> dict[str, int]:
     kinds, counts = np.unique(rows["status"][is_error(rows)], return_counts=True)
     return {Status(kind).name.lower(): count for kind, count in zip(kinds.tolist(), counts.tolist(), strict=True)}
-
-
-def _throttle_reasons(evidence: Sequence[CellEvidence]) -> str:
-    reasons = {
-        reason.decode("ascii", "replace")
-        for cell in evidence
-        for reason in np.unique(cell.rows["error"][is_throttled(cell.rows)]).tolist()
-    }
-    return ", ".join(sorted(filter(None, reasons))) or "no reason given"
 
 
 def _histograms(rows: Rows) -> dict[str, str]:

@@ -97,6 +97,7 @@ class Session:
             card = plan_card(cells, evidence, search, subject=subject, clone=clone.name)
             if self._stop_asked.is_set() or not self._confirm(card):
                 return None
+            self._warn_of_exposure()
             run = self.run_directory = RunDirectory.create(self._output, run_id)
             facts = Facts.of(run_id, started, subject)
             # Until the run has ended its file says "interrupted": that is what it is if it ends here.
@@ -116,6 +117,16 @@ class Session:
             finally:
                 await self._undo(run, subject, failure)
 
+    def _warn_of_exposure(self) -> None:
+        """Tell, before credentials travel, that they could be read on the way to a Dask scheduler."""
+        if self.plan.dask is not None:
+            from lambdatune.load.cluster import is_exposed  # noqa: PLC0415  an extra, and slow to import
+
+            if is_exposed(self.plan.dask):
+                self.observer.narrate(
+                    f"warning: AWS credentials travel to {self.plan.dask} unencrypted; use a tls:// scheduler"
+                )
+
     async def _measure(
         self,
         run: RunDirectory,
@@ -133,7 +144,7 @@ class Session:
         region, url = subject.place.region, subject.place.endpoint_url
         endpoint = endpoint_from_url(url, region) if url else endpoint_from_region(region)
         credentials = Credentials(keys.access_key_id, keys.secret_access_key, keys.session_token)
-        async with LoadDriver.start(endpoint, credentials) as driver:
+        async with LoadDriver.start(endpoint, credentials, shards=self.plan.shards, dask=self.plan.dask) as driver:
             with Recorder(run, [cell.cell for cell in evidence], evidence) as recorder:
                 self._measurement = Measurement(
                     self.plan, evidence, search,

@@ -70,6 +70,15 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("confidence", "number", "SHARE", "Confidence of the answer. [default: 0.95]", 0.5, 0.999999),
     Setting("cold-rate", "text", "SHARE", "Share of cold starts that the cost per million assumes. [default: 1%]"),
     Setting("concurrency", "integer", "N", "Calls in flight. [default: 1]", 1, 10_000),
+    Setting(
+        "shards", "integer", "N",
+        "Load processes (with --dask on each worker), which share the load exactly. [default: 1]", 1, 256,
+    ),
+    Setting(
+        "dask", "text", "ADDRESS",
+        "Send the load from the workers of a Dask cluster, for example tcp://127.0.0.1:8786. "
+        "Needs lambdatune[dask] here and on the workers.",
+    ),
     Setting("cold-starts", "integer", "N", "Cold starts forced per size. [default: 10]", 0, 10_000),
     Setting("payload", "texts", "JSON|@FILE[:WEIGHT]", "The event to send. Repeatable with weights. [default: {}]"),
     Setting("max-invocations", "integer", "N", "End the run after N calls.", 1),
@@ -149,6 +158,8 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
         targets=targets,
         confidence=reader.value("confidence", 0.95),
         concurrency=reader.value("concurrency", 1),
+        shards=reader.value("shards", 1),
+        dask=reader.value("dask", None),
         cold_starts=reader.value("cold-starts", 10),
         cold_rate=reader.read("cold-rate", parse_share, 0.01),
         limits=Limits(

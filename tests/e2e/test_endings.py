@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from support.program import family, only_run, result_of, wait_for_rows, wait_gone
+from support.endings import NOTEBOOK, end_a_run
+from support.program import family, make_function, only_run, result_of, wait_for_rows, wait_gone
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +54,14 @@ def test_a_signal_keeps_the_rows_and_removes_the_clone(endpoint, create, start, 
     assert wait_gone(processes) == []
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_however_it_ends_no_process_is_left_and_no_more_than_a_second_of_rows_is_lost(endpoint, tmp_path, seed) -> None:
+    local = endpoint()
+    make_function(local.url, "notebook", NOTEBOOK)
+    ending = end_a_run(local.url, "notebook", tmp_path / "run", random.Random(seed))
+    assert ending.problems == []
+
+
 def test_a_second_ctrl_c_does_not_wait_for_calls_in_flight(functions, start, tmp_path) -> None:
     output = tmp_path / "runs"
     process = start(
@@ -66,6 +76,26 @@ def test_a_second_ctrl_c_does_not_wait_for_calls_in_flight(functions, start, tmp
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=20)
     assert process.returncode == 130, err
+    assert wait_gone(processes) == []
+
+
+def test_calls_in_flight_that_do_not_end_are_given_up(functions, start, tmp_path) -> None:
+    output = tmp_path / "runs"
+    process = start(
+        "run", "--function", str(functions / "quick"), "--runtime", "python3.12", "--handler", "app.handler",
+        "--memory", "512", "--cold-starts", "0", "--target", "p99.9<=2s", "--timeout", "2", "--output", str(output),
+    )  # fmt: skip
+    wait_for_rows(output, 5)
+    processes = family(process.pid)
+    (server,) = [each for each in processes if "lambdatune.local" in each.cmdline()]
+    server.suspend()
+    process.send_signal(signal.SIGINT)
+    said = iter(process.stderr.readline, "")
+    assert any("calls in flight did not end within 2 s: they are given up" in line for line in said)
+    server.resume()
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130, err
+    assert result_of(only_run(output))["status"] == "interrupted"
     assert wait_gone(processes) == []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import subprocess
     from pathlib import Path
 
-from support.program import only_run, result_of
+from support.program import family, only_run, result_of, wait_for_rows
 
 pytestmark = pytest.mark.slow
 
@@ -169,6 +170,31 @@ def test_a_run_that_mostly_measured_the_throttle_is_ruled_invalid(lambdatune, en
     )  # fmt: skip
     assert done.code == 6, done.err
     assert "ConcurrentInvocationLimitExceeded" in done.out
+
+
+def test_a_run_whose_generator_was_held_up_is_ruled_invalid(start, endpoint, create, tmp_path) -> None:
+    local = endpoint()
+    create(local, "slow")
+    output = tmp_path / "runs"
+    process = start(
+        "run", "--endpoint-url", local.url, "--function", "slow", "--memory", "512", "--concurrency", "2",
+        "--cold-starts", "0", "--payload", '{"seconds": 0.02}', "--target", "response.p99.9<=10s",
+        "--max-invocations", "300", "--output", str(output),
+    )  # fmt: skip
+    wait_for_rows(output, 20)
+    (shard,) = [each for each in family(process.pid) if "lambdatune.load.shard" in each.cmdline()]
+    shard.suspend()
+    # Not a guess at how long something takes: this is the disturbance.
+    time.sleep(1.5)
+    shard.resume()
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 6, err
+    assert "INVALID: at 512 MB, warm.response p99.9 is reported as" in out
+    assert "No advice: at 512 MB" in out
+    validity = result_of(only_run(output))["validity"]
+    assert not validity["valid"]
+    assert validity["generator_shift_percent_max"] > 100
+    assert validity["clock"] == "kernel"
 
 
 def test_a_function_that_does_not_exist_exits_7_with_the_nearest_name(lambdatune, endpoint, create) -> None:

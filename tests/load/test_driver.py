@@ -15,7 +15,8 @@ from lambdatune.load.order import Burst, ClosedLoop, ConstantRate, Poisson, Weig
 from lambdatune.load.row_buffer import ROW_BYTES
 from lambdatune.model.errors import AwsRefused, LambdatuneError, UsageError
 from lambdatune.model.invocation import Start, Status
-from lambdatune.stats.rows import ROW_DTYPE
+from lambdatune.stats.histogram import LatencyHistogram
+from lambdatune.stats.rows import ROW_DTYPE, clock_ms
 
 S = Status
 
@@ -242,6 +243,24 @@ async def test_two_shards_share_an_order_exactly(stub, credentials, collect, mak
         single = await collect(driver, make_order("ok", 1, Burst(1)))
         assert len(single) == 1
         assert driver.last_outcome.calls == 1
+
+
+@pytest.mark.parametrize("pacing", [ClosedLoop(7), ConstantRate(2000, 30), Poisson(2000, 30)])
+async def test_merged_histograms_of_two_shards_are_the_histogram_of_all_rows(
+    stub, credentials, collect, make_order, pacing
+):
+    async with LoadDriver.start(stub.endpoint, credentials, shards=2) as driver:
+        rows = await collect(driver, make_order("delay_1", 1501, pacing))
+    assert len(rows) == 1501
+    for clock in ("duration", "response", "service"):
+        parts = [LatencyHistogram(clock_ms(rows[rows["shard"] == number], clock)) for number in (0, 1)]
+        assert all(part.count for part in parts)
+        merged = LatencyHistogram()
+        for part in parts:
+            merged.merge(LatencyHistogram.decode(part.encode()))
+        whole = LatencyHistogram(clock_ms(rows, clock))
+        assert np.array_equal(merged.counts, whole.counts)
+        assert merged.encode() == whole.encode()
 
 
 async def test_a_shard_that_dies_is_told_and_its_rows_are_kept(stub, credentials, make_order):

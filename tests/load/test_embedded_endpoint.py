@@ -55,7 +55,7 @@ async def function(embedded, request):
     with zipfile.ZipFile(archive, "w") as package:
         package.writestr("app.py", CODE)
     session = aioboto3.Session(
-        aws_access_key_id="AKIDEXAMPLE", aws_secret_access_key="secret", region_name=embedded["region"]
+        aws_access_key_id="AKIDEXAMPLE", aws_secret_access_key="AKIDEXAMPLE", region_name=embedded["region"]
     )
     name = request.node.name.replace("[", "-").replace("]", "")[:64]
     async with session.client("lambda", endpoint_url=embedded["endpoint_url"]) as client:
@@ -76,7 +76,7 @@ async def function(embedded, request):
 @pytest.fixture
 async def driver(embedded):
     endpoint = endpoint_from_url(embedded["endpoint_url"], embedded["region"])
-    async with LoadDriver.start(endpoint, Credentials("AKIDEXAMPLE", "secret")) as started:
+    async with LoadDriver.start(endpoint, Credentials("AKIDEXAMPLE", "AKIDEXAMPLE")) as started:
         yield started
 
 
@@ -128,3 +128,35 @@ async def test_a_function_that_does_not_exist(driver, embedded, collect, make_or
     arn = f"arn:aws:lambda:{embedded['region']}:{embedded['account_id']}:function:no-such-function"
     rows = await collect(driver, make_order(arn, 1, qualifier="live"))
     assert set(rows["error"]) == {b"ResourceNotFoundException"}
+
+
+@pytest.mark.parametrize("token", [None, "IQoJb3JpZ2luX2VjE+/=="], ids=["user", "session"])
+@pytest.mark.parametrize("named", ["plain", "latest", "qualified", "arn"])
+async def test_every_call_is_signed_as_the_endpoint_verifies(embedded, function, collect, make_order, named, token):
+    arn = f"arn:aws:lambda:{embedded['region']}:{embedded['account_id']}:function:{function}"
+    name, qualifier = {
+        "plain": (function, None),
+        "latest": (function, "$LATEST"),
+        "qualified": (f"{function}:$LATEST", None),
+        "arn": (arn, "$LATEST"),
+    }[named]
+    endpoint = endpoint_from_url(embedded["endpoint_url"], embedded["region"])
+    payloads = (WeightedPayload(b"{}"), WeightedPayload('{"a": "\u00fc\u4e2d"}'.encode()))
+    async with LoadDriver.start(endpoint, Credentials("AKIDEXAMPLE", "AKIDEXAMPLE", token)) as driver:
+        rows = await collect(driver, make_order(name, 6, qualifier=qualifier, payloads=payloads))
+    assert (rows["status"] == Status.OK).all(), rows["error"]
+
+
+async def test_a_wrong_secret_is_refused(embedded, function, collect, make_order):
+    endpoint = endpoint_from_url(embedded["endpoint_url"], embedded["region"])
+    async with LoadDriver.start(endpoint, Credentials("AKIDEXAMPLE", "another")) as driver:
+        rows = await collect(driver, make_order(function, 2))
+        assert set(rows["error"]) == {b"InvalidSignatureException"}
+        assert "does not match" in driver.last_outcome.messages["InvalidSignatureException"]
+
+
+async def test_a_binary_payload_reaches_the_function_whole_or_is_refused_as_no_json(
+    driver, function, collect, make_order
+):
+    rows = await collect(driver, make_order(function, 2, payloads=(WeightedPayload(bytes(range(256))),)))
+    assert set(rows["error"]) == {b"InvalidRequestContentException"}

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.signing import signed
 
 from lambdatune.model.report_line import Report, parse_report
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROLE = "arn:aws:iam::123456789012:role/lambda"
-AUTHORIZATION = "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host, Signature=0"
 
 
 @dataclass(frozen=True)
@@ -107,12 +107,18 @@ class Endpoint:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-            connection.request(method, path, data, {"Authorization": AUTHORIZATION, **(headers or {})})
+            connection.request(method, path, data, self._signed(method, path, data, headers))
             response = connection.getresponse()
             answer_headers = {name.lower(): value for name, value in response.getheaders()}
             return Answer(response.status, answer_headers, response.read())
         finally:
             connection.close()
+
+    def _signed(self, method: str, path: str, data: bytes | None, headers: dict[str, str] | None) -> dict[str, str]:
+        """Sign, unless the caller brings an Authorization of its own."""
+        if headers is not None and "Authorization" in headers:
+            return headers
+        return signed(method, f"{self.url}{path}", data or b"", headers)
 
     def target(self, action: str, body: Any) -> Answer:
         """Send one CloudWatch Logs request."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import time
 import urllib.request
+import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import botocore.session
 import psutil
 
 from lambdatune.model.result import SCHEMA
+from support.signing import KEY, signed
 
 if TYPE_CHECKING:
     import subprocess
@@ -39,7 +43,8 @@ class LocalEndpoint:
             return json.load(answer)
 
     def functions(self) -> list[str]:
-        request = urllib.request.Request(f"{self.url}/2015-03-31/functions/", headers={"Authorization": "x"})
+        url = f"{self.url}/2015-03-31/functions/"
+        request = urllib.request.Request(url, headers=signed("GET", url))
         with urllib.request.urlopen(request) as answer:
             return [entry["FunctionName"] for entry in json.load(answer)["Functions"]]
 
@@ -51,6 +56,22 @@ def aws_environment() -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent", "AWS_PAGER": "",
     }  # fmt: skip
+
+
+def make_function(url: str, name: str, source: str, *, memory_mb: int = 512) -> None:
+    """Create a Python function on an endpoint and wait until it can be called."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as package:
+        package.writestr("app.py", source)
+    client = botocore.session.get_session().create_client(
+        "lambda", "us-east-1", endpoint_url=url, aws_access_key_id=KEY, aws_secret_access_key=KEY
+    )
+    client.create_function(
+        FunctionName=name, Runtime="python3.12", Role="arn:aws:iam::000000000000:role/any", Handler="app.handler",
+        Code={"ZipFile": archive.getvalue()}, MemorySize=memory_mb, Timeout=60,
+    )  # fmt: skip
+    client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.1})
+    client.close()
 
 
 def only_run(output: Path) -> Path:

@@ -19,21 +19,33 @@ import click
               help="How memory is held to the memory size.")  # fmt: skip
 @click.option("--account-concurrency", type=click.IntRange(1), default=1_000, show_default=True, metavar="N",
               help="Concurrent executions of the account.")  # fmt: skip
-def command(port: int, cpu_limiter: str, memory_limiter: str, account_concurrency: int) -> int:
+@click.option(
+    "--credentials",
+    multiple=True,
+    metavar="KEY:SECRET",
+    help="An access key whose secret is not its own id. Repeatable.",
+)
+def command(
+    port: int, cpu_limiter: str, memory_limiter: str, account_concurrency: int, credentials: tuple[str, ...]
+) -> int:
     """Serve the embedded AWS-compatible endpoint by itself, on 127.0.0.1 only.
 
     Works with the AWS CLI and the SDKs: functions that are created there run as real processes, with CPU and
     memory in proportion to the memory size. Everything in it is gone when it ends (Ctrl-C).
 
+    Signatures are verified as on AWS. Any access key is taken whose secret is the key id itself.
+
     \b
     lambdatune local &
+    export AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x AWS_REGION=us-east-1
     aws --endpoint-url http://127.0.0.1:9001 lambda list-functions
     lambdatune run --endpoint-url http://127.0.0.1:9001 --function my-function
     """  # noqa: D301  \b keeps click from joining the lines
-    from lambdatune.local.options import Options  # noqa: PLC0415  heavy, and not needed for --help
+    from lambdatune.local.options import Options, parse_credentials  # noqa: PLC0415  heavy, and not needed for --help
     from lambdatune.local.server import run  # noqa: PLC0415
 
     options = Options(
-        port=port, cpu_limiter=cpu_limiter, memory_limiter=memory_limiter, account_concurrency=account_concurrency
-    )
+        port=port, cpu_limiter=cpu_limiter, memory_limiter=memory_limiter, account_concurrency=account_concurrency,
+        credentials=tuple(parse_credentials(text) for text in credentials),
+    )  # fmt: skip
     return run(options)
