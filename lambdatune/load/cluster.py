@@ -136,7 +136,7 @@ class WorkerShard:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), _SIGN_OF_LIFE_S)
             self._wake.clear()
-            frames, self._outgoing = bytes(self._outgoing), bytearray()
+            frames, self._outgoing = hosted.Frames(self._outgoing), bytearray()
             await self._call(hosted.put_frames, self._key, frames)
 
     async def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:

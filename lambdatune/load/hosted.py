@@ -7,6 +7,7 @@ hear from its client for some seconds ends the load process: load that nobody wa
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 
 import lambdatune
@@ -19,6 +20,23 @@ _WAITING_FRAMES = 64
 _MOST_BYTES = 4 * 1024 * 1024
 
 _hosted: dict[str, _Hosted] = {}
+
+
+class Frames(bytes):
+    """Frames on their way to a load process, credentials among them: their text form, which logs may hold, is empty."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes>"
+
+
+class _Routine(logging.Filter):
+    """Keeps out of a worker's log that it was asked again, several times a second."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        named = record.args[0] if isinstance(record.args, tuple) and record.args else None
+        return named not in {"put_frames", "take_frames"} or record.levelno > logging.INFO
 
 
 class _Hosted:
@@ -49,12 +67,15 @@ async def open_shard(key: str, number: int) -> str:
     Raises:
         LambdatuneError: when this host starts no process.
     """
+    log = logging.getLogger("distributed.worker")
+    if not any(isinstance(each, _Routine) for each in log.filters):
+        log.addFilter(_Routine())
     hosted = _hosted[key] = _Hosted(await ShardProcess.start(number))
     hosted.watch = asyncio.create_task(_watch(key, hosted))
     return lambdatune.__version__
 
 
-async def put_frames(key: str, frames: bytes) -> None:
+async def put_frames(key: str, frames: Frames) -> None:
     """Pass frames, or none as a sign of life, on to a load process."""
     hosted = _hosted.get(key)
     if hosted is not None:

@@ -135,16 +135,17 @@ class Session:
         evidence: Sequence[CellEvidence],
         search: Search,
     ) -> None:
-        OwedUndo().note(run)
-        run.journal.intend(Change("create-log-group", log_group_of(clone.name), subject.place))
-        run.journal.intend(Change("create-function", clone.name, subject.place))
-        self.observer.narrate(f"cloning {subject.description.name} as {clone.name}")
-        await clone.create(run.id)
         keys = await subject.access.keys()
         region, url = subject.place.region, subject.place.endpoint_url
         endpoint = endpoint_from_url(url, region) if url else endpoint_from_region(region)
         credentials = Credentials(keys.access_key_id, keys.secret_access_key, keys.session_token)
+        # Before anything is changed: a cluster that is not there is found out for nothing.
         async with LoadDriver.start(endpoint, credentials, shards=self.plan.shards, dask=self.plan.dask) as driver:
+            OwedUndo().note(run)
+            run.journal.intend(Change("create-log-group", log_group_of(clone.name), subject.place))
+            run.journal.intend(Change("create-function", clone.name, subject.place))
+            self.observer.narrate(f"cloning {subject.description.name} as {clone.name}")
+            await clone.create(run.id)
             with Recorder(run, [cell.cell for cell in evidence], evidence) as recorder:
                 self._measurement = Measurement(
                     self.plan, evidence, search,

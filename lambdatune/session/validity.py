@@ -141,8 +141,8 @@ def _generator_notes(
         yield "receive times are the load process's own clock, late by its own work: this host's kernel gives none"
     if seen.shards_lost:
         yield (
-            f"{seen.shards_lost} load processes were lost with their Dask workers: up to {seen.calls_lost} calls of "
-            "their share are in no figure, and some of them may have run"
+            f"load processes lost with their Dask workers: {seen.shards_lost}; up to {seen.calls_lost} calls of their "
+            "share are in no figure, and some of them may have run"
         )
     if seen.given_up:
         yield f"up to {seen.given_up} calls in flight were given up: they are in no figure, and may still have run"

@@ -179,14 +179,16 @@ def test_a_run_whose_generator_was_held_up_is_ruled_invalid(start, endpoint, cre
     process = start(
         "run", "--endpoint-url", local.url, "--function", "slow", "--memory", "512", "--concurrency", "2",
         "--cold-starts", "0", "--payload", '{"seconds": 0.02}', "--target", "response.p99.9<=10s",
-        "--max-invocations", "300", "--output", str(output),
+        "--max-invocations", "600", "--output", str(output),
     )  # fmt: skip
     wait_for_rows(output, 20)
     (shard,) = [each for each in family(process.pid) if "lambdatune.load.shard" in each.cmdline()]
-    shard.suspend()
-    # Not a guess at how long something takes: this is the disturbance.
-    time.sleep(1.5)
-    shard.resume()
+    # Not guesses at how long something takes: these are the disturbances, several in case one meets no call.
+    for _ in range(3):
+        shard.suspend()
+        time.sleep(0.5)
+        shard.resume()
+        time.sleep(0.1)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 6, err
     assert "INVALID: at 512 MB, warm.response p99.9 is reported as" in out

@@ -17,6 +17,7 @@ from support.program import wait_gone
 
 from lambdatune.load.cluster import is_exposed
 from lambdatune.load.driver import LoadDriver
+from lambdatune.load.hosted import Frames
 from lambdatune.load.order import Burst, ClosedLoop, ConstantRate
 from lambdatune.model.errors import LambdatuneError, UsageError
 from lambdatune.model.invocation import Status
@@ -73,6 +74,8 @@ async def test_a_cluster_gives_the_same_rows_as_processes_here(cluster, stub, cr
         processes = cluster.load_processes()
         assert len(processes) == 2
     assert stub.stats()["requests"] == {"delay_2": 817}
+    assert credentials.secret_access_key not in cluster.logs()
+    assert "take_frames" not in cluster.logs()
     assert wait_gone(processes) == []
 
 
@@ -127,6 +130,18 @@ async def test_a_shard_that_is_killed_on_its_worker_is_survived(own_cluster, stu
         assert driver.last_outcome.lost == 1000 - rows
 
 
+async def test_without_its_scheduler_a_cluster_is_lost_and_sends_nothing(own_cluster, stub, credentials, make_order):
+    with pytest.raises(LambdatuneError, match="was lost"):  # noqa: PT012
+        async with LoadDriver.start(stub.endpoint, credentials, dask=own_cluster.address) as driver:
+            processes = own_cluster.load_processes()
+            async for _ in driver.run(make_order("delay_5", 1_000_000, ClosedLoop(4))):
+                if own_cluster.scheduler.poll() is None:
+                    own_cluster.scheduler.kill()
+                    own_cluster.scheduler.wait()
+    assert len(processes) == 2
+    assert wait_gone(processes) == []
+
+
 def test_load_ends_when_its_client_is_killed(cluster, stub):
     client = subprocess.Popen(
         [sys.executable, "-c", CLIENT, stub.url, cluster.address],
@@ -147,6 +162,10 @@ async def test_a_scheduler_that_does_not_answer_is_a_sentence(stub, credentials,
     with DaskCluster(tmp_path, 0) as empty, pytest.raises(UsageError, match="has no workers"):
         async with LoadDriver.start(stub.endpoint, credentials, dask=empty.address):
             await asyncio.sleep(0)
+
+
+def test_frames_do_not_show_what_is_in_them():
+    assert repr([Frames(b"secret")]) == "[<6 bytes>]"
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,15 @@ class DaskCluster:
         return self
 
     @property
+    def scheduler(self) -> subprocess.Popen[bytes]:
+        return self._processes[0]
+
+    @property
     def workers(self) -> list[subprocess.Popen[bytes]]:
         return self._processes[1:]
+
+    def logs(self) -> str:
+        return "".join(path.read_text() for path in self._directory.glob("*.log"))
 
     def load_processes(self) -> list[psutil.Process]:
         """Return the load processes that run on the workers."""

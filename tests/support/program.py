@@ -97,6 +97,14 @@ def wait_for_rows(output: Path, count: int, *, patience_s: float = 60.0) -> Path
     raise AssertionError(f"no run below {output} recorded {count} calls within {patience_s} s")
 
 
+def wait_until_still(output: Path, *, still_s: float = 1.0) -> None:
+    """Wait until the only run below `output` has recorded no call for a while."""
+    before = -1
+    while before != (now := (only_run(output) / "invocations.csv").stat().st_size):
+        before = now
+        time.sleep(still_s)
+
+
 def family(pid: int) -> list[psutil.Process]:
     """Return the processes that descend from `pid`, itself among them."""
     process = psutil.Process(pid)
