@@ -104,7 +104,7 @@ async def accuracy(programs: Programs, cores: Cores, seconds: float) -> None:
     """Latency of each call as reported, minus the server's own record of it."""
     say(f"Error of the service time against the server's record, open loop, {DELAY_US / 1000:g} ms server, in us")
     say(f"  {'':18}{'calls/s':>9}{'made/s':>9}{'p50':>7}{'p99':>7}{'p99.9':>8}"
-        f"   send delay {'p50':>5}{'p99':>9}{'core':>7}  clock")  # fmt: skip
+        f"   send delay {'p50':>5}{'p99':>12}{'core':>7}  clock")  # fmt: skip
     rates = (200, 1000, 2000, 10_000, 40_000) if programs.plain else (200, 1000, 2000)
     plan = [("quiet", rate) for rate in rates]
     plan += [(kind, rate) for kind in ("hog", "screen") for rate in rates if rate in {1000, 10_000}]
@@ -124,7 +124,7 @@ async def accuracy(programs: Programs, cores: Cores, seconds: float) -> None:
                 made = (len(rows) - 1) / np.ptp(rows["sent_ns"]) * 1e9
                 note = "  late: the machine is too busy for this rate" if made < 0.97 * rate else ""
                 say(f"  {names[kind]:18}{rate:9,}{made:9,.0f}{p50:7.0f}{p99:7.0f}{far}"
-                    f"   {delays[0]:16,.0f}{delays[1]:9,.0f}{outcome.cpu_utilisation:7.0%}"
+                    f"   {delays[0]:16,.0f}{delays[1]:12,.0f}{outcome.cpu_utilisation:7.0%}"
                     f"  {outcome.clock}{note}")  # fmt: skip
 
 
