@@ -13,12 +13,12 @@ import lambdatune
 from lambdatune.model.invocation import Status
 from lambdatune.model.result import (
     CellResult,
-    Cost,
     FunctionInfo,
     Recommendation,
     RunResult,
     Validity,
 )
+from lambdatune.recommend.costs import cost_of
 from lambdatune.recommend.decide import recommend
 from lambdatune.recommend.evidence import spend
 from lambdatune.stats.rows import is_cold, is_error, is_ok, is_throttled, is_unknown, is_warm
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lambdatune.model.plan import Plan
     from lambdatune.model.result import RunStatus
     from lambdatune.model.target import ClockName
-    from lambdatune.recommend.evidence import CellEvidence
+    from lambdatune.recommend.evidence import CellEvidence, Evidence
     from lambdatune.session.measure import Outcome
     from lambdatune.session.subject import Subject
     from lambdatune.stats.rows import Rows
@@ -57,11 +57,7 @@ def _cell_result(evidence: CellEvidence, plan: Plan) -> CellResult:
         throttles=int(np.count_nonzero(is_throttled(rows))),
         warm=warm_stats(rows, plan.confidence),
         cold=cold_stats(rows, plan.confidence),
-        cost_usd_per_million=Cost(
-            warm=evidence.cost_per_million(cold=False),
-            cold=evidence.cost_per_million(cold=True),
-            blended=evidence.blended_cost_per_million(plan.cold_rate),
-        ),
+        cost_usd_per_million=cost_of(evidence, plan),
         max_memory_used_mb=int(memory_used.max()) if len(rows) and memory_used.max() >= 0 else None,
         certificates=evidence.certificates(),
         histograms=_histograms(rows),
@@ -111,7 +107,7 @@ class Facts:
 
 
 def compose(
-    plan: Plan, evidence: Sequence[CellEvidence], facts: Facts, status: RunStatus, outcome: Outcome
+    plan: Plan, evidence: Evidence, facts: Facts, status: RunStatus, outcome: Outcome
 ) -> RunResult:
     """Return the result of a run from what was measured: cells, validity and advice."""
     ruled = _validity(evidence, outcome, facts.environment.get("embedded"))
@@ -124,7 +120,7 @@ def compose(
         plan=plan_record(plan),
         environment=facts.environment,
         validity=ruled,
-        cells=tuple(_cell_result(cell, plan) for cell in evidence),
+        cells=tuple(_cell_result(cell, plan) for cell in sorted(evidence, key=lambda cell: cell.cell)),
         recommendation=_advice(plan, evidence, facts.function.memory_mb, ruled, outcome),
         spend=spend(evidence),
     )
@@ -140,7 +136,7 @@ def plan_record(plan: Plan) -> dict[str, Any]:
 
 
 def _advice(
-    plan: Plan, evidence: Sequence[CellEvidence], current_memory_mb: int, ruled: Validity, outcome: Outcome
+    plan: Plan, evidence: Evidence, current_memory_mb: int, ruled: Validity, outcome: Outcome
 ) -> Recommendation:
     if not ruled.valid:
         return Recommendation("invalid", f"No advice: {'; '.join(ruled.reasons)}.", plan.confidence)
