@@ -136,9 +136,7 @@ def _chosen(
     )  # fmt: skip
 
 
-def _met_sentence(
-    best: _Candidate, candidates: list[_Candidate], plan: Plan, open_better: list[_Candidate]
-) -> str:
+def _met_sentence(best: _Candidate, candidates: list[_Candidate], plan: Plan, open_better: list[_Candidate]) -> str:
     superlative = _SUPERLATIVE[plan.strategy]
     which = (
         f"the {superlative} size proven to meet {_targets(plan)}"

@@ -27,8 +27,12 @@ if TYPE_CHECKING:
 _FEW = 3
 """Calls of a size below which its times do not enter a curve when other sizes have more."""
 
-_POOL_WEIGHT = 0.5
-"""Weight of the pooled expectation against a size's own calls, in calls times p0: 10 calls at p95, 50 at p99."""
+_POOL_WEIGHT = 0.25
+"""Weight of the pooled expectation against a size's own calls, in calls times p0: 5 calls at p95, 25 at p99."""
+
+_OPTIMISM = 0.8
+"""Standard deviations by which an expected share of slow calls may be too high, at p95, before a better size is
+given up. In proportion to the square root of p0: at p99 a vain attempt costs five times the calls."""
 
 
 class Outlook:
@@ -94,11 +98,18 @@ class Outlook:
         slow = curve.slow_calls(sizes_mb, target.threshold_ms)
         return np.asarray((slow + 1 / 3) / (len(curve.pool_ms) + 1 / target.exceedance))
 
-    def cell_slow_share(self, cell: CellEvidence, proof: TargetProof) -> float:
-        """Return the share of calls expected to exceed a target at a measured size: its own calls and the pool's."""
+    def cell_slow_share(self, cell: CellEvidence, proof: TargetProof, *, optimism: float = 0.0) -> float:
+        """Return the share of calls expected to exceed a target at a measured size: its own calls and the pool's.
+
+        Args:
+            cell: the size.
+            proof: of the target.
+            optimism: standard deviations that are taken off.
+        """
         pooled = float(self.slow_share(proof.target, np.array([float(cell.cell.memory_mb)]))[0])
         weight = _POOL_WEIGHT / proof.target.exceedance
-        return (proof.exceedances + weight * pooled) / (proof.calls + weight)
+        mean = (proof.exceedances + weight * pooled) / (proof.calls + weight)
+        return max(mean - optimism * math.sqrt(mean * (1 - mean) / (proof.calls + weight + 1)), 0.0)
 
     def calls_to_meet(self, cell: CellEvidence, proof: TargetProof) -> float:
         """Return about how many more calls would prove that a size meets a target; infinite if none would."""
@@ -109,7 +120,7 @@ class Outlook:
         return further_calls(
             proof.target.exceedance,
             1 - share * (1 - proof.confidence),
-            self.cell_slow_share(cell, proof),
+            self.cell_slow_share(cell, proof, optimism=_OPTIMISM * math.sqrt(proof.target.exceedance / 0.05)),
             side="meets",
             calls=test.calls if test else 0,
             exceedances=test.exceedances if test else 0,

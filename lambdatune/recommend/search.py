@@ -54,9 +54,13 @@ MIN_WARM_CALLS = 30
 WARM_CALLS_OF_RANGE = 120
 """Warm calls over all sizes of a range without a target."""
 
-PATIENCE = 12
-"""A size gets at most this many times the calls that prove it when none is slow; about 0.6 of the share of slow
+PATIENCE = 30
+"""A size gets at most this many times the calls that prove it when none is slow; about 0.75 of the share of slow
 calls allowed is proven by then (statistics.md 5.2: calls to decide)."""
+
+MOST_CALLS = 4_500
+"""No size gets more calls than this for a proof unless a flawless one needs them; it is twelve times a flawless
+p99."""
 
 _MAX_PROPOSALS = 6
 """Sizes of a range that are added to the spread at the most."""
@@ -199,7 +203,8 @@ class TuningSearch:
     def _room(self, cell: CellEvidence) -> int:
         """Return how many more calls a size may get."""
         error = cell.upcoming_share() * (1 - self._plan.confidence)
-        most = max(PATIENCE * flawless_calls(target.exceedance, error) for target in self._plan.targets)
+        flawless = max(flawless_calls(target.exceedance, error) for target in self._plan.targets)
+        most = max(min(PATIENCE * flawless, MOST_CALLS), 2 * flawless)
         return most - cell.calls
 
     def _is_likely(self, cell: CellEvidence, outlook: Outlook) -> bool:
@@ -221,7 +226,9 @@ class TuningSearch:
             for proof in fastest.proofs:
                 if (proof.target.population == "cold") == cold:
                     fresh = proof.proof.calls if proof.proof else 0
-                    wanted = max(wanted, min(_MOST_FOR_NEAREST, 2 * flawless_calls(proof.target.exceedance, error)) - fresh)
+                    wanted = max(
+                        wanted, min(_MOST_FOR_NEAREST, 2 * flawless_calls(proof.target.exceedance, error)) - fresh
+                    )
             if wanted > 0 and fastest.calls < 2 * _MOST_FOR_NEAREST:
                 most = self._cold_batch if cold else _MAX_BLOCK
                 asks.append(Ask(fastest.cell.memory_mb, max(min(wanted, most), self._plan.concurrency), cold=cold))
@@ -269,9 +276,8 @@ class TuningSearch:
             return [
                 Ask(cell.cell.memory_mb, min(wanted, max(SCREEN_CALLS, self._plan.concurrency)))
                 for cell in scores
-                if (
-                    wanted := (WARM_CALLS_WITHOUT_TARGET if cell in contenders else MIN_WARM_CALLS) - cell.warm_sent
-                ) > 0
+                if (wanted := (WARM_CALLS_WITHOUT_TARGET if cell in contenders else MIN_WARM_CALLS) - cell.warm_sent)
+                > 0
             ]
         left = WARM_CALLS_OF_RANGE - sum(cell.warm_sent for cell in evidence)
         if left >= 2 * self._screen_calls:

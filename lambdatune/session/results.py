@@ -21,6 +21,7 @@ from lambdatune.model.result import (
 from lambdatune.recommend.costs import cost_of
 from lambdatune.recommend.decide import recommend
 from lambdatune.recommend.evidence import spend
+from lambdatune.recommend.health import warnings
 from lambdatune.stats.rows import is_cold, is_error, is_ok, is_throttled, is_unknown, is_warm
 from lambdatune.stats.summary import cold_stats, histogram_of, warm_stats
 
@@ -106,11 +107,9 @@ class Facts:
         return replace(self, finished=_timestamp(dt.datetime.now(dt.UTC)))
 
 
-def compose(
-    plan: Plan, evidence: Evidence, facts: Facts, status: RunStatus, outcome: Outcome
-) -> RunResult:
+def compose(plan: Plan, evidence: Evidence, facts: Facts, status: RunStatus, outcome: Outcome) -> RunResult:
     """Return the result of a run from what was measured: cells, validity and advice."""
-    ruled = _validity(evidence, outcome, facts.environment.get("embedded"))
+    ruled = _validity(evidence, plan, outcome, facts.environment.get("embedded"))
     return RunResult(
         id=facts.id,
         started=facts.started,
@@ -147,12 +146,12 @@ def _advice(
     return advice
 
 
-def _validity(evidence: Sequence[CellEvidence], outcome: Outcome, host: dict[str, Any] | None) -> Validity:
+def _validity(evidence: Sequence[CellEvidence], plan: Plan, outcome: Outcome, host: dict[str, Any] | None) -> Validity:
     """Rule whether the numbers describe the function."""
     calls = sum(cell.calls for cell in evidence)
     throttles = sum(int(np.count_nonzero(is_throttled(cell.rows))) for cell in evidence)
     reasons: list[str] = []
-    notes = [*_uncounted(evidence)]
+    notes = [*_uncounted(evidence), *warnings(evidence, plan, on_aws=host is None)]
     if calls and throttles / calls > MAX_THROTTLE_SHARE:
         reasons.append(
             f"{throttles} of {calls} calls were throttled ({_throttle_reasons(evidence)}): "

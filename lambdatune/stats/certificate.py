@@ -201,7 +201,7 @@ def further_calls(
 
     # The logarithm of a sum of exponentials of lines is convex: after its least value it only grows, so the
     # first of a growing series that reaches the threshold and the one before enclose the answer.
-    series = 2.0 ** np.arange(31)
+    series = np.exp2(np.arange(31, dtype=np.float64))
     reached = np.flatnonzero(log_e(series) >= log_threshold)
     if not len(reached) or series[reached[0]] > _MAX_CALLS:
         return math.inf

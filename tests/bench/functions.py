@@ -183,9 +183,7 @@ def staircase_function(rng: np.random.Generator) -> Function:
     )  # fmt: skip
 
 
-def with_target(
-    rng: np.random.Generator, function: Function, sizes: tuple[int, ...], percentile: float
-) -> float:
+def with_target(rng: np.random.Generator, function: Function, sizes: tuple[int, ...], percentile: float) -> float:
     """Return a threshold 5 to 40 % above the true percentile at one of the sizes."""
     size = sizes[int(rng.integers(len(sizes)))]
     return function.percentile(size, percentile / 100) * rng.uniform(1.05, 1.4)

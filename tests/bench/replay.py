@@ -33,7 +33,6 @@ from bench.functions import (
     varied_function,
     with_target,
 )
-
 from lambdatune.model.cell import Cell
 from lambdatune.model.memory import MemoryChoice, parse_memory
 from lambdatune.model.plan import FunctionSource, Plan
@@ -78,7 +77,9 @@ def search(function: Function, plan: Plan, seed: int, most_calls: int = 100_000)
     return Outcome(recommend(evidence, plan, current_memory_mb=1024), evidence, calls, caller, tuning)
 
 
-def usual_practice(function: Function, sizes: tuple[int, ...], target: Target | None, calls: int, seed: int) -> int | None:
+def usual_practice(
+    function: Function, sizes: tuple[int, ...], target: Target | None, calls: int, seed: int
+) -> int | None:
     """Return the size that a fixed grid with trimmed means and empirical percentiles picks; None for none."""
     caller = Caller(function, seed)
     best: tuple[float, int] | None = None
@@ -152,7 +153,9 @@ def targets_over_ten_sizes(runs: int, seed: int, percentile: float, make=referen
     return scores
 
 
-def _note(score: Score, function: Function, target: Target | None, size: int | None, calls: int, truth: float | None) -> None:
+def _note(
+    score: Score, function: Function, target: Target | None, size: int | None, calls: int, truth: float | None
+) -> None:
     score.runs += 1
     score.calls.append(calls)
     if size is None:
@@ -278,7 +281,9 @@ def main() -> None:
         if part(f"p{percentile:g}"):
             show(f"p{percentile:g} target, 10 sizes", targets_over_ten_sizes(count(1000), options.seed, percentile))
     if part("varied"):
-        show("p95 target, 10 sizes, every kind", targets_over_ten_sizes(count(500), options.seed, 95.0, varied_function))
+        show(
+            "p95 target, 10 sizes, every kind", targets_over_ten_sizes(count(500), options.seed, 95.0, varied_function)
+        )
     if part("measured"):
         show("p95 target, measured tables", measured(count(300), options.seed))
     if part("staircase"):
