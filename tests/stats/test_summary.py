@@ -81,7 +81,7 @@ class TestWarm:
         assert stats.response_ms.mean == pytest.approx(36, rel=1e-3)
         assert stats.billed_ms_mean == 25
 
-    def test_cold_unknown_and_failed_calls_are_left_out(self) -> None:
+    def test_failed_calls_are_counted_but_not_described_and_others_are_left_out(self) -> None:
         rows = np.concatenate(
             [
                 calls(Start.WARM, [20.0]),
@@ -92,7 +92,8 @@ class TestWarm:
                 calls(Start.WARM, [1.0], Status.OUT_OF_MEMORY),
             ]
         )
-        assert warm_stats(rows, 0.95).count == 1
+        stats = warm_stats(rows, 0.95)
+        assert (stats.count, stats.duration_ms.count) == (3, 1)
 
     def test_a_call_cut_off_by_a_time_limit_is_described_at_that_limit(self) -> None:
         rows = np.concatenate([calls(Start.WARM, [20.0]), calls(Start.WARM, [3000.0], Status.TIMEOUT)])
