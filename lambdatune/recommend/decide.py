@@ -10,7 +10,7 @@ import numpy as np
 from lambdatune.model.result import Alternative, Recommendation
 from lambdatune.recommend.costs import break_even, tied
 from lambdatune.recommend.outlook import strategic
-from lambdatune.recommend.outstanding import nearest_feasible, to_be_sure
+from lambdatune.recommend.outstanding import nearest_feasible, shortfall, to_be_sure
 from lambdatune.recommend.search import doomed
 from lambdatune.stats.summary import nearest_rank
 
@@ -186,16 +186,13 @@ def _missed(candidates: list[_Candidate], plan: Plan) -> Recommendation:
             f"{proven} of the {len(candidates)} sizes measured are proven to miss it, and the others are slower "
             "than one of those"
         )
-    nearest = []
-    for candidate in candidates:
+    sentence = f"No size meets {_targets(plan)}: {each} ({plan.confidence:.0%} confidence)."
+    for candidate in sorted(candidates, key=lambda candidate: shortfall(candidate.evidence)):
         targets = nearest_feasible(candidate.evidence)
         if targets is not None:
-            pairs = zip(targets, plan.targets, strict=True)
-            nearest.append((max(near.threshold_ms / asked.threshold_ms for near, asked in pairs), candidate, targets))
-    sentence = f"No size meets {_targets(plan)}: {each} ({plan.confidence:.0%} confidence)."
-    if not nearest:
+            break
+    else:
         return Recommendation("missed", f"{sentence} {_estimate(candidates, plan)}", plan.confidence)
-    _, candidate, targets = min(nearest, key=lambda entry: entry[0])
     names = tuple(map(str, targets))
     sentence += f" The nearest that {candidate.memory_mb} MB meets is {' and '.join(names)}."
     return Recommendation(

@@ -108,6 +108,7 @@ class CellEvidence:
         self._batches: list[_Batch] = []
         self._pending: list[_Batch] = []
         self._joined: Rows | None = None
+        self._p50_ms: float | None = None
         self._proofs = tuple(TargetProof(target, plan.confidence, len(plan.targets)) for target in plan.targets)
 
     @property
@@ -139,7 +140,7 @@ class CellEvidence:
         self._warm_sent += 0 if cold else len(rows)
         self._batches.append(batch)
         self._pending.append(batch)
-        self._joined = None
+        self._joined = self._p50_ms = None
         self._count(rows)
 
     def _count(self, rows: Rows) -> None:
@@ -232,10 +233,12 @@ class CellEvidence:
 
     def p50_ms(self) -> float:
         """Return the median Duration of the successful warm calls (of all successful ones where none is warm)."""
-        rows = self.rows
-        ok = is_ok(rows)
-        warm = ok & is_warm(rows)
-        return nearest_rank(clock_ms(rows[warm if warm.any() else ok], "duration"), 0.5)
+        if self._p50_ms is None:
+            rows = self.rows
+            ok = is_ok(rows)
+            warm = ok & is_warm(rows)
+            self._p50_ms = nearest_rank(clock_ms(rows[warm if warm.any() else ok], "duration"), 0.5)
+        return self._p50_ms
 
     def cost_per_million(self, *, cold: bool) -> float | None:
         """Return dollars per million warm (or cold) calls, None when none succeeded."""
@@ -330,6 +333,41 @@ class Evidence(Sequence[CellEvidence]):
         """Return the evidence of a memory size, None when it is no cell."""
         index = self._index.get(memory_mb)
         return None if index is None else self._cells[index]
+
+    def take_in(self, rows: Rows) -> None:
+        """Add recorded rows of a whole run, as if they had come order by order.
+
+        Whether an order was to start cold is not recorded with its rows: it was when more of its calls of known
+        start were cold than warm.
+
+        Args:
+            rows: in the order in which they came; the cell column points into this evidence.
+        """
+        if not len(rows):
+            return
+        first_of_order = np.flatnonzero(np.diff(rows["order"].astype(np.int64), prepend=-1))
+        colder = is_cold(rows).astype(np.int64) - is_warm(rows)
+        sizes = np.diff(first_of_order, append=len(rows))
+        meant_cold = np.repeat(np.add.reduceat(colder, first_of_order) > 0, sizes)
+        # Cells are attempted in the order in which their screens ended; beyond that they do not touch each other.
+        by_cell = [np.flatnonzero(rows["cell"] == index) for index in range(len(self))]
+        ends = [self._end_of_screen(rows[mine], meant_cold[mine]) for mine in by_cell]
+        positions = [int(mine[end]) if end < len(mine) else len(rows) for mine, end in zip(by_cell, ends, strict=True)]
+        for index in np.argsort(positions, kind="stable").tolist():
+            mine = by_cell[index]
+            runs = np.flatnonzero(np.diff(meant_cold[mine].astype(np.int8))) + 1
+            for part in np.split(mine, runs):
+                if len(part):
+                    self[index].add(rows[part], cold=bool(meant_cold[part[0]]))
+
+    def _end_of_screen(self, rows: Rows, meant_cold: Mask) -> int:
+        """Return which of a cell's rows is the first beyond its screen; their number when none is."""
+        warm = np.cumsum(~meant_cold)
+        cold = np.cumsum(meant_cold & is_cold(rows))
+        beyond = (~meant_cold & (warm > self._budget.screen_calls["warm"])) | (
+            meant_cold & (cold > self._budget.screen_calls["cold"])
+        )
+        return int(np.argmax(beyond)) if beyond.any() else len(rows)
 
 
 def gather(cells: Sequence[Cell], plan: Plan, tariff: Tariff) -> Evidence:

@@ -10,6 +10,7 @@ import numpy as np
 
 from lambdatune.model.result import ToBeSure
 from lambdatune.stats.certificate import SequentialTest, beta_quantiles, further_calls
+from lambdatune.stats.summary import nearest_rank
 
 if TYPE_CHECKING:
     from lambdatune.model.plan import Plan
@@ -89,6 +90,16 @@ def nearest_feasible(cell: CellEvidence) -> tuple[Target, ...] | None:
             return None
         found.append(replace(proof.target, threshold_ms=threshold_ms))
     return tuple(found)
+
+
+def shortfall(cell: CellEvidence) -> float:
+    """Return by what factor a size exceeds the target that it is furthest from, in its measured percentile."""
+    factors = [0.0]
+    for target in cell.targets:
+        times_ms = cell.times_ms(target)
+        if len(times_ms):
+            factors.append(nearest_rank(times_ms, target.quantile) / target.threshold_ms)
+    return max(factors)
 
 
 def _least_threshold_ms(cell: CellEvidence, target: Target, confidence: float) -> float | None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from lambdatune.model.cell import Cell
 from lambdatune.model.errors import UsageError
 from lambdatune.model.memory import parse_memory
@@ -17,7 +15,6 @@ from lambdatune.recommend.evidence import gather
 from lambdatune.session.measure import Outcome
 from lambdatune.session.results import Facts, compose
 from lambdatune.session.row_file import read_rows, recorded_sizes
-from lambdatune.stats.rows import is_cold, is_warm
 
 if TYPE_CHECKING:
     from lambdatune.model.plan import Strategy
@@ -90,22 +87,8 @@ def recorded_evidence(run: RunDirectory, result: RunResult, plan: Plan) -> Evide
     # A run that was killed has rows at sizes that were added after its run.json was written.
     cells += [replace(cells[0], memory_mb=size) for size in recorded_sizes(run.rows_path) if size not in known]
     evidence = gather(cells, plan, tariff)
-    take_in(evidence, read_rows(run.rows_path, cells))
+    evidence.take_in(read_rows(run.rows_path, cells))
     return evidence
-
-
-def take_in(evidence: Evidence, rows: Rows) -> None:
-    """Add recorded rows to evidence order by order, as they came.
-
-    Whether an order was to start cold is not recorded with its rows: it was when most of its calls of known
-    start were cold.
-    """
-    if not len(rows):
-        return
-    starts = np.flatnonzero(np.diff(rows["order"].astype(np.int64), prepend=-1))
-    for order in np.split(rows, starts[1:]):
-        cold, warm = np.count_nonzero(is_cold(order)), np.count_nonzero(is_warm(order))
-        evidence[int(order["cell"][0])].add(order, cold=bool(cold > warm))
 
 
 def recorded_rows(run: RunDirectory, result: RunResult) -> Rows:

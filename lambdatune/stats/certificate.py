@@ -136,15 +136,23 @@ class SequentialTest:
             return
         calls = self.calls + np.arange(1, len(exceeds) + 1, dtype=np.float64)
         exceedances = self.exceedances + np.cumsum(exceeds, dtype=np.float64)
+        last = len(exceeds) - 1
         decided: list[tuple[int, Statement]] = []
         if "meets" in self._sides:
-            log_e = self._meets.log_e(calls, exceedances)
+            # The e-value of "meets" falls at an exceedance and grows at every other call, so that it is greatest
+            # just before each exceedance; only if it has reached the threshold there, its first time is looked for.
+            peaks = np.append(np.flatnonzero(exceeds[1:]), last)
+            log_e = self._meets.log_e(calls[peaks], exceedances[peaks])
             self.log_e_meets = float(log_e[-1])
-            decided += [(int(index), "meets") for index in np.flatnonzero(log_e >= self._log_threshold)[:1]]
+            for peak in np.flatnonzero(log_e >= self._log_threshold)[:1]:
+                run = np.arange(peaks[peak - 1] + 1 if peak else 0, peaks[peak] + 1)
+                reached = self._meets.log_e(calls[run], exceedances[run]) >= self._log_threshold
+                decided.append((int(run[np.argmax(reached)]), "meets"))
         if "misses" in self._sides:
-            log_e = self._misses.log_e(calls, exceedances)
+            peaks = np.append(np.flatnonzero(exceeds), last)
+            log_e = self._misses.log_e(calls[peaks], exceedances[peaks])
             self.log_e_misses = float(log_e[-1])
-            decided += [(int(index), "misses") for index in np.flatnonzero(log_e >= self._log_threshold)[:1]]
+            decided += [(int(peaks[peak]), "misses") for peak in np.flatnonzero(log_e >= self._log_threshold)[:1]]
         if self.status == "undecided" and decided:
             first, self.status = min(decided)
             self.decided_at = self.calls + first + 1
