@@ -187,8 +187,8 @@ def further_calls(
 ) -> float:
     """Return about how many more calls prove `side` if they exceed at `assumed_rate`; inf when none do.
 
-    The fluid approximation: of n further calls exactly ``assumed_rate * n`` exceed, and the e-value of the
-    side reaches its threshold once.
+    Of n further calls ``assumed_rate * n`` are taken to exceed, to the nearest whole number: a fraction of an
+    exceedance would rule out the alternative of a rate of zero, which only a whole one does.
 
     Args:
         exceedance: p0, the share of calls that may exceed the threshold.
@@ -205,16 +205,15 @@ def further_calls(
     process = meets if side == "meets" else misses
 
     def log_e(more: NDArray[np.float64]) -> NDArray[np.float64]:
-        return process.log_e(calls + more, exceedances + assumed_rate * more)
+        return process.log_e(calls + more, exceedances + np.floor(assumed_rate * more + 0.5))
 
-    # The logarithm of a sum of exponentials of lines is convex: after its least value it only grows, so the
-    # first of a growing series that reaches the threshold and the one before enclose the answer.
-    series = np.exp2(np.arange(31, dtype=np.float64))
+    # The first of a growing series that reaches the threshold and the one before about enclose the answer.
+    series = np.unique(np.floor(np.exp2(np.arange(0, 30.25, 0.25))))
     reached = np.flatnonzero(log_e(series) >= log_threshold)
     if not len(reached) or series[reached[0]] > _MAX_CALLS:
         return math.inf
     high = int(series[reached[0]])
-    low = high // 2
+    low = int(series[reached[0] - 1]) if reached[0] else 0
     while high - low > 1:
         grid = np.unique(np.linspace(low, high, 33).astype(np.int64)).astype(np.float64)
         first = int(np.flatnonzero(log_e(grid) >= log_threshold)[0])
