@@ -30,9 +30,9 @@ _FEW = 3
 _POOL_WEIGHT = 0.25
 """Weight of the pooled expectation against a size's own calls, in calls times p0: 5 calls at p95, 25 at p99."""
 
-_OPTIMISM = 0.8
-"""Standard deviations by which an expected share of slow calls may be too high, at p95, before a better size is
-given up. In proportion to the square root of p0: at p99 a vain attempt costs five times the calls."""
+_OPTIMISM = 16.0
+"""Standard deviations, as a multiple of p0 and at most 1, by which an expected share of slow calls may be too high
+before a better size is given up: 0.8 at p95, 0.16 at p99, where a vain attempt costs five times the calls."""
 
 
 class Outlook:
@@ -120,7 +120,7 @@ class Outlook:
         return further_calls(
             proof.target.exceedance,
             1 - share * (1 - proof.confidence),
-            self.cell_slow_share(cell, proof, optimism=_OPTIMISM * math.sqrt(proof.target.exceedance / 0.05)),
+            self.cell_slow_share(cell, proof, optimism=min(_OPTIMISM * proof.target.exceedance, 1.0)),
             side="meets",
             calls=test.calls if test else 0,
             exceedances=test.exceedances if test else 0,

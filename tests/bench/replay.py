@@ -22,7 +22,7 @@ from scipy.special import ndtri
 
 if __package__ in {None, ""}:
     sys.path.insert(0, str(Path(__file__).parents[1]))
-from bench.functions import (
+from bench.replay_functions import (
     POWERS_OF_TWO,
     TARIFF,
     TEN_SIZES,
@@ -183,8 +183,8 @@ def staircases(runs: int, seed: int) -> dict[str, Score]:
         worse.append(scores["lambdatune"].regrets[-1] - scores["powers of two, 100 a size"].regrets[-1])
     late = np.quantile(worse, 0.95)
     print(
-        f"\nstaircases: regret beyond that of the powers of two: mean {100 * np.mean(worse):.2f} %, p95 {100 * late:.2f} %, "
-        f"largest {100 * max(worse):.2f} %, above 1 % in {100 * np.mean(np.array(worse) > 0.01):.1f} % of runs"
+        f"\nstaircases: regret beyond that of the powers of two: mean {100 * np.mean(worse):.2f} %, "
+        f"p95 {100 * late:.2f} %, largest {100 * max(worse):.2f} %, above 1 % in {100 * np.mean(np.array(worse) > 0.01):.1f} % of runs"
     )
     return scores
 
