@@ -204,12 +204,6 @@ class CellEvidence:
             found.append(counted_times_ms(rows[counts_for(rows, target, meant_for=batch.meant_for)], target))
         return np.concatenate(found)
 
-    def screened(self) -> Mask:
-        """Mark the calls of the screen, shape ``(calls,)``."""
-        return np.concatenate(
-            [np.zeros(0, dtype=np.bool_), *(np.arange(len(batch.rows)) < batch.fresh_from for batch in self._batches)]
-        )
-
     @property
     def verdict(self) -> Verdict:
         """The verdict of the targets together: one that misses decides, all must meet."""
@@ -328,11 +322,6 @@ class Evidence(Sequence[CellEvidence]):
             self._index[memory_mb] = len(self._cells)
             self._cells.append(CellEvidence(cell, self.plan, self._budget, self.tariff))
         return self._index[memory_mb]
-
-    def at(self, memory_mb: int) -> CellEvidence | None:
-        """Return the evidence of a memory size, None when it is no cell."""
-        index = self._index.get(memory_mb)
-        return None if index is None else self._cells[index]
 
     def take_in(self, rows: Rows) -> None:
         """Add recorded rows of a whole run, as if they had come order by order.

@@ -101,6 +101,7 @@ class TuningSearch:
         self._cold_batch = max(cold_batch, 1)
         self._screen_calls = max(SCREEN_CALLS, plan.concurrency)
         self._tried_cold: dict[int, int] = {}
+        self._asked_for_proof: dict[int, int] = {}
         self._proposals = 0
         self._expected = self._expected_at_start()
 
@@ -110,6 +111,9 @@ class TuningSearch:
         if not asks:
             outlook = Outlook(evidence, self._plan)
             asks = self._prove(evidence, outlook) if self._plan.targets else self._compare(evidence, outlook)
+            for ask in asks:
+                asked = self._asked_for_proof.get(ask.memory_mb, 0)
+                self._asked_for_proof[ask.memory_mb] = asked + ask.calls
         for ask in asks:
             if ask.cold:
                 self._tried_cold[ask.memory_mb] = self._tried_cold.get(ask.memory_mb, 0) + ask.calls
@@ -205,7 +209,7 @@ class TuningSearch:
         error = cell.upcoming_share() * (1 - self._plan.confidence)
         flawless = max(flawless_calls(target.exceedance, error) for target in self._plan.targets)
         most = max(min(PATIENCE * flawless, MOST_CALLS), 2 * flawless)
-        return most - cell.calls
+        return most - self._asked_for_proof.get(cell.cell.memory_mb, 0)
 
     def _is_likely(self, cell: CellEvidence, outlook: Outlook) -> bool:
         return max(outlook.calls_to_meet(cell, proof) for proof in cell.proofs) <= self._room(cell)
@@ -229,7 +233,8 @@ class TuningSearch:
                     wanted = max(
                         wanted, min(_MOST_FOR_NEAREST, 2 * flawless_calls(proof.target.exceedance, error)) - fresh
                     )
-            if wanted > 0 and fastest.calls < 2 * _MOST_FOR_NEAREST:
+            # What was asked is bounded, not only what counts: calls without a REPORT line would never suffice.
+            if wanted > 0 and self._asked_for_proof.get(fastest.cell.memory_mb, 0) < MOST_CALLS + _MOST_FOR_NEAREST:
                 most = self._cold_batch if cold else _MAX_BLOCK
                 asks.append(Ask(fastest.cell.memory_mb, max(min(wanted, most), self._plan.concurrency), cold=cold))
         return asks

@@ -129,16 +129,8 @@ def fit_shape(times_ms: Mapping[int, Floats]) -> Shape:
     """
     sizes = np.array(sorted(times_ms), dtype=np.float64)
     samples = [np.maximum(times_ms[int(size)], _SMALL_MS) for size in sizes]
-    counts = np.array([len(sample) for sample in samples], dtype=np.float64)
-    means = np.array([sample.mean() for sample in samples])
-    spread = np.array([sample.std(ddof=1) / sample.mean() if len(sample) > 1 else 0.3 for sample in samples])
-    errors = np.sqrt(np.maximum(spread, np.median(spread)) ** 2 / counts + 0.005**2)
-
-    pooled = np.concatenate(samples)
-    at = np.repeat(sizes, counts.astype(int))
-    if len(pooled) > _MOST_POOLED:
-        kept = np.linspace(0, len(pooled) - 1, _MOST_POOLED).astype(int)
-        pooled, at = pooled[kept], at[kept]
+    means, errors = _means_and_errors(samples)
+    pooled, at = _pool(sizes, samples)
     waits = _WAIT_SHARES * min(float(np.median(sample)) for sample in samples)
     parallels = _PARALLEL_SHARES if sizes[-1] > FULL_VCPU_MB and len(sizes) > 1 else _PARALLEL_SHARES[:1]
     grid_wait, grid_parallel = (axis.reshape(-1, 1) for axis in np.meshgrid(waits, parallels, indexing="ij"))
@@ -176,6 +168,24 @@ _MOST_POOLED = 400
 
 _NOISE_LOSS = 4.0
 """Squared errors per size, in units of the noise's variance, that are still called noise."""
+
+
+def _means_and_errors(samples: list[Floats]) -> tuple[Floats, Floats]:
+    """Return the mean of each sample and the standard error of its logarithm, which few calls do not make small."""
+    means = np.array([sample.mean() for sample in samples])
+    spread = np.array([sample.std(ddof=1) / sample.mean() if len(sample) > 1 else 0.3 for sample in samples])
+    counts = np.array([len(sample) for sample in samples])
+    return means, np.sqrt(np.maximum(spread, np.median(spread)) ** 2 / counts + 0.005**2)
+
+
+def _pool(sizes: Floats, samples: list[Floats]) -> tuple[Floats, Floats]:
+    """Return calls of all sizes, spread evenly over them, and the size of each."""
+    pooled = np.concatenate(samples)
+    at = np.repeat(sizes, [len(sample) for sample in samples])
+    if len(pooled) > _MOST_POOLED:
+        kept = np.linspace(0, len(pooled) - 1, _MOST_POOLED).astype(int)
+        pooled, at = pooled[kept], at[kept]
+    return pooled, at
 
 
 def _parallel_factor(sizes: Floats, parallel: Floats | float) -> Floats:

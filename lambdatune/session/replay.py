@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from lambdatune.model.target import Target
     from lambdatune.recommend.evidence import Evidence
     from lambdatune.session.run_directory import RunDirectory
-    from lambdatune.stats.rows import Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +88,6 @@ def recorded_evidence(run: RunDirectory, result: RunResult, plan: Plan) -> Evide
     evidence = gather(cells, plan, tariff)
     evidence.take_in(read_rows(run.rows_path, cells))
     return evidence
-
-
-def recorded_rows(run: RunDirectory, result: RunResult) -> Rows:
-    """Return every call of a recorded run."""
-    return read_rows(run.rows_path, cells_of(result))
 
 
 def cells_of(result: RunResult) -> list[Cell]:

@@ -81,5 +81,3 @@ def test_a_size_that_is_added_is_a_cell_of_the_same_function(plan_for, evidence_
     index = evidence.index_of(777)
     assert index == len(evidence) - 1 == evidence.index_of(777)
     assert evidence[index].cell.function == evidence[0].cell.function
-    assert evidence.at(777) is evidence[index]
-    assert evidence.at(778) is None

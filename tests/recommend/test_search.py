@@ -133,14 +133,33 @@ def test_a_cold_target_gets_the_cold_starts_that_prove_it(plan_for, evidence_for
     assert [cell.verdict for cell in evidence][:2] == ["misses", "meets"]
 
 
+def test_many_cold_starts_leave_room_for_a_proof(plan_for, evidence_for, make_rows) -> None:
+    plan = plan_for("p50<=60ms", cold_starts=400, memory="512")
+    evidence = evidence_for(plan)
+    play(TuningSearch(plan, cold_batch=10), evidence, make_rows, lambda mb, calls: 20.0)
+    assert evidence[0].verdict == "meets"
+
+
+def test_calls_that_say_nothing_do_not_keep_the_search_for_ever(plan_for, evidence_for, make_rows) -> None:
+    plan = plan_for("p95<=60ms", memory=TEN)
+    evidence = evidence_for(plan)
+    search = TuningSearch(plan, cold_batch=2)
+    for _ in range(2_000):
+        block = search.next_block(evidence)
+        if not block:
+            break
+        for ask in block:
+            evidence[evidence.index_of(ask.memory_mb)].add(make_rows(np.full(ask.calls, 20.0), start=Start.UNKNOWN))
+    assert search.next_block(evidence) == ()
+
+
 def test_warm_and_cold_targets_are_proven_at_one_size(plan_for, evidence_for, make_rows) -> None:
     plan = plan_for("p95<=60ms", "cold.p90<=150ms", cold_starts=4, memory=TEN)
     evidence = evidence_for(plan)
     play(TuningSearch(plan, cold_batch=10), evidence, make_rows, by_cpu(20.0))
     advice = recommend(evidence, plan, current_memory_mb=1024)
     assert advice.status == "met"
-    best = evidence.at(advice.memory_mb or 0)
-    assert best is not None
+    best = evidence[evidence.index_of(advice.memory_mb or 0)]
     assert [certificate.status for certificate in best.certificates()] == ["meets", "meets"]
 
 
