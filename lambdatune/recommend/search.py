@@ -103,13 +103,15 @@ class TuningSearch:
         self._tried_cold: dict[int, int] = {}
         self._asked_for_proof: dict[int, int] = {}
         self._proposals = 0
+        self._outlook: Outlook | None = None
+        self._outlook_basis = (0, 0)
         self._expected = self._expected_at_start()
 
     def next_block(self, evidence: Evidence) -> tuple[Ask, ...]:
         """Return the calls of the screen until every size has had it, then those of proofs or comparisons."""
         asks = self._cold_screen(evidence) or self._warm_screen(evidence)
         if not asks:
-            outlook = Outlook(evidence, self._plan)
+            outlook = self._current_outlook(evidence)
             asks = self._prove(evidence, outlook) if self._plan.targets else self._compare(evidence, outlook)
             for ask in asks:
                 asked = self._asked_for_proof.get(ask.memory_mb, 0)
@@ -121,6 +123,13 @@ class TuningSearch:
         self._expected = max(self._expected, made + sum(ask.calls for ask in asks)) if asks else made
         self._random.shuffle(asks)
         return tuple(asks)
+
+    def _current_outlook(self, evidence: Evidence) -> Outlook:
+        """Return the outlook; its curves are fitted anew when a tenth more calls were made, or at a new size."""
+        basis = len(evidence), int(math.log(max(sum(cell.calls for cell in evidence), 1), 1.1))
+        if self._outlook is None or basis != self._outlook_basis:
+            self._outlook, self._outlook_basis = Outlook(evidence, self._plan), basis
+        return self._outlook
 
     def calls_expected(self, evidence: Evidence) -> int:
         """Return the calls made so far, or those of a search whose first attempt succeeds if they are more."""
