@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,6 +54,10 @@ def recommend(evidence: Evidence, plan: Plan, *, current_memory_mb: int) -> Reco
         plan: the targets, the strategy, the confidence and the cold rate.
         current_memory_mb: what the function has now; the saving is against it.
     """
+    return replace(_advice(evidence, plan, current_memory_mb), strategy=plan.strategy)
+
+
+def _advice(evidence: Evidence, plan: Plan, current_memory_mb: int) -> Recommendation:
     candidates = _candidates(evidence, plan)
     if not candidates:
         return _without_answer(evidence, plan)
@@ -128,7 +132,6 @@ def _chosen(
         saving_percent=saving,
         alternatives=_alternatives(best, candidates),
         to_be_sure=to_be_sure(open_better[0].evidence, plan) if open_better else None,
-        strategy=plan.strategy,
         tied_with_mb=tuple(sorted(other.memory_mb for other in tie)),
         frontier_mb=tuple(sorted(candidate.memory_mb for candidate in _frontier(candidates))),
         break_even_cold_rate=turn[0] if turn else None,
@@ -173,7 +176,7 @@ def _unproven(candidates: list[_Candidate], plan: Plan) -> Recommendation:
         f"About {more.invocations} more calls (${more.usd:.4f}, {more.minutes:.1f} min) would settle it."
     )
     return Recommendation(
-        "unproven", sentence, plan.confidence, to_be_sure=more, strategy=plan.strategy,
+        "unproven", sentence, plan.confidence, to_be_sure=more,
         frontier_mb=tuple(sorted(candidate.memory_mb for candidate in _frontier(candidates))),
     )  # fmt: skip
 
@@ -196,7 +199,7 @@ def _missed(candidates: list[_Candidate], plan: Plan) -> Recommendation:
     names = tuple(map(str, targets))
     sentence += f" The nearest that {candidate.memory_mb} MB meets is {' and '.join(names)}."
     return Recommendation(
-        "missed", sentence, plan.confidence, strategy=plan.strategy, nearest_feasible=names,
+        "missed", sentence, plan.confidence, nearest_feasible=names,
         frontier_mb=tuple(sorted(candidate.memory_mb for candidate in _frontier(candidates))),
     )  # fmt: skip
 

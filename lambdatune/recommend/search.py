@@ -175,8 +175,8 @@ class TuningSearch:
         """Return calls for the best size that is likely to meet the targets and is not proven yet."""
         scores = {cell: score for cell in evidence if (score := measured_score(cell, self._plan)) is not None}
         proven = min((score for cell, score in scores.items() if cell.verdict == "meets"), default=math.inf)
-        open_cells = [cell for cell in scores if cell.verdict == "unproven" and not doomed(cell, evidence)]
-        open_cells = [cell for cell in open_cells if self._room(cell) > 0]
+        undecided = [cell for cell in scores if cell.verdict == "unproven" and not doomed(cell, evidence)]
+        open_cells = [cell for cell in undecided if self._room(cell) > 0]
         likely = [cell for cell in open_cells if self._is_likely(cell, outlook)]
         best = min(likely, key=scores.__getitem__, default=None)
         to_beat = min(proven * (1 - _WORTHWHILE), math.inf if best is None else scores[best])
@@ -191,7 +191,7 @@ class TuningSearch:
         long_shots = [cell for cell in open_cells if chances[cell] <= _LONG_SHOT]
         if long_shots:
             return self._proof_calls(min(long_shots, key=chances.__getitem__), outlook)
-        return [] if open_cells else self._nearest_feasible(scores)
+        return [] if undecided else self._nearest_feasible(scores)
 
     def _proof_calls(self, cell: CellEvidence, outlook: Outlook) -> list[Ask]:
         """Return about half of the calls that would prove what is still open at a size."""
