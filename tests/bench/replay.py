@@ -230,6 +230,20 @@ def boundary(runs: int, seed: int, exceedance: float, confidence: float = 0.95, 
     return float(certified.any(axis=1).mean())
 
 
+def exact_boundary(exceedance: float, confidence: float = 0.95, most: int = 20_000) -> float:
+    """Return the exact probability that `boundary` estimates, by recursion over the number of exceedances."""
+    enough = _calls_that_prove(SequentialTest(exceedance, confidence, sides=("meets",)), most)
+    alive = np.zeros(len(enough) + 1)  # the last entry: too many exceedances ever to be proven
+    alive[0], certified = 1.0, 0.0
+    for calls in range(1, most + 1):
+        alive[1:] = alive[1:] * (1 - exceedance) + alive[:-1] * exceedance
+        alive[0] *= 1 - exceedance
+        proven = enough <= calls
+        certified += float(alive[:-1][proven].sum())
+        alive[:-1][proven] = 0.0
+    return certified
+
+
 def _calls_that_prove(test: SequentialTest, most: int) -> np.ndarray:
     """Return the least number of calls at which s exceedances still prove the target, for s = 0, 1, ..."""
     calls = np.arange(1, most + 1, dtype=np.float64)
@@ -292,8 +306,11 @@ def main() -> None:
         show("staircases, 128-3008 MB, no target", staircases(count(400), options.seed))
     if part("boundary"):
         print("\nfalse certificates at the exact boundary, looking after every call (at most 5 %)")
-        for exceedance in (0.01, 0.05, 0.1, 0.5):
-            print(f"  p{100 - 100 * exceedance:g}: {100 * boundary(10_000, options.seed, exceedance):.2f} %")
+        for exceedance in (0.01, 0.05, 0.1):
+            replayed, exact = boundary(10_000, options.seed, exceedance), exact_boundary(exceedance)
+            print(
+                f"  p{100 - 100 * exceedance:g}: {100 * replayed:.2f} % +- 0.22 of 10,000 replays; exactly {100 * exact:.3f} %"
+            )
     if part("coverage"):
         print("\ncoverage of 95 % intervals (at least 94 %)           p50      p95      p99")
         for environments, calls in ((10, 100), (20, 50), (50, 20), (100, 10)):

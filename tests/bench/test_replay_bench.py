@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.replay import boundary, coverage, measured, staircases, targets_over_ten_sizes
+from bench.replay import boundary, coverage, exact_boundary, measured, staircases, targets_over_ten_sizes
 from bench.replay_functions import varied_function
 from lambdatune.model.memory import parse_memory
 from lambdatune.model.plan import FunctionSource, Plan
@@ -62,6 +62,14 @@ def test_over_all_attempts_false_proofs_at_the_boundary_stay_within_the_error(pl
         none_false *= 1 - boundary(2_000, 11, exceedance, confidence=1 - 0.05 * budget.next_share(), most=4_500)
     three_deviations = 3 * np.sqrt(0.05 * 0.95 / 2_000)
     assert 1 - none_false <= 0.05 + three_deviations
+
+
+@pytest.mark.parametrize("exceedance", [0.01, 0.05, 0.5])
+def test_replays_at_the_boundary_agree_with_the_exact_probability_which_is_within_the_error(exceedance) -> None:
+    exact = exact_boundary(exceedance, most=5_000)
+    assert exact <= 0.05
+    deviation = np.sqrt(0.05 * 0.95 / 10_000)
+    assert boundary(10_000, 11, exceedance, most=5_000) == pytest.approx(exact, abs=4 * deviation)
 
 
 @pytest.mark.slow
