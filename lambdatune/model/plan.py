@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from lambdatune.model.target import Target
 
 Mode = Literal["invoke"]
+Strategy = Literal["cheapest", "fastest", "balanced"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Plan:
         memory: the memory sizes that may be tried.
         targets: all must hold for a size to meet the plan; may be empty.
         mode: invocation mode.
+        strategy: what to pick among the sizes that meet every target.
         confidence: of the certificates and intervals, between 0.5 and 1.
         concurrency: calls in flight (closed loop).
         shards: load processes that the load is split over; with `dask` so many on each worker.
@@ -75,6 +77,7 @@ class Plan:
     memory: MemoryChoice
     targets: tuple[Target, ...] = ()
     mode: Mode = "invoke"
+    strategy: Strategy = "cheapest"
     confidence: float = 0.95
     concurrency: int = 1
     shards: int = 1

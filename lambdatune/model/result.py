@@ -76,11 +76,17 @@ class ColdStats:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """US dollars (CNY in China) per million calls; `blended` at the plan's cold rate."""
+    """US dollars (CNY in China) per million calls; `blended` at the plan's cold rate.
+
+    Attributes:
+        intervals: ``warm``, ``cold`` and ``blended`` to [low, high] of the mean cost at the plan's confidence;
+            one that a single call leaves open is left out.
+    """
 
     warm: float | None = None
     cold: float | None = None
     blended: float | None = None
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,9 @@ class Certificate:
         confidence: of the statement, whatever the number of looks.
         calls: calls that counted.
         exceedances: calls over the threshold, errors and timeouts among them.
+        attempt: the size's number among the sizes attempted, which decides its share of the error; None when
+            it was only screened.
+        screen_calls: the first of `calls`, which chose the size and are no part of a proof that it meets.
     """
 
     target: str
@@ -100,6 +109,8 @@ class Certificate:
     confidence: float
     calls: int
     exceedances: int
+    attempt: int | None = None
+    screen_calls: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +155,15 @@ class ToBeSure:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """The advice, in a sentence and in figures."""
+    """The advice, in a sentence and in figures.
+
+    Attributes:
+        tied_with_mb: sizes that meet the plan too, and whose cost cannot be told from that of the advice.
+        frontier_mb: sizes that no other measured size beats in cost and in median time at once.
+        break_even_cold_rate: share of cold starts, nearest to the plan's, from which on another size is best.
+        break_even_memory_mb: that other size.
+        nearest_feasible: targets that a measured size is proven to meet when it misses those of the plan.
+    """
 
     status: RecommendationStatus
     sentence: str
@@ -156,6 +175,12 @@ class Recommendation:
     saving_percent: float | None = None
     alternatives: tuple[Alternative, ...] = ()
     to_be_sure: ToBeSure | None = None
+    strategy: str = "cheapest"
+    tied_with_mb: tuple[int, ...] = ()
+    frontier_mb: tuple[int, ...] = ()
+    break_even_cold_rate: float | None = None
+    break_even_memory_mb: int | None = None
+    nearest_feasible: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

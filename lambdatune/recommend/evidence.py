@@ -1,55 +1,120 @@
-"""What has been measured of one cell, as far as decisions need it."""
+"""What has been measured of each cell, as far as decisions need it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
 from lambdatune.model.invocation import Status
-from lambdatune.model.result import Certificate, Spend
-from lambdatune.stats.certificate import SequentialTest
-from lambdatune.stats.rows import empty_rows, exceeds, is_cold, is_ok, is_throttled, is_warm
+from lambdatune.model.result import Spend
+from lambdatune.recommend.proof import ErrorBudget, TargetProof
+from lambdatune.stats.rows import (
+    clock_ms,
+    counted_times_ms,
+    counts_for,
+    empty_rows,
+    is_cold,
+    is_ok,
+    is_throttled,
+    is_warm,
+)
+from lambdatune.stats.summary import nearest_rank
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from numpy.typing import NDArray
 
     from lambdatune.model.cell import Cell
     from lambdatune.model.plan import Plan
-    from lambdatune.model.result import Verdict
-    from lambdatune.model.target import Target
+    from lambdatune.model.result import Certificate, Verdict
+    from lambdatune.model.target import Population, Target
     from lambdatune.pricing.cost import Tariff
-    from lambdatune.stats.rows import Rows
+    from lambdatune.stats.rows import Mask, Rows
 
-MIN_WARM_CALLS = 30
-"""Warm calls before a cell's cost and median are worth comparing (reference: 30 per size in the screen)."""
+
+@dataclass(slots=True)
+class Billed:
+    """Billed Durations of successful calls: their number, sum and sum of squares, in ms."""
+
+    calls: int = 0
+    total_ms: float = 0.0
+    total_squared: float = 0.0
+
+    def add(self, billed_ms: NDArray[np.float64]) -> None:
+        """Take in further calls."""
+        self.calls += len(billed_ms)
+        self.total_ms += float(billed_ms.sum())
+        self.total_squared += float(billed_ms @ billed_ms)
+
+    @property
+    def mean_ms(self) -> float | None:
+        """The mean, None without calls."""
+        return self.total_ms / self.calls if self.calls else None
+
+    @property
+    def standard_error_ms(self) -> float | None:
+        """The standard error of the mean, None below two calls."""
+        if self.calls < 2:
+            return None
+        mean = self.total_ms / self.calls
+        variance = max(self.total_squared / self.calls - mean * mean, 0.0) * self.calls / (self.calls - 1)
+        return math.sqrt(variance / self.calls)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Rows as they came: what they were meant for, and from which on they lie beyond the screen."""
+
+    rows: Rows
+    meant_for: Population
+    fresh_from: int
 
 
 class CellEvidence:
-    """The rows of a cell and the tests that look at them.
+    """The rows of a cell and the proofs that are made of them.
 
     Args:
         cell: what is measured.
-        targets: all must hold.
-        confidence: of the statement over all cells together.
-        attempts: how many cells may be claimed to meet the targets; the error is spent over them
-            (Bonferroni), so that "this size meets" holds for the size that is picked afterwards.
+        plan: its targets and its confidence.
+        budget: hands out the error to the cells that are attempted; shared by all cells of a plan.
         tariff: prices of the region and architecture.
+
+    Attributes:
+        attempt: the number of this cell among those attempted, from 1; None while it is only screened.
+        share: its share of the error; None while it is only screened.
+        failed_reason: why it cannot be measured at all; None when it can.
     """
 
-    def __init__(
-        self, cell: Cell, targets: Sequence[Target], *, confidence: float, attempts: int, tariff: Tariff
-    ) -> None:
+    def __init__(self, cell: Cell, plan: Plan, budget: ErrorBudget, tariff: Tariff) -> None:
         self.cell = cell
-        self.targets = tuple(targets)
-        self.confidence = confidence
-        self.attempts = attempts
+        self.plan = plan
         self.tariff = tariff
-        error = (1 - confidence) / max(attempts, 1)
-        self._tests = tuple(SequentialTest(target.exceedance, 1 - error) for target in self.targets)
-        self._batches: list[Rows] = []
-        self._joined: Rows | None = None
+        self.attempt: int | None = None
+        self.share: float | None = None
         self.failed_reason: str | None = None
+        self.warm_billed = Billed()
+        self.cold_billed = Billed()
+        self.calls = 0
+        self.cold_calls = 0
+        self._ok_calls = 0
+        self._warm_sent = 0
+        self._spent_usd = 0.0
+        self._longest_billed_ms: float | None = None
+        self._budget = budget
+        self._screened = {"warm": 0, "cold": 0}
+        self._batches: list[_Batch] = []
+        self._pending: list[_Batch] = []
+        self._joined: Rows | None = None
+        self._p50_ms: float | None = None
+        self._proofs = tuple(TargetProof(target, plan.confidence, len(plan.targets)) for target in plan.targets)
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """All must hold."""
+        return self.plan.targets
 
     def add(self, rows: Rows, *, cold: bool = False) -> None:
         """Take in rows of this cell, in the order in which they were measured.
@@ -59,83 +124,129 @@ class CellEvidence:
             cold: whether the calls were sent to start cold; a call that failed without a REPORT line
                 counts against the targets of what it was meant to be.
         """
-        self._batches.append(rows)
-        self._joined = None
-        for target, test in zip(self.targets, self._tests, strict=True):
-            test.update(exceeds(rows, target, meant_for="cold" if cold else "warm"))
+        meant_for: Population = "cold" if cold else "warm"
+        # Cold starts are counted as they came: a burst that found idle environments is sent again.
+        counted = np.cumsum(is_cold(rows)) if cold else np.arange(1, len(rows) + 1)
+        left = self._budget.screen_calls[meant_for] - self._screened[meant_for]
+        screened = int(np.searchsorted(counted, left, side="right"))
+        self._screened[meant_for] += int(counted[screened - 1]) if screened else 0
+        if len(rows) > screened and self.share is None:
+            self.share = self._budget.next_share()
+            self.attempt = self._budget.attempts
+            # What waits to be looked at came before the attempt; the proof's state does not depend on when it is.
+            for proof in self.proofs:
+                proof.attempt(self.share)
+        batch = _Batch(rows, meant_for, screened)
+        self._warm_sent += 0 if cold else len(rows)
+        self._batches.append(batch)
+        self._pending.append(batch)
+        self._joined = self._p50_ms = None
+        self._count(rows)
+
+    def _count(self, rows: Rows) -> None:
+        ok, cold = is_ok(rows), is_cold(rows)
+        billed_ms = rows["billed_ms"]
+        self.calls += len(rows)
+        self.cold_calls += int(np.count_nonzero(cold))
+        self._ok_calls += int(np.count_nonzero(ok))
+        self.warm_billed.add(billed_ms[ok & is_warm(rows)])
+        self.cold_billed.add(billed_ms[ok & cold])
+        known_ms = billed_ms[~np.isnan(billed_ms)]
+        if len(known_ms):
+            self._longest_billed_ms = max(self._longest_billed_ms or 0.0, float(known_ms.max()))
+        ran_ms = np.nan_to_num(billed_ms[~is_throttled(rows)])
+        self._spent_usd += float(np.sum(self.tariff.per_call(ran_ms, self.cell.memory_mb)))
 
     @property
     def rows(self) -> Rows:
         """All rows so far."""
         if self._joined is None:
-            self._joined = np.concatenate(self._batches) if self._batches else empty_rows(0)
-            self._batches = [self._joined]
+            batches = [batch.rows for batch in self._batches]
+            self._joined = np.concatenate(batches) if batches else empty_rows(0)
         return self._joined
 
     @property
-    def calls(self) -> int:
-        """Calls made."""
-        return len(self.rows)
+    def warm_sent(self) -> int:
+        """Calls that were sent to start warm, whatever became of them."""
+        return self._warm_sent
 
     @property
     def warm_calls(self) -> int:
         """Warm calls that succeeded."""
-        return int(np.count_nonzero(is_warm(self.rows) & is_ok(self.rows)))
+        return self.warm_billed.calls
 
     @property
-    def cold_calls(self) -> int:
-        """Cold starts seen, whatever became of the call."""
-        return int(np.count_nonzero(is_cold(self.rows)))
+    def proofs(self) -> tuple[TargetProof, ...]:
+        """What is proven of each target, from all rows so far."""
+        pending, self._pending = self._pending, []
+        for batch in _merged(pending):
+            fresh = np.arange(len(batch.rows)) >= batch.fresh_from
+            for proof in self._proofs:
+                counted = counts_for(batch.rows, proof.target, meant_for=batch.meant_for)
+                times_ms = counted_times_ms(batch.rows[counted], proof.target)
+                proof.update(times_ms > proof.target.threshold_ms, fresh[counted])
+        return self._proofs
 
     def certificates(self) -> tuple[Certificate, ...]:
         """Return what is proven of each target."""
-        return tuple(
-            Certificate(str(target), test.status, self.confidence, test.calls, test.exceedances)
-            for target, test in zip(self.targets, self._tests, strict=True)
-        )
+        return tuple(proof.certificate(self.attempt) for proof in self.proofs)
+
+    def times_ms(self, target: Target, *, only_fresh: bool = False) -> NDArray[np.float64]:
+        """Return the times of the calls that count for `target`, infinite where no result came.
+
+        Args:
+            target: of which population and clock matter.
+            only_fresh: leave out the calls of the screen.
+        """
+        found = [np.empty(0)]
+        for batch in self._batches:
+            rows = batch.rows[batch.fresh_from if only_fresh else 0 :]
+            found.append(counted_times_ms(rows[counts_for(rows, target, meant_for=batch.meant_for)], target))
+        return np.concatenate(found)
 
     @property
     def verdict(self) -> Verdict:
         """The verdict of the targets together: one that misses decides, all must meet."""
-        if self.calls == 0:
+        if self.calls == 0 and not self.failed_reason:
             return "not-tried"
-        if self.failed_reason or not self._any_ok():
+        if self.failed_reason or not self._ok_calls:
             return "failed"
-        statuses = {test.status for test in self._tests}
+        statuses = {proof.status for proof in self.proofs}
         if "misses" in statuses:
             return "misses"
-        if statuses == {"meets"}:
-            return "meets"
-        return "unproven"
+        return "meets" if statuses == {"meets"} else "unproven"
 
     @property
     def decided(self) -> bool:
         """Whether more calls would not change the verdict."""
         return bool(self.targets) and self.verdict in {"meets", "misses", "failed"}
 
-    def billed_ms(self, *, cold: bool) -> float | None:
-        """Return the mean Billed Duration of the successful calls, None when there are none."""
-        rows = self.rows
-        mask = is_ok(rows) & (is_cold(rows) if cold else is_warm(rows))
-        return float(np.mean(rows["billed_ms"][mask])) if mask.any() else None
+    def upcoming_share(self) -> float:
+        """Return the cell's share of the error, or what it would be if it were attempted next."""
+        return self._budget.upcoming_share() if self.share is None else self.share
+
+    def p50_ms(self) -> float:
+        """Return the median Duration of the successful warm calls (of all successful ones where none is warm)."""
+        if self._p50_ms is None:
+            rows = self.rows
+            ok = is_ok(rows)
+            warm = ok & is_warm(rows)
+            self._p50_ms = nearest_rank(clock_ms(rows[warm if warm.any() else ok], "duration"), 0.5)
+        return self._p50_ms
 
     def cost_per_million(self, *, cold: bool) -> float | None:
         """Return dollars per million warm (or cold) calls, None when none succeeded."""
-        billed_ms = self.billed_ms(cold=cold)
+        billed_ms = (self.cold_billed if cold else self.warm_billed).mean_ms
         return None if billed_ms is None else self.tariff.per_million(billed_ms, self.cell.memory_mb)
 
     def spent_usd(self) -> float:
         """Return what all calls so far cost; one without a REPORT line at least its request fee."""
-        rows = self.rows
-        ran = rows[~is_throttled(rows)]
-        billed_ms = np.nan_to_num(ran["billed_ms"])
-        return float(np.sum(self.tariff.per_call(billed_ms, self.cell.memory_mb)))
+        return self._spent_usd
 
     def dearest_call_usd(self) -> float | None:
         """Return what the dearest call so far cost, None when none was billed."""
-        billed_ms = self.rows["billed_ms"]
-        known = billed_ms[~np.isnan(billed_ms)]
-        return self.tariff.per_million(float(known.max()), self.cell.memory_mb) / 1e6 if len(known) else None
+        longest_ms = self._longest_billed_ms
+        return None if longest_ms is None else self.tariff.per_million(longest_ms, self.cell.memory_mb) / 1e6
 
     def blended_cost_per_million(self, cold_rate: float) -> float | None:
         """Return dollars per million calls of which a share of `cold_rate` starts cold.
@@ -151,7 +262,7 @@ class CellEvidence:
         """Return why the cell failed, in a sentence, or None when it did not."""
         if self.failed_reason:
             return self.failed_reason
-        if self.calls == 0 or self._any_ok():
+        if self.calls == 0 or self._ok_calls:
             return None
         kinds, counts = np.unique(self.rows["status"], return_counts=True)
         worst = Status(int(kinds[np.argmax(counts)]))
@@ -159,16 +270,98 @@ class CellEvidence:
         said = f" ({error})" if error else ""
         return f"all {self.calls} calls ended as {worst.name.lower().replace('_', ' ')}{said}"
 
-    def _any_ok(self) -> bool:
-        return bool(is_ok(self.rows).any())
 
-
-def gather(cells: Sequence[Cell], plan: Plan, tariff: Tariff) -> list[CellEvidence]:
-    """Return empty evidence for each of `cells`, with the plan's confidence spent over all of them."""
+def _merged(batches: list[_Batch]) -> list[_Batch]:
+    """Return the same rows in fewer batches: neighbours that are wholly fresh and meant for the same."""
+    merged: list[list[_Batch]] = []
+    for batch in batches:
+        last = merged[-1][-1] if merged else None
+        if last is not None and batch.fresh_from == 0 and last.meant_for == batch.meant_for:
+            merged[-1].append(batch)
+        else:
+            merged.append([batch])
     return [
-        CellEvidence(cell, plan.targets, confidence=plan.confidence, attempts=len(cells), tariff=tariff)
-        for cell in cells
+        _Batch(np.concatenate([batch.rows for batch in group]), group[0].meant_for, group[0].fresh_from)
+        if len(group) > 1
+        else group[0]
+        for group in merged
     ]
+
+
+class Evidence(Sequence[CellEvidence]):
+    """The evidence of every cell of a plan; cells are added while it runs and never removed.
+
+    Args:
+        cells: those that are known from the start; at least one.
+        plan: targets, confidence and cold rate.
+        tariff: prices of the region and architecture.
+    """
+
+    def __init__(self, cells: Sequence[Cell], plan: Plan, tariff: Tariff) -> None:
+        self.plan = plan
+        self.tariff = tariff
+        self._budget = ErrorBudget(plan)
+        self._template = cells[0]
+        self._cells = [CellEvidence(cell, plan, self._budget, tariff) for cell in cells]
+        self._index = {cell.memory_mb: index for index, cell in enumerate(cells)}
+
+    @overload
+    def __getitem__(self, index: int) -> CellEvidence: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[CellEvidence]: ...
+    def __getitem__(self, index: int | slice) -> CellEvidence | Sequence[CellEvidence]:
+        return self._cells[index]
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+    def index_of(self, memory_mb: int) -> int:
+        """Return the index of the cell of a memory size, which is added when there is none yet."""
+        if memory_mb not in self._index:
+            cell = replace(self._template, memory_mb=memory_mb)
+            self._index[memory_mb] = len(self._cells)
+            self._cells.append(CellEvidence(cell, self.plan, self._budget, self.tariff))
+        return self._index[memory_mb]
+
+    def take_in(self, rows: Rows) -> None:
+        """Add recorded rows of a whole run, as if they had come order by order.
+
+        Whether an order was to start cold is not recorded with its rows: it was when more of its calls of known
+        start were cold than warm.
+
+        Args:
+            rows: in the order in which they came; the cell column points into this evidence.
+        """
+        if not len(rows):
+            return
+        first_of_order = np.flatnonzero(np.diff(rows["order"].astype(np.int64), prepend=-1))
+        colder = is_cold(rows).astype(np.int64) - is_warm(rows)
+        sizes = np.diff(first_of_order, append=len(rows))
+        meant_cold = np.repeat(np.add.reduceat(colder, first_of_order) > 0, sizes)
+        # Cells are attempted in the order in which their screens ended; beyond that they do not touch each other.
+        by_cell = [np.flatnonzero(rows["cell"] == index) for index in range(len(self))]
+        ends = [self._end_of_screen(rows[mine], meant_cold[mine]) for mine in by_cell]
+        positions = [int(mine[end]) if end < len(mine) else len(rows) for mine, end in zip(by_cell, ends, strict=True)]
+        for index in np.argsort(positions, kind="stable").tolist():
+            mine = by_cell[index]
+            runs = np.flatnonzero(np.diff(meant_cold[mine].astype(np.int8))) + 1
+            for part in np.split(mine, runs):
+                if len(part):
+                    self[index].add(rows[part], cold=bool(meant_cold[part[0]]))
+
+    def _end_of_screen(self, rows: Rows, meant_cold: Mask) -> int:
+        """Return which of a cell's rows is the first beyond its screen; their number when none is."""
+        warm = np.cumsum(~meant_cold)
+        cold = np.cumsum(meant_cold & is_cold(rows))
+        beyond = (~meant_cold & (warm > self._budget.screen_calls["warm"])) | (
+            meant_cold & (cold > self._budget.screen_calls["cold"])
+        )
+        return int(np.argmax(beyond)) if beyond.any() else len(rows)
+
+
+def gather(cells: Sequence[Cell], plan: Plan, tariff: Tariff) -> Evidence:
+    """Return empty evidence for each of `cells`, one at least."""
+    return Evidence(cells, plan, tariff)
 
 
 def spend(evidence: Sequence[CellEvidence]) -> Spend:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lambdatune.model.result import CellResult, RunResult, Stats
+    from lambdatune.model.result import CellResult, Cost, RunResult, Stats
 
 _MARKS = {"meets": "✓", "misses": "✗", "unproven": "?", "failed": "!", "not-tried": "○"}
 _UNKNOWN = "-"
@@ -76,9 +76,17 @@ def _cells(cell: CellResult, *, best: bool) -> list[str]:
         _ms(cold.total_ms, "p50"), _ms(cold.total_ms, "p95"), _ms(cold.total_ms, "p99"),
         str(warm.count), _ms(warm.duration_ms, "p50"), _ms(warm.duration_ms, "p95"), _ms(warm.duration_ms, "p99"),
         str(sum(cell.errors.values()) + cell.throttles),
-        _UNKNOWN if cost is None else f"{cost:.2f}",
+        _UNKNOWN if cost is None else f"{cost:.2f}{_margin(cell.cost_usd_per_million)}",
         f"{verdict}  ★ best" if best else verdict,
     ]  # fmt: skip
+
+
+def _margin(cost: Cost) -> str:
+    """Return how far the mean cost may be off at the plan's confidence, nothing where a single call leaves it open."""
+    interval = cost.intervals.get("blended")
+    if interval is None or not cost.blended:
+        return ""
+    return f" ±{100 * (interval[1] - cost.blended) / cost.blended:.0f}%"
 
 
 def _ms(stats: Stats, percentile: str) -> str:

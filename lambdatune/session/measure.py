@@ -14,13 +14,11 @@ from lambdatune.session.events import Progress
 from lambdatune.session.generator import GeneratorRecord, GeneratorWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lambdatune.aws.clone import Clone, Version
     from lambdatune.load.driver import LoadDriver
     from lambdatune.load.order import Pacing
     from lambdatune.model.plan import Plan
-    from lambdatune.recommend.evidence import CellEvidence
+    from lambdatune.recommend.evidence import CellEvidence, Evidence
     from lambdatune.recommend.search import Ask, Search
     from lambdatune.session.events import Observer
     from lambdatune.session.recorder import Recorder
@@ -55,8 +53,8 @@ class Measurement:
 
     Args:
         plan: limits, load and payloads.
-        evidence: one per cell.
-        search: which cell gets the next calls.
+        evidence: one per cell; cells are added as the search asks for new sizes.
+        search: which size gets the next calls.
         driver: the load driver, ready.
         clone: where versions come from.
         recorder: takes the rows.
@@ -66,7 +64,7 @@ class Measurement:
     def __init__(
         self,
         plan: Plan,
-        evidence: Sequence[CellEvidence],
+        evidence: Evidence,
         search: Search,
         *,
         driver: LoadDriver,
@@ -149,8 +147,9 @@ class Measurement:
         self._driver.stop()
 
     async def _serve(self, ask: Ask) -> None:
-        cell = self._evidence[ask.cell]
-        calls = self._within_limits(ask)
+        index = self._evidence.index_of(ask.memory_mb)
+        cell = self._evidence[index]
+        calls = self._within_limits(ask, cell)
         if calls == 0:
             return
         try:
@@ -165,11 +164,12 @@ class Measurement:
         await self._send(ask, version, pacing, calls)
 
     async def _send(self, ask: Ask, version: Version, pacing: Pacing, calls: int) -> None:
-        cell = self._evidence[ask.cell].cell
+        cell = self._evidence.index_of(ask.memory_mb)
+        step = f"{ask.memory_mb} MB, {'cold' if ask.cold else 'warm'}"
         self._orders += 1
         order = Order(
             id=self._orders,
-            cell=ask.cell,
+            cell=cell,
             function=version.function,
             qualifier=version.version,
             payloads=tuple(WeightedPayload(payload.body, payload.weight) for payload in self._plan.payloads),
@@ -178,26 +178,26 @@ class Measurement:
             seed=self._plan.seed + self._orders,
             timeout_s=self._clone.source.timeout_s + _CLIENT_PATIENCE_S,
         )
-        self._show(f"{cell.memory_mb} MB, {'cold' if ask.cold else 'warm'}")
+        self._show(step)
         self._in_flight = min(connections_of(pacing), calls)
         async for batch in self._driver.run(order):
             self._recorder.record(batch, cold=ask.cold)
-            self._show(f"{cell.memory_mb} MB, {'cold' if ask.cold else 'warm'}")
+            self._show(step)
         self._in_flight = 0
         self._note_generator()
 
     async def _version(self, ask: Ask) -> Version:
         """Return the version to call: a fresh one for cold starts, whose predecessor is deleted."""
-        present = self._versions.get(ask.cell)
+        present = self._versions.get(ask.memory_mb)
         if present is not None and not ask.cold:
             return present
-        version = await self._clone.publish(self._evidence[ask.cell].cell.memory_mb)
-        self._versions[ask.cell] = version
+        version = await self._clone.publish(ask.memory_mb)
+        self._versions[ask.memory_mb] = version
         if present is not None:
             await self._clone.discard(present)
         return version
 
-    def _within_limits(self, ask: Ask) -> int:
+    def _within_limits(self, ask: Ask, cell: CellEvidence) -> int:
         """Return how many of the asked calls the limits leave room for, and end the run when none."""
         limits, calls = self._plan.limits, ask.calls
         if limits.max_invocations is not None:
@@ -207,21 +207,20 @@ class Measurement:
                 return 0
         if limits.max_usd is not None:
             room_usd = limits.max_usd - spend(self._evidence).usd
-            affordable = math.floor(room_usd / self._dearest_call_usd(ask))
-            if affordable <= 0 and (room_usd <= 0 or self._evidence[ask.cell].calls):
+            affordable = math.floor(room_usd / self._dearest_call_usd(cell))
+            if affordable <= 0 and (room_usd <= 0 or cell.calls):
                 self._end("limit", f"the limit of ${limits.max_usd:g}")
                 return 0
             # What the first call of a size costs is only bounded by its timeout: one is let through to learn it.
             calls = min(calls, max(affordable, 1))
         return calls
 
-    def _dearest_call_usd(self, ask: Ask) -> float:
+    def _dearest_call_usd(self, cell: CellEvidence) -> float:
         """Return what a call of this cell costs at the most, as far as is known.
 
         Before the first call of a cell that is the most that AWS could bill: the function's timeout and the
         longest init that AWS allows.
         """
-        cell = self._evidence[ask.cell]
         seen = cell.dearest_call_usd()
         if seen is not None:
             return seen

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lambdatune.model.cell import Cell
-    from lambdatune.recommend.evidence import CellEvidence
+    from lambdatune.recommend.evidence import Evidence
     from lambdatune.recommend.search import Search
     from lambdatune.session.subject import Subject
 
@@ -56,9 +56,7 @@ class PlanCard:
         return lines
 
 
-def plan_card(
-    cells: Sequence[Cell], evidence: Sequence[CellEvidence], search: Search, *, subject: Subject, clone: str
-) -> PlanCard:
+def plan_card(cells: Sequence[Cell], evidence: Evidence, search: Search, *, subject: Subject, clone: str) -> PlanCard:
     """Return the card of a plan for a function that was found; nothing has been measured yet."""
     calls = search.calls_expected(evidence)
     per_call_usd = [cell.tariff.per_million(ASSUMED_BILLED_MS, cell.cell.memory_mb) / 1e6 for cell in evidence]

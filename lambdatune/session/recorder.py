@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
-    from lambdatune.model.cell import Cell
     from lambdatune.model.target import ClockName
     from lambdatune.recommend.evidence import CellEvidence
     from lambdatune.session.run_directory import RunDirectory
@@ -33,12 +32,10 @@ class Recorder:
 
     Args:
         run: whose files.
-        cells: what the rows' cell column points into.
-        evidence: one per cell; takes in the rows.
+        evidence: takes in the rows, whose cell column points into it; it may grow.
     """
 
-    def __init__(self, run: RunDirectory, cells: Sequence[Cell], evidence: Sequence[CellEvidence]) -> None:
-        self._cells = cells
+    def __init__(self, run: RunDirectory, evidence: Sequence[CellEvidence]) -> None:
         self._evidence = evidence
         self._rows_file = run.rows_path.open("a", encoding="utf-8")
         self._hlog_file = run.histogram_path.open("a", encoding="ascii")
@@ -64,7 +61,7 @@ class Recorder:
         """Take in a batch; `cold` says whether its calls were sent to start cold."""
         if len(rows) == 0:
             return
-        self._rows_file.write(format_rows(rows, self._cells))
+        self._rows_file.write(format_rows(rows, [cell.cell for cell in self._evidence]))
         self._rows_file.flush()
         self.calls += len(rows)
         for index in np.unique(rows["cell"]).tolist():
@@ -83,7 +80,7 @@ class Recorder:
             ).T.tolist():
                 chosen = rows[counted & (done_s == second) & (rows["cell"] == index)]
                 for clock in _CLOCKS:
-                    tag = f"{self._cells[index].tag}.{start}.{clock}"
+                    tag = f"{self._evidence[index].cell.tag}.{start}.{clock}"
                     histogram = self._seconds[second].setdefault(tag, LatencyHistogram())
                     histogram.record_ms(clock_ms(chosen, clock))
 

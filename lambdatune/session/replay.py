@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from lambdatune.model.cell import Cell
@@ -13,40 +14,80 @@ from lambdatune.pricing.cost import Tariff
 from lambdatune.recommend.evidence import gather
 from lambdatune.session.measure import Outcome
 from lambdatune.session.results import Facts, compose
-from lambdatune.session.row_file import read_rows
+from lambdatune.session.row_file import read_rows, recorded_sizes
 
 if TYPE_CHECKING:
-    from lambdatune.model.result import RunResult
+    from lambdatune.model.plan import Strategy
+    from lambdatune.model.result import RunResult, RunStatus, Validity
+    from lambdatune.model.target import Target
+    from lambdatune.recommend.evidence import Evidence
     from lambdatune.session.run_directory import RunDirectory
-    from lambdatune.stats.rows import Rows
 
 
-def open_run(run: RunDirectory) -> RunResult:
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """What a recorded run is decided anew for; None keeps what the run was made for."""
+
+    targets: tuple[Target, ...] | None = None
+    strategy: Strategy | None = None
+    confidence: float | None = None
+    cold_rate: float | None = None
+
+    def applied_to(self, plan: Plan) -> Plan:
+        """Return the plan as it would be."""
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(plan, **{name: value for name, value in given.items() if value is not None})
+
+
+def open_run(run: RunDirectory, what_if: WhatIf | None = None) -> RunResult:
     """Return the result of a recorded run.
 
-    A run that was killed has rows that its run.json does not know of yet: its result is made from them.
+    A run that was killed has rows that its run.json does not know of yet: its result is made from them. So is
+    that of a what-if, with no call.
+
+    Args:
+        run: its directory.
+        what_if: what to decide anew for.
 
     Raises:
         UsageError: when the directory holds no run, or its files cannot be read.
     """
     result = run.read()
-    if result.finished is not None:
+    if result.finished is not None and what_if is None:
         return result
     plan = plan_of(result.plan)
-    cells = cells_of(result)
+    if what_if is not None:
+        plan = what_if.applied_to(plan)
+    evidence = recorded_evidence(run, result, plan)
+    facts = Facts(result.id, result.started, result.finished, result.function, result.environment)
+    status: RunStatus = "interrupted" if result.finished is None else result.status
+    made = compose(plan, evidence, facts, status, Outcome())
+    return replace(made, validity=_as_recorded(made.validity, result.validity)) if result.finished else made
+
+
+def _as_recorded(made: Validity, recorded: Validity) -> Validity:
+    """Return the validity of a what-if: what was seen of the generator while it ran is in the record alone."""
+    return replace(
+        made,
+        valid=recorded.valid,
+        reasons=recorded.reasons,
+        notes=recorded.notes,
+        loop_lag_ms_p99=recorded.loop_lag_ms_p99,
+        send_slip_ms_p99=recorded.send_slip_ms_p99,
+    )
+
+
+def recorded_evidence(run: RunDirectory, result: RunResult, plan: Plan) -> Evidence:
+    """Return the evidence of a recorded run for `plan`, its rows taken in as they were measured."""
     environment = result.environment
     tariff = Tariff.of(environment["region"], result.function.architecture, environment["ephemeral_storage_mb"])
+    cells = cells_of(result)
+    known = {cell.memory_mb for cell in cells}
+    # A run that was killed has rows at sizes that were added after its run.json was written.
+    cells += [replace(cells[0], memory_mb=size) for size in recorded_sizes(run.rows_path) if size not in known]
     evidence = gather(cells, plan, tariff)
-    rows = recorded_rows(run, result)
-    for index, cell in enumerate(evidence):
-        cell.add(rows[rows["cell"] == index])
-    facts = Facts(result.id, result.started, None, result.function, environment)
-    return compose(plan, evidence, facts, "interrupted", Outcome())
-
-
-def recorded_rows(run: RunDirectory, result: RunResult) -> Rows:
-    """Return every call of a recorded run."""
-    return read_rows(run.rows_path, cells_of(result))
+    evidence.take_in(read_rows(run.rows_path, cells))
+    return evidence
 
 
 def cells_of(result: RunResult) -> list[Cell]:
@@ -66,6 +107,7 @@ def plan_of(record: dict[str, Any]) -> Plan:
             memory=parse_memory(record["memory"]),
             targets=tuple(map(parse_target, record["targets"])),
             mode=record["mode"],
+            strategy=record.get("strategy", "cheapest"),
             confidence=record["confidence"],
             concurrency=record["concurrency"],
             cold_starts=record["cold_starts"],

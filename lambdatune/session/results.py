@@ -13,11 +13,11 @@ import lambdatune
 from lambdatune.model.invocation import Status
 from lambdatune.model.result import (
     CellResult,
-    Cost,
     FunctionInfo,
     Recommendation,
     RunResult,
 )
+from lambdatune.recommend.costs import cost_of
 from lambdatune.recommend.decide import recommend
 from lambdatune.recommend.evidence import spend
 from lambdatune.session.validity import rule
@@ -25,12 +25,10 @@ from lambdatune.stats.rows import is_cold, is_error, is_throttled, is_warm
 from lambdatune.stats.summary import cold_stats, histogram_of, warm_stats
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lambdatune.model.plan import Plan
     from lambdatune.model.result import RunStatus, Validity
     from lambdatune.model.target import ClockName
-    from lambdatune.recommend.evidence import CellEvidence
+    from lambdatune.recommend.evidence import CellEvidence, Evidence
     from lambdatune.session.measure import Outcome
     from lambdatune.session.subject import Subject
     from lambdatune.stats.rows import Rows
@@ -54,11 +52,7 @@ def _cell_result(evidence: CellEvidence, plan: Plan) -> CellResult:
         throttles=int(np.count_nonzero(is_throttled(rows))),
         warm=warm_stats(rows, plan.confidence),
         cold=cold_stats(rows, plan.confidence),
-        cost_usd_per_million=Cost(
-            warm=evidence.cost_per_million(cold=False),
-            cold=evidence.cost_per_million(cold=True),
-            blended=evidence.blended_cost_per_million(plan.cold_rate),
-        ),
+        cost_usd_per_million=cost_of(evidence, plan),
         max_memory_used_mb=int(memory_used.max()) if len(rows) and memory_used.max() >= 0 else None,
         certificates=evidence.certificates(),
         histograms=_histograms(rows),
@@ -107,11 +101,9 @@ class Facts:
         return replace(self, finished=_timestamp(dt.datetime.now(dt.UTC)))
 
 
-def compose(
-    plan: Plan, evidence: Sequence[CellEvidence], facts: Facts, status: RunStatus, outcome: Outcome
-) -> RunResult:
+def compose(plan: Plan, evidence: Evidence, facts: Facts, status: RunStatus, outcome: Outcome) -> RunResult:
     """Return the result of a run from what was measured: cells, validity and advice."""
-    ruled = rule(evidence, outcome, facts.environment.get("embedded"))
+    ruled = rule(evidence, plan, outcome, facts.environment.get("embedded"))
     return RunResult(
         id=facts.id,
         started=facts.started,
@@ -121,7 +113,7 @@ def compose(
         plan=plan_record(plan),
         environment=facts.environment,
         validity=ruled,
-        cells=tuple(_cell_result(cell, plan) for cell in evidence),
+        cells=tuple(_cell_result(cell, plan) for cell in sorted(evidence, key=lambda cell: cell.cell)),
         recommendation=_advice(plan, evidence, _current_memory_mb(plan, facts.function), ruled, outcome),
         spend=spend(evidence),
     )
@@ -142,7 +134,7 @@ def _current_memory_mb(plan: Plan, function: FunctionInfo) -> int | None:
 
 
 def _advice(
-    plan: Plan, evidence: Sequence[CellEvidence], current_memory_mb: int | None, ruled: Validity, outcome: Outcome
+    plan: Plan, evidence: Evidence, current_memory_mb: int | None, ruled: Validity, outcome: Outcome
 ) -> Recommendation:
     if not ruled.valid:
         return Recommendation("invalid", f"No advice: {'; '.join(ruled.reasons)}.", plan.confidence)

@@ -113,6 +113,16 @@ def _readable(line: Sequence[str], index_of: dict[str, int]) -> bool:
     return True
 
 
+def recorded_sizes(path: Path) -> list[int]:
+    """Return the memory sizes in MB of which a file has complete rows, ascending; none without a file."""
+    if not path.exists():
+        return []
+    complete, _, _ = path.read_text(encoding="utf-8", errors="replace").rpartition("\n")
+    place = COLUMNS.index("memory_mb")
+    fields = (line.split(",", place + 1) for line in complete.splitlines()[1:])
+    return sorted({int(found[place]) for found in fields if len(found) > place and found[place].isdecimal()})
+
+
 def _text(value: bytes) -> str:
     return value.decode("utf-8", "replace").translate(_UNSAFE)
 

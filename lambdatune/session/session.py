@@ -14,7 +14,7 @@ from lambdatune.model.cell import Cell
 from lambdatune.model.errors import ExitCode, LambdatuneError, NotUndone
 from lambdatune.pricing.cost import Tariff
 from lambdatune.recommend.evidence import gather
-from lambdatune.recommend.search import BlockSearch
+from lambdatune.recommend.search import TuningSearch
 from lambdatune.recommend.sizes import spread_sizes
 from lambdatune.session.events import Silent
 from lambdatune.session.journal import Change
@@ -27,12 +27,12 @@ from lambdatune.session.run_directory import OwedUndo, RunDirectory, new_run_id
 from lambdatune.session.subject import find_subject
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from lambdatune.model.plan import Plan
     from lambdatune.model.result import RunResult, RunStatus
-    from lambdatune.recommend.evidence import CellEvidence
+    from lambdatune.recommend.evidence import Evidence
     from lambdatune.recommend.search import Search
     from lambdatune.session.events import Observer
     from lambdatune.session.plan_card import PlanCard
@@ -92,7 +92,7 @@ class Session:
             ]
             tariff = Tariff.of(subject.access.region, description.architecture, description.ephemeral_storage_mb)
             evidence = gather(cells, plan, tariff)
-            search = BlockSearch(plan, len(cells), cold_batch=subject.cold_batch)
+            search = TuningSearch(plan, cold_batch=subject.cold_batch)
             clone = Clone(subject.access, clone_name(description.name, run_id), description)
             card = plan_card(cells, evidence, search, subject=subject, clone=clone.name)
             if self._stop_asked.is_set() or not self._confirm(card):
@@ -132,7 +132,7 @@ class Session:
         run: RunDirectory,
         clone: Clone,
         subject: Subject,
-        evidence: Sequence[CellEvidence],
+        evidence: Evidence,
         search: Search,
     ) -> None:
         keys = await subject.access.keys()
@@ -146,7 +146,7 @@ class Session:
             run.journal.intend(Change("create-function", clone.name, subject.place))
             self.observer.narrate(f"cloning {subject.description.name} as {clone.name}")
             await clone.create(run.id)
-            with Recorder(run, [cell.cell for cell in evidence], evidence) as recorder:
+            with Recorder(run, evidence) as recorder:
                 self._measurement = Measurement(
                     self.plan, evidence, search,
                     driver=driver, clone=clone, recorder=recorder, observer=self.observer,

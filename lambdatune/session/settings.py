@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from lambdatune.model.errors import LambdatuneError, UsageError, did_you_mean
 from lambdatune.model.memory import parse_memory
-from lambdatune.model.plan import FunctionSource, Limits, Payload, Plan
+from lambdatune.model.plan import FunctionSource, Limits, Payload, Plan, Strategy
 from lambdatune.model.quantities import parse_share
 from lambdatune.model.target import parse_target
 from lambdatune.session.samples import SAMPLE_PREFIX, find_sample
@@ -66,6 +66,10 @@ SETTINGS: tuple[Setting, ...] = (
         "target", "texts", "TARGET",
         "Latency target, [warm|cold|all.][duration|response|service.]pNN<=TIME, for example 'p95<=200ms'. "
         "Repeatable: all must hold.",
+    ),
+    Setting(
+        "strategy", "text", "STRATEGY",
+        "What to pick among the sizes that meet every target: cheapest, fastest or balanced. [default: cheapest]",
     ),
     Setting("confidence", "number", "SHARE", "Confidence of the answer. [default: 0.95]", 0.5, 0.999999),
     Setting("cold-rate", "text", "SHARE", "Share of cold starts that the cost per million assumes. [default: 1%]"),
@@ -156,6 +160,7 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
         function=_function(reader, given),
         memory=reader.read("memory", parse_memory, parse_memory(DEFAULT_MEMORY)),
         targets=targets,
+        strategy=reader.read("strategy", parse_strategy, "cheapest"),
         confidence=reader.value("confidence", 0.95),
         concurrency=reader.value("concurrency", 1),
         shards=reader.value("shards", 1),
@@ -172,6 +177,21 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
         region=reader.value("region", None),
         aws_profile=reader.value("aws-profile", None),
         seed=reader.value("seed", 0),
+    )
+
+
+def parse_strategy(text: str) -> Strategy:
+    """Read the name of a strategy.
+
+    Raises:
+        UsageError: naming the nearest one.
+    """
+    for strategy in get_args(Strategy):
+        if text == strategy:
+            return strategy  # type: ignore[no-any-return]
+    raise UsageError(
+        f"there is no strategy `{text}`: expected cheapest, fastest or balanced",
+        hint=did_you_mean(text, get_args(Strategy)),
     )
 
 

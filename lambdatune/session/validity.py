@@ -9,6 +9,7 @@ import numpy as np
 
 from lambdatune.model.result import Validity
 from lambdatune.model.target import Target
+from lambdatune.recommend.health import warnings
 from lambdatune.stats.distortion import MOST_SHIFT, generator_delays_ms, shift_of
 from lambdatune.stats.rows import clock_ms, counts_for, is_ok, is_throttled, is_unknown
 from lambdatune.stats.summary import PERCENTILES, described
@@ -16,7 +17,8 @@ from lambdatune.stats.summary import PERCENTILES, described
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lambdatune.recommend.evidence import CellEvidence
+    from lambdatune.model.plan import Plan
+    from lambdatune.recommend.evidence import CellEvidence, Evidence
     from lambdatune.session.generator import GeneratorRecord
     from lambdatune.session.measure import Outcome
     from lambdatune.stats.distortion import Shift
@@ -32,11 +34,12 @@ _LEAST_STEP_MS = 1.0
 """The watch on the clocks is exact to some tens of microseconds; a step of time synchronisation is longer."""
 
 
-def rule(evidence: Sequence[CellEvidence], outcome: Outcome, host: dict[str, Any] | None) -> Validity:
+def rule(evidence: Evidence, plan: Plan, outcome: Outcome, host: dict[str, Any] | None) -> Validity:
     """Rule on a run: invalid when a percentile that a target is on may be off by more than 5 %.
 
     Args:
         evidence: what was measured, one per cell.
+        plan: the targets and the load, for the warnings.
         outcome: how the measuring ended, and what was seen of the generator.
         host: what an embedded endpoint says of its host; None elsewhere.
     """
@@ -44,7 +47,7 @@ def rule(evidence: Sequence[CellEvidence], outcome: Outcome, host: dict[str, Any
     calls = sum(cell.calls for cell in evidence)
     throttles = sum(_throttled(cell.rows) for cell in evidence)
     reasons: list[str] = []
-    notes = [*_uncounted(evidence)]
+    notes = [*_uncounted(evidence), *warnings(evidence, plan, on_aws=host is None)]
     if calls and throttles / calls > MAX_THROTTLE_SHARE:
         reasons.append(
             f"{throttles} of {calls} calls were throttled ({_throttle_reasons(evidence)}): "

@@ -11,9 +11,9 @@ start 1 whenever pi >= p0, so by Ville's inequality it reaches 1/alpha with prob
 p0, and the target is refuted. (Ville 1939; Howard & Ramdas, "Sequential estimation of quantiles with
 applications to A/B testing and best-arm identification", Bernoulli 28(3), 2022.)
 
-**How the error is spent.** Each side has the whole alpha = 1 - confidence. That is no double spending:
-only one of the two statements is false for any true rate, so the probability of a false statement of
-either kind is at most alpha.
+**How the error is spent.** Each side of one test has the whole alpha = 1 - confidence. That is no double
+spending: only one of the two statements is false for any true rate, so the probability of a false statement
+of either kind is at most alpha. How alpha is shared between sizes is `lambdatune.recommend.proof`'s.
 
 The calls must be exchangeable under the boundary rate; calls that share an execution environment are
 positively correlated, and load must be spread over many environments (reference: Woodruff intervals show
@@ -23,14 +23,19 @@ when it is not).
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from lambdatune.model.result import CertificateStatus
+
+Statement = Literal["meets", "misses"]
 
 _MEETS_ODDS = (0.0, 0.1, 0.25, 0.4, 0.6, 0.8)
 _MEETS_WEIGHTS = (0.45, 0.15, 0.12, 0.12, 0.10, 0.06)
@@ -72,6 +77,7 @@ class _Side:
         return np.asarray(greatest + np.log(np.exp(terms - greatest[:, None]).sum(axis=1)))
 
 
+@lru_cache(maxsize=1024)
 def _sides(exceedance: float, confidence: float) -> tuple[_Side, _Side, float]:
     if not 0 < exceedance < 1:
         raise ValueError(f"exceedance {exceedance} is not between 0 and 1")
@@ -90,6 +96,7 @@ class SequentialTest:
     Args:
         exceedance: p0, the share of calls that may exceed the threshold, 0.05 for p95.
         confidence: probability, at least, that neither statement is ever made falsely.
+        sides: the statements that are looked for.
 
     Raises:
         ValueError: when an argument is not between 0 and 1.
@@ -105,8 +112,11 @@ class SequentialTest:
         log_e_misses: natural logarithm of the e-value against "the target is met", after all calls.
     """
 
-    def __init__(self, exceedance: float, confidence: float) -> None:
+    def __init__(
+        self, exceedance: float, confidence: float, *, sides: tuple[Statement, ...] = ("meets", "misses")
+    ) -> None:
         self._meets, self._misses, self._log_threshold = _sides(exceedance, confidence)
+        self._sides = sides
         self.exceedance = exceedance
         self.confidence = confidence
         self.calls = 0
@@ -126,18 +136,28 @@ class SequentialTest:
             return
         calls = self.calls + np.arange(1, len(exceeds) + 1, dtype=np.float64)
         exceedances = self.exceedances + np.cumsum(exceeds, dtype=np.float64)
-        log_e_meets = self._meets.log_e(calls, exceedances)
-        log_e_misses = self._misses.log_e(calls, exceedances)
-        if self.status == "undecided":
-            crossed = np.maximum(log_e_meets, log_e_misses) >= self._log_threshold
-            if crossed.any():
-                first = int(np.argmax(crossed))
-                self.status = "meets" if log_e_meets[first] >= self._log_threshold else "misses"
-                self.decided_at = self.calls + first + 1
+        last = len(exceeds) - 1
+        decided: list[tuple[int, Statement]] = []
+        if "meets" in self._sides:
+            # The e-value of "meets" falls at an exceedance and grows at every other call, so that it is greatest
+            # just before each exceedance; only if it has reached the threshold there, its first time is looked for.
+            peaks = np.append(np.flatnonzero(exceeds[1:]), last)
+            log_e = self._meets.log_e(calls[peaks], exceedances[peaks])
+            self.log_e_meets = float(log_e[-1])
+            for peak in np.flatnonzero(log_e >= self._log_threshold)[:1]:
+                run = np.arange(peaks[peak - 1] + 1 if peak else 0, peaks[peak] + 1)
+                reached = self._meets.log_e(calls[run], exceedances[run]) >= self._log_threshold
+                decided.append((int(run[np.argmax(reached)]), "meets"))
+        if "misses" in self._sides:
+            peaks = np.append(np.flatnonzero(exceeds), last)
+            log_e = self._misses.log_e(calls[peaks], exceedances[peaks])
+            self.log_e_misses = float(log_e[-1])
+            decided += [(int(peaks[peak]), "misses") for peak in np.flatnonzero(log_e >= self._log_threshold)[:1]]
+        if self.status == "undecided" and decided:
+            first, self.status = min(decided)
+            self.decided_at = self.calls + first + 1
         self.calls += len(exceeds)
         self.exceedances = int(exceedances[-1])
-        self.log_e_meets = float(log_e_meets[-1])
-        self.log_e_misses = float(log_e_misses[-1])
 
 
 _MAX_CALLS = 10**9
@@ -146,9 +166,7 @@ _MAX_CALLS = 10**9
 def expected_calls(exceedance: float, confidence: float, assumed_rate: float) -> float:
     """Return about how many calls, from the first one, decide a target if calls exceed at `assumed_rate`.
 
-    The fluid approximation: after n calls exactly ``assumed_rate * n`` have exceeded, and the e-value of the
-    side that is true reaches its threshold once. ``math.inf`` when that never happens: the rate is too near
-    to `exceedance` to be told from it.
+    ``math.inf`` when that never happens: the rate is too near to `exceedance` to be told from it.
 
     Args:
         exceedance: p0, the share of calls that may exceed the threshold.
@@ -160,21 +178,59 @@ def expected_calls(exceedance: float, confidence: float, assumed_rate: float) ->
     """
     if not 0 <= assumed_rate <= 1:
         raise ValueError(f"rate {assumed_rate} is not between 0 and 1")
+    side: Statement = "meets" if assumed_rate < exceedance else "misses"
+    return further_calls(exceedance, confidence, assumed_rate, side=side)
+
+
+def further_calls(
+    exceedance: float, confidence: float, assumed_rate: float, *, side: Statement, calls: int = 0, exceedances: int = 0
+) -> float:
+    """Return about how many more calls prove `side` if they exceed at `assumed_rate`; inf when none do.
+
+    Of n further calls ``assumed_rate * n`` are taken to exceed, to the nearest whole number: a fraction of an
+    exceedance would rule out the alternative of a rate of zero, which only a whole one does.
+
+    Args:
+        exceedance: p0, the share of calls that may exceed the threshold.
+        confidence: of the statement.
+        assumed_rate: share of further calls that exceeds, 0 to 1.
+        side: the statement.
+        calls: calls seen so far.
+        exceedances: calls among them that exceeded.
+
+    Raises:
+        ValueError: when `exceedance` or `confidence` is not between 0 and 1.
+    """
     meets, misses, log_threshold = _sides(exceedance, confidence)
-    side = meets if assumed_rate < exceedance else misses
+    process = meets if side == "meets" else misses
 
-    def reached(calls: int) -> bool:
-        counts = np.array([float(calls)])
-        return bool(side.log_e(counts, counts * assumed_rate)[0] >= log_threshold)
+    def log_e(more: NDArray[np.float64]) -> NDArray[np.float64]:
+        return process.log_e(calls + more, exceedances + np.floor(assumed_rate * more + 0.5))
 
-    high = 1
-    while not reached(high):
-        high *= 2
-        if high > _MAX_CALLS:
-            return math.inf
-    low = high // 2
-    # Past the start the e-value grows along the line, so the first crossing is found by halving.
+    # The first of a growing series that reaches the threshold and the one before about enclose the answer.
+    series = np.unique(np.floor(np.exp2(np.arange(0, 30.25, 0.25))))
+    reached = np.flatnonzero(log_e(series) >= log_threshold)
+    if not len(reached) or series[reached[0]] > _MAX_CALLS:
+        return math.inf
+    high = int(series[reached[0]])
+    low = int(series[reached[0] - 1]) if reached[0] else 0
     while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if reached(middle) else (middle, high)
+        grid = np.unique(np.linspace(low, high, 33).astype(np.int64)).astype(np.float64)
+        first = int(np.flatnonzero(log_e(grid) >= log_threshold)[0])
+        low, high = int(grid[max(first - 1, 0)]), int(grid[first])
+        if first == 0:
+            break
     return float(high)
+
+
+def beta_quantiles(successes: float, failures: float, levels: Sequence[float]) -> list[float]:
+    """Return quantiles of the Beta distribution: what counts say of a rate.
+
+    Args:
+        successes: first parameter, above 0.
+        failures: second parameter, above 0.
+        levels: of the quantiles, between 0 and 1.
+    """
+    from scipy.special import betaincinv  # noqa: PLC0415  a heavy import that most commands never need
+
+    return [float(betaincinv(successes, failures, level)) for level in levels]

@@ -138,12 +138,21 @@ def exceeds(rows: Rows, target: Target, *, meant_for: Population = "warm") -> Ma
     Failures are exceedances whatever their time: they are right-censored observations of a result that
     never came. The length is that of ``counts_for(rows, target).sum()``.
     """
-    counted = rows[counts_for(rows, target, meant_for=meant_for)]
+    return counted_times_ms(rows[counts_for(rows, target, meant_for=meant_for)], target) > target.threshold_ms
+
+
+def counted_times_ms(counted: Rows, target: Target) -> NDArray[np.float64]:
+    """Return the time of each call that counts for `target` on its clock, infinite where no result came.
+
+    Args:
+        counted: rows that count for `target` (`counts_for`).
+        target: of which only the clock matters.
+    """
     times_ms = clock_ms(counted, target.clock)
     compared = is_ok(counted)
     if target.clock == "duration":
         compared |= (counted["status"] == Status.TRUNCATED) & ~np.isnan(times_ms)
-    return np.asarray(~compared | (times_ms > target.threshold_ms))
+    return np.where(compared, times_ms, np.inf)
 
 
 def uncounted(rows: Rows, target: Target) -> int:

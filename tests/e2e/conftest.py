@@ -25,6 +25,13 @@ HANDLERS = {
         "    block[:: 4096] = b'x' * len(block[:: 4096])\n"
         "    return len(block)\n"
     ),
+    "busy": (
+        "import time\n"
+        "def handler(event, context):\n"
+        "    end = time.process_time() + 0.012\n"
+        "    while time.process_time() < end:\n"
+        "        pass\n"
+    ),
     "slow": "import time\ndef handler(event, context):\n    time.sleep(event.get('seconds', 30))\n",
 }
 

@@ -106,6 +106,38 @@ def test_every_format_shows_the_run(tuned, lambdatune) -> None:
     assert run.name in listed
 
 
+def test_show_decides_the_run_anew_without_a_call(tuned, lambdatune) -> None:
+    result, run, local = tuned
+    started = local.facts()["environments_started"]
+    anew = json.loads(lambdatune("show", str(run), "--format", "json", "--target", "p90<=1us").out)
+    assert anew["recommendation"]["status"] == "missed"
+    assert anew["plan"]["targets"] == ["warm.duration.p90<=0.001ms"]
+    assert anew["spend"] == result["spend"]
+    same = json.loads(lambdatune("show", str(run), "--format", "json", "--target", "p90<=2s").out)
+    assert same["recommendation"] == result["recommendation"]
+    assert local.facts()["environments_started"] == started
+    assert result_of(run) == result, "the record itself is not touched"
+
+
+def test_a_range_is_searched_at_sizes_that_are_added_while_it_runs(lambdatune, functions, tmp_path) -> None:
+    output = tmp_path / "runs"
+    done = lambdatune(
+        "run", "--function", str(functions / "busy"), *PATH_OPTIONS, "--memory", "256-1769", "--cold-starts", "1",
+        "--output", str(output),
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    result = result_of(only_run(output))
+    jsonschema.validate(result, schema())
+    sizes = [cell["memory_mb"] for cell in result["cells"]]
+    assert sizes == sorted(sizes)
+    assert all(256 <= size <= 1769 for size in sizes)
+    rows = Counter(int(row["memory_mb"]) for row in rows_of(only_run(output)))
+    assert {cell["memory_mb"]: cell["invocations"] for cell in result["cells"]} == rows
+    assert result["recommendation"]["memory_mb"] in sizes
+    shown = json.loads(lambdatune("show", str(only_run(output)), "--format", "json", "--confidence", "0.95").out)
+    assert shown["recommendation"] == result["recommendation"]
+
+
 def test_code_on_this_machine_is_tuned_on_an_endpoint_of_its_own(lambdatune, functions, tmp_path) -> None:
     done = lambdatune(
         "run", "--function", str(functions / "quick"), *PATH_OPTIONS, "--memory", "512", "--target", "p90<=2s",
@@ -125,6 +157,7 @@ def test_a_target_that_no_size_meets_exits_3(lambdatune, functions, tmp_path) ->
     )  # fmt: skip
     assert done.code == 3, done.err
     assert "No size meets warm.duration.p50<=1ms" in done.out
+    assert "The nearest that 512 MB meets is warm.duration.p50<=1" in done.out
 
 
 def test_a_limit_that_ends_the_run_early_exits_5_and_is_kept_exactly(lambdatune, functions, tmp_path) -> None:
@@ -136,6 +169,9 @@ def test_a_limit_that_ends_the_run_early_exits_5_and_is_kept_exactly(lambdatune,
     assert done.code == 5, done.err
     assert len(rows_of(only_run(output))) == 25
     assert "the limit of 25 calls ended the run" in done.out
+    more = result_of(only_run(output))["recommendation"]["to_be_sure"]
+    assert 100 < more["invocations"] < 5_000
+    assert f"About {more['invocations']} more calls" in done.out
 
 
 def test_a_dollar_limit_is_never_exceeded(lambdatune, functions, tmp_path) -> None:

@@ -11,10 +11,11 @@ from lambdatune.model.memory import parse_memory
 from lambdatune.model.plan import FunctionSource, Plan
 from lambdatune.model.target import parse_target
 from lambdatune.pricing.cost import Tariff
-from lambdatune.recommend.evidence import CellEvidence, gather
+from lambdatune.recommend.evidence import Evidence, gather
+from lambdatune.recommend.sizes import spread_sizes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 
 @pytest.fixture
@@ -32,9 +33,9 @@ def plan_for() -> Callable[..., Plan]:
 
 
 @pytest.fixture
-def evidence_for() -> Callable[[Plan], Sequence[CellEvidence]]:
-    def make(plan: Plan) -> Sequence[CellEvidence]:
-        cells = [Cell("shop", size, "x86_64", "python3.12") for size in plan.memory.sizes_mb]
+def evidence_for() -> Callable[[Plan], Evidence]:
+    def make(plan: Plan) -> Evidence:
+        cells = [Cell("shop", size, "x86_64", "python3.12") for size in spread_sizes(plan.memory)]
         return gather(cells, plan, Tariff.of("us-east-1", "x86_64"))
 
     return make

@@ -26,7 +26,7 @@ def result(make_rows) -> RunResult:
     evidence = gather(cells, plan, Tariff.of("eu-central-1", "x86_64"))
     for cell, slow_ms in zip(evidence[1:], (40.0, 20.0), strict=True):
         cell.add(make_rows(np.full(10, slow_ms), start=Start.COLD, init_ms=100.0), cold=True)
-        cell.add(make_rows(slow_ms + np.arange(300) / 100))
+        cell.add(make_rows(slow_ms + np.random.default_rng(1).permutation(300) / 100))
     evidence[0].add(make_rows(np.full(12, 5.0), start=Start.COLD, init_ms=90.0, status=Status.OUT_OF_MEMORY))
     facts = Facts(
         "20261123-151200-a1b2",

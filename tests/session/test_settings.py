@@ -53,12 +53,14 @@ def test_a_profile_gives_the_whole_plan(profile) -> None:
             max-usd = 0.5
             payload = '{"id": 1}'
             seed = 7
+            strategy = "balanced"
         """)
     )
     assert plan.memory.sizes_mb == (128, 256)
     assert [str(target) for target in plan.targets] == ["warm.duration.p95<=200ms", "cold.duration.p90<=1s"]
     assert (plan.cold_rate, plan.concurrency, plan.limits.max_usd, plan.seed) == (0.02, 4, 0.5, 7)
     assert plan.payloads[0].body == b'{"id": 1}'
+    assert plan.strategy == "balanced"
 
 
 def test_paths_in_a_profile_are_relative_to_it(profile, tmp_path, monkeypatch) -> None:
@@ -85,6 +87,7 @@ def test_paths_in_a_profile_are_relative_to_it(profile, tmp_path, monkeypatch) -
         ("function = 'x'\nconcurrency = 0", "key `concurrency`: 0 is out of range", "the nearest is 1"),
         ("function = 'x'\nconcurrency = 1.5", "expected a whole number", None),
         ("function = 'x'\nconfidence = true", "expected a number, not true or false", None),
+        ("function = 'x'\nstrategy = 'cheepest'", "key `strategy`: there is no strategy", "did you mean cheapest?"),
         ("function = 'x'\nmemory = '64'", "key `memory`: memory size 64 MB is out of range", "128"),
         ("function = 'x'\ntarget = 'p95<200ms'", "key `target`: .* expected <=", "p95<=200ms"),
         ("function = 'x'\ntarget = 'p95<=200'", "key `target`: `200` is not a duration", "200ms"),

@@ -7,9 +7,11 @@ import pytest
 
 from lambdatune.model.cell import Cell
 from lambdatune.model.invocation import Start, Status
+from lambdatune.model.memory import parse_memory
+from lambdatune.model.plan import FunctionSource, Plan
 from lambdatune.model.target import parse_target
 from lambdatune.pricing.cost import Tariff
-from lambdatune.recommend.evidence import CellEvidence
+from lambdatune.recommend.evidence import gather
 from lambdatune.session.generator import GeneratorRecord
 from lambdatune.session.measure import Outcome
 from lambdatune.session.validity import rule
@@ -28,12 +30,11 @@ def ruled(make_rows):
             rows[column][:late] += int(late_ms * NS_PER_MS)
         refused = make_rows(np.zeros(throttled), start=Start.UNKNOWN, status=Status.THROTTLED, error=b"RateLimit")
         cell = Cell("f", 512, "x86_64", "python3.12", "invoke")
-        evidence = CellEvidence(
-            cell, [parse_target(target)], confidence=0.95, attempts=1, tariff=Tariff.of("us-east-1", "x86_64", 512)
-        )
-        evidence.add(rows)
-        evidence.add(refused)
-        return rule([evidence], Outcome(generator=GeneratorRecord(**{"clock": "kernel", **seen})), host)
+        plan = Plan(FunctionSource("f"), parse_memory("512"), (parse_target(target),), concurrency=10, cold_starts=0)
+        evidence = gather([cell], plan, Tariff.of("us-east-1", "x86_64", 512))
+        evidence[0].add(rows)
+        evidence[0].add(refused)
+        return rule(evidence, plan, Outcome(generator=GeneratorRecord(**{"clock": "kernel", **seen})), host)
 
     return on
 

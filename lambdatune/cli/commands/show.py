@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from lambdatune.model.errors import UsageError
+from lambdatune.model.quantities import parse_share
+from lambdatune.model.target import parse_target
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lambdatune.model.result import RunResult
+    from lambdatune.session.replay import WhatIf
+
+Value = TypeVar("Value")
 
 _FORMATS = ("text", "json", "csv", "hgrm")
 
@@ -20,10 +27,20 @@ _FORMATS = ("text", "json", "csv", "hgrm")
 @click.option("--format", "format_name", type=click.Choice(_FORMATS), default="text", show_default=True,
               help="How to render it.")  # fmt: skip
 @click.option("--tag", metavar="TAG", help="With hgrm: only this histogram, for example mem-512.warm.duration.")
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="TARGET",
+    help="Decide anew for this target in place of the run's, with no call. Repeatable: all must hold.",
+)
+@click.option("--strategy", metavar="STRATEGY", help="Decide anew: cheapest, fastest or balanced.")
+@click.option("--confidence", type=float, metavar="SHARE", help="Decide anew with this confidence.")
+@click.option("--cold-rate", metavar="SHARE", help="Decide anew for this share of cold starts.")
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
               help="Where RUN is looked for. [default: the user's data directory]")  # fmt: skip
-def command(run: str, format_name: str, tag: str | None, output: Path | None) -> None:
-    """Render a recorded run, finished or interrupted.
+def command(run: str, format_name: str, tag: str | None, output: Path | None, **anew: Any) -> None:
+    """Render a recorded run, finished or interrupted, or decide it anew from its recorded calls.
 
     RUN is a run's directory, its id or the start of it, or `latest`.
     """
@@ -32,8 +49,36 @@ def command(run: str, format_name: str, tag: str | None, output: Path | None) ->
 
     if tag is not None and format_name != "hgrm":
         raise UsageError(f"--tag: format {format_name} has no tags", hint="add --format hgrm")
-    result = open_run(find_run(run, output or default_output()))
+    result = open_run(find_run(run, output or default_output()), _what_if(**anew))
     click.echo(_render(result, format_name, tag), nl=False)
+
+
+def _what_if(
+    targets: tuple[str, ...], strategy: str | None, confidence: float | None, cold_rate: str | None
+) -> WhatIf | None:
+    """Return what to decide anew for, None when nothing was given.
+
+    Raises:
+        UsageError: naming the option that is wrong.
+    """
+    from lambdatune.session.replay import WhatIf  # noqa: PLC0415  heavy, and not needed for --help
+    from lambdatune.session.settings import check_kind, parse_strategy  # noqa: PLC0415
+
+    if not targets and strategy is None and confidence is None and cold_rate is None:
+        return None
+    return WhatIf(
+        targets=tuple(_read("--target", parse_target, text) for text in targets) or None,
+        strategy=None if strategy is None else _read("--strategy", parse_strategy, strategy),
+        confidence=None if confidence is None else check_kind("confidence", confidence, "--confidence"),
+        cold_rate=None if cold_rate is None else _read("--cold-rate", parse_share, cold_rate),
+    )
+
+
+def _read(option: str, parse: Callable[[str], Value], text: str) -> Value:
+    try:
+        return parse(text)
+    except UsageError as error:
+        raise UsageError(f"{option}: {error.message}", hint=error.hint) from error
 
 
 def _render(result: RunResult, format_name: str, tag: str | None) -> str:
