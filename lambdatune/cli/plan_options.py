@@ -24,10 +24,11 @@ def plan_options(function: Callable[..., Any]) -> Callable[..., Any]:
         function = click.option(
             f"--{setting.name}",
             setting.name.replace("-", "_"),
-            type=_TYPES[setting.kind],
+            type=_TYPES.get(setting.kind),
+            is_flag=setting.kind == "flag",
             multiple=setting.kind == "texts",
             default=None,
-            metavar=setting.metavar,
+            metavar=setting.metavar or None,
             help=setting.help,
         )(function)
     return function

@@ -43,10 +43,17 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """One event that is sent, with its weight among the events of the plan."""
+    """One event that is sent.
+
+    Attributes:
+        body: the event, JSON.
+        weight: its weight among the events of the plan.
+        tokens: whether ``{{uuid}}``, ``{{sequence}}`` and ``{{timestamp}}`` in it are replaced anew for every call.
+    """
 
     body: bytes
     weight: float = 1.0
+    tokens: bool = False
 
 
 @dataclass(frozen=True, slots=True)

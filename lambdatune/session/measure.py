@@ -172,7 +172,9 @@ class Measurement:
             cell=cell,
             function=version.function,
             qualifier=version.version,
-            payloads=tuple(WeightedPayload(payload.body, payload.weight) for payload in self._plan.payloads),
+            payloads=tuple(
+                WeightedPayload(payload.body, payload.weight, payload.tokens) for payload in self._plan.payloads
+            ),
             pacing=pacing,
             calls=calls,
             seed=self._plan.seed + self._orders,

@@ -113,7 +113,9 @@ def plan_of(record: dict[str, Any]) -> Plan:
             cold_starts=record["cold_starts"],
             cold_rate=record["cold_rate"],
             limits=Limits(**record["limits"]),
-            payloads=tuple(Payload(b"", payload["weight"]) for payload in record["payloads"]),
+            payloads=tuple(
+                Payload(b"", payload["weight"], payload.get("tokens", False)) for payload in record["payloads"]
+            ),
             endpoint_url=record["endpoint_url"],
             region=record["region"],
             aws_profile=record["aws_profile"],

@@ -124,7 +124,9 @@ def plan_record(plan: Plan) -> dict[str, Any]:
     record = asdict(plan)
     record["memory"] = str(plan.memory)
     record["targets"] = [str(target) for target in plan.targets]
-    record["payloads"] = [{"bytes": len(payload.body), "weight": payload.weight} for payload in plan.payloads]
+    record["payloads"] = [
+        {"bytes": len(payload.body), "weight": payload.weight, "tokens": payload.tokens} for payload in plan.payloads
+    ]
     return record
 
 

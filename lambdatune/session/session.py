@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from lambdatune.aws.clone import Clone, clone_name, log_group_of
 from lambdatune.load.driver import LoadDriver
-from lambdatune.load.endpoint import Credentials, endpoint_from_region, endpoint_from_url
+from lambdatune.load.endpoint import endpoint_from_region, endpoint_from_url
 from lambdatune.model.cell import Cell
 from lambdatune.model.errors import ExitCode, LambdatuneError, NotUndone
 from lambdatune.pricing.cost import Tariff
 from lambdatune.recommend.evidence import gather
 from lambdatune.recommend.search import TuningSearch
 from lambdatune.recommend.sizes import spread_sizes
+from lambdatune.session.credentials import credentials_now, keep_fresh
 from lambdatune.session.events import Silent
 from lambdatune.session.journal import Change
 from lambdatune.session.measure import Measurement, Outcome
@@ -135,10 +136,9 @@ class Session:
         evidence: Evidence,
         search: Search,
     ) -> None:
-        keys = await subject.access.keys()
         region, url = subject.place.region, subject.place.endpoint_url
         endpoint = endpoint_from_url(url, region) if url else endpoint_from_region(region)
-        credentials = Credentials(keys.access_key_id, keys.secret_access_key, keys.session_token)
+        credentials = await credentials_now(subject.access)
         # Before anything is changed: a cluster that is not there is found out for nothing.
         async with LoadDriver.start(endpoint, credentials, shards=self.plan.shards, dask=self.plan.dask) as driver:
             OwedUndo().note(run)
@@ -153,7 +153,11 @@ class Session:
                 )  # fmt: skip
                 if self._stop_asked.is_set():
                     self._measurement.stop()
-                await self._measurement.run()
+                fresh = asyncio.create_task(keep_fresh(subject.access, driver, credentials, self.observer))
+                try:
+                    await self._measurement.run()
+                finally:
+                    fresh.cancel()
 
     async def _undo(self, run: RunDirectory, subject: Subject, failure: BaseException | None) -> None:
         try:

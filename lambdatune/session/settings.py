@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-Kind = Literal["text", "texts", "integer", "number"]
+Kind = Literal["text", "texts", "integer", "number", "flag"]
 
 DEFAULT_MEMORY = "128-3008"
 _MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
@@ -85,6 +85,10 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("cold-starts", "integer", "N", "Cold starts forced per size. [default: 10]", 0, 10_000),
     Setting("payload", "texts", "JSON|@FILE[:WEIGHT]", "The event to send. Repeatable with weights. [default: {}]"),
+    Setting(
+        "payload-tokens", "flag", "",
+        "Replace {{uuid}}, {{sequence}} and {{timestamp}} in the payloads anew for every call.",
+    ),
     Setting("max-invocations", "integer", "N", "End the run after N calls.", 1),
     Setting("max-usd", "number", "X", "End the run before its calls have cost X dollars.", 0.0),
     Setting("max-minutes", "number", "M", "End the run after M minutes.", 0.0),
@@ -121,6 +125,10 @@ def check_kind(name: str, value: object, origin: str) -> Any:
     setting = _BY_NAME[name]
     if setting.kind in {"text", "texts"}:
         return _checked_text(setting, value, origin)
+    if setting.kind == "flag":
+        if isinstance(value, bool):
+            return value
+        raise UsageError(f"{origin}: expected true or false, not {_shown(value)}", hint=setting.help)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise UsageError(f"{origin}: expected a number, not {_shown(value)}", hint=setting.help)
     if setting.kind == "integer" and not float(value).is_integer():
@@ -172,7 +180,7 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
             reader.value("max-usd", None),
             reader.value("max-minutes", None),
         ),
-        payloads=_payloads(given.get("payload")),
+        payloads=_payloads(given.get("payload"), tokens=reader.value("payload-tokens", default=False)),
         endpoint_url=reader.value("endpoint-url", None),
         region=reader.value("region", None),
         aws_profile=reader.value("aws-profile", None),
@@ -253,16 +261,17 @@ def _refuse_path_settings(given: Mapping[str, Given], function: str) -> None:
             )
 
 
+_TOKEN = re.compile(rb"\{\{(?:uuid|sequence|timestamp)\}\}")
 _WEIGHTED = re.compile(r"(?P<what>.*):(?P<weight>\d+(?:\.\d+)?|\.\d+)", re.DOTALL)
 
 
-def _payloads(given: Given | None) -> tuple[Payload, ...]:
+def _payloads(given: Given | None, *, tokens: bool) -> tuple[Payload, ...]:
     if given is None:
         return (Payload(b"{}"),)
-    return tuple(_payload(text, given) for text in given.value)
+    return tuple(_payload(text, given, tokens=tokens) for text in given.value)
 
 
-def _payload(text: str, given: Given) -> Payload:
+def _payload(text: str, given: Given, *, tokens: bool) -> Payload:
     weight = 1.0
     if text.startswith("@"):
         weighted = _WEIGHTED.fullmatch(text)
@@ -276,9 +285,9 @@ def _payload(text: str, given: Given) -> Payload:
             raise UsageError(f"{given.origin}: file `{path}` cannot be read: {error.strerror}") from error
     else:
         body = text.encode()
-        if not _is_json(body):
+        if not _is_json(body, tokens=tokens):
             weighted = _WEIGHTED.fullmatch(text)
-            if weighted is None or not _is_json(weighted["what"].encode()):
+            if weighted is None or not _is_json(weighted["what"].encode(), tokens=tokens):
                 raise UsageError(
                     f"{given.origin}: payload is not JSON",
                     hint="quote it as in --payload '{\"id\": 1}', or use @FILE",
@@ -288,10 +297,12 @@ def _payload(text: str, given: Given) -> Payload:
         raise UsageError(f"{given.origin}: payload has {len(body)} bytes: a synchronous call takes 6 MB at the most")
     if weight <= 0:
         raise UsageError(f"{given.origin}: weight {weight:g} is not above zero", hint="leave the payload out")
-    return Payload(body, weight)
+    return Payload(body, weight, tokens)
 
 
-def _is_json(body: bytes) -> bool:
+def _is_json(body: bytes, *, tokens: bool) -> bool:
+    if tokens:
+        body = _TOKEN.sub(b"0", body)
     try:
         json.loads(body)
     except ValueError:

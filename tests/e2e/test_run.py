@@ -282,3 +282,23 @@ def test_a_reader_of_stdout_that_goes_away_is_no_error(start, tuned) -> None:
     process.stdout.close()
     assert process.stderr is not None
     assert "Traceback" not in process.stderr.read()
+
+
+def test_payload_tokens_make_every_call_another_one(lambdatune, functions, tmp_path) -> None:
+    (functions / "seen").mkdir()
+    (functions / "seen" / "app.py").write_text(
+        "seen = set()\n"
+        "def handler(event, context):\n"
+        "    if event['id'] in seen or not isinstance(event['number'], int):\n"
+        "        raise ValueError(event)\n"
+        "    seen.add(event['id'])\n"
+    )
+    done = lambdatune(
+        "run", "--function", str(functions / "seen"), *PATH_OPTIONS, "--memory", "512", "--cold-starts", "0",
+        "--payload", '{"id": "{{uuid}}", "number": {{sequence}}}', "--payload-tokens", "--max-invocations", "40",
+        "--json", "-",
+    )  # fmt: skip
+    assert done.code == 5, done.err
+    result = json.loads(done.out)
+    assert result["cells"][0]["errors"] == {}
+    assert result["spend"]["invocations"] == 40
