@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from lambdatune.model.target import Target
 
 Mode = Literal["invoke"]
+Arrivals = Literal["constant", "poisson"]
 Strategy = Literal["cheapest", "fastest", "balanced"]
 
 
@@ -68,6 +69,8 @@ class Plan:
         strategy: what to pick among the sizes that meet every target.
         confidence: of the certificates and intervals, between 0.5 and 1.
         concurrency: calls in flight (closed loop).
+        rate_per_s: arrivals per second, whether answers come or not (open loop); None for the closed loop.
+        arrivals: of the open loop: at equal intervals, or at random ones (Poisson).
         shards: load processes that the load is split over; with `dask` so many on each worker.
         dask: address of the scheduler of a Dask cluster that sends the load; None for this machine.
         cold_starts: forced cold starts per size.
@@ -87,6 +90,8 @@ class Plan:
     strategy: Strategy = "cheapest"
     confidence: float = 0.95
     concurrency: int = 1
+    rate_per_s: float | None = None
+    arrivals: Arrivals = "constant"
     shards: int = 1
     dask: str | None = None
     cold_starts: int = 10

@@ -16,6 +16,8 @@ FULL_VCPU_MB = 1_769
 
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?|\.\d+)\s*(?P<unit>us|µs|ms|s|m|min)?")
 _MS_PER_UNIT = {"us": 0.001, "µs": 0.001, "ms": 1.0, "s": 1_000.0, "m": 60_000.0, "min": 60_000.0}
+_RATE = re.compile(r"(?P<number>\d+(?:\.\d+)?|\.\d+)\s*(?:/\s*(?P<unit>s|m|min))?")
+_S_PER_UNIT = {"s": 1.0, "m": 60.0, "min": 60.0}
 _SHARE = re.compile(r"(?P<number>\d+(?:\.\d+)?|\.\d+)\s*(?P<percent>%)?")
 
 
@@ -57,6 +59,19 @@ def parse_share(text: str) -> float:
     value = float(match["number"]) / (100 if match["percent"] else 1) if match else -1.0
     if not 0 <= value <= 1:
         raise UsageError(f"`{text}` is not a share: expected 0% to 100%", hint="for example 1% or 0.01")
+    return value
+
+
+def parse_rate_per_s(text: str) -> float:
+    """Return the arrivals per second of ``200/s``, ``12000/m`` or ``200``.
+
+    Raises:
+        UsageError: when `text` is not a rate above zero.
+    """
+    match = _RATE.fullmatch(text.strip())
+    value = float(match["number"]) / _S_PER_UNIT[match["unit"] or "s"] if match else 0.0
+    if value <= 0:
+        raise UsageError(f"`{text}` is not a rate: expected calls per second or minute", hint="for example 200/s")
     return value
 
 

@@ -41,8 +41,9 @@ def to_be_sure(cell: CellEvidence, plan: Plan) -> ToBeSure:
             calls = max(calls, _missing(cell, proof))
     rows = cell.rows
     seconds = float((rows["done_ns"] - rows["sent_ns"]).mean()) / 1e9
+    per_s = plan.rate_per_s or plan.concurrency / seconds
     cost = cell.blended_cost_per_million(plan.cold_rate) or 0.0
-    return ToBeSure(calls, calls * cost / 1e6, calls * seconds / plan.concurrency / 60)
+    return ToBeSure(calls, calls * cost / 1e6, calls / per_s / 60)
 
 
 def _missing(cell: CellEvidence, proof: TargetProof) -> int:

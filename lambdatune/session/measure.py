@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from lambdatune.load.order import Burst, ClosedLoop, Order, WeightedPayload, connections_of
+from lambdatune.load.order import Burst, ClosedLoop, ConstantRate, Order, Poisson, WeightedPayload, connections_of
 from lambdatune.model.errors import AwsRefused
 from lambdatune.recommend.evidence import spend
 from lambdatune.session.events import Progress
@@ -160,7 +160,7 @@ class Measurement:
             cell.failed_reason = error.message
             self._observer.narrate(f"{cell.cell.memory_mb} MB is left out: {error.message}")
             return
-        pacing: Pacing = Burst(calls) if ask.cold else ClosedLoop(self._plan.concurrency)
+        pacing: Pacing = Burst(calls) if ask.cold else warm_pacing(self._plan)
         await self._send(ask, version, pacing, calls)
 
     async def _send(self, ask: Ask, version: Version, pacing: Pacing, calls: int) -> None:
@@ -250,6 +250,22 @@ class Measurement:
             )
         )
 
+
+def warm_pacing(plan: Plan) -> Pacing:
+    """Return when the warm calls of a plan are made.
+
+    In the open loop there are connections for calls of up to a second; a call that finds none waits, and its
+    response time with it.
+    """
+    if plan.rate_per_s is None:
+        return ClosedLoop(plan.concurrency)
+    connections = min(max(plan.concurrency, math.ceil(plan.rate_per_s)), _MOST_CONNECTIONS)
+    kind = Poisson if plan.arrivals == "poisson" else ConstantRate
+    return kind(plan.rate_per_s, connections)
+
+
+_MOST_CONNECTIONS = 1_000
+"""Default of an account's concurrent executions (AWS docs, quotas)."""
 
 _LONGEST_INIT_S = 10.0
 """AWS's limit of the init phase of an on-demand function."""

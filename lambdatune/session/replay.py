@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from lambdatune.load.order import connections_of
 from lambdatune.model.cell import Cell
 from lambdatune.model.errors import UsageError
 from lambdatune.model.memory import parse_memory
@@ -12,7 +13,8 @@ from lambdatune.model.plan import FunctionSource, Limits, Payload, Plan
 from lambdatune.model.target import parse_target
 from lambdatune.pricing.cost import Tariff
 from lambdatune.recommend.evidence import gather
-from lambdatune.session.measure import Outcome
+from lambdatune.session.generator import GeneratorRecord
+from lambdatune.session.measure import Outcome, warm_pacing
 from lambdatune.session.results import Facts, compose
 from lambdatune.session.row_file import read_rows, recorded_sizes
 
@@ -61,19 +63,29 @@ def open_run(run: RunDirectory, what_if: WhatIf | None = None) -> RunResult:
     evidence = recorded_evidence(run, result, plan)
     facts = Facts(result.id, result.started, result.finished, result.function, result.environment)
     status: RunStatus = "interrupted" if result.finished is None else result.status
-    made = compose(plan, evidence, facts, status, Outcome())
+    made = compose(plan, evidence, facts, status, Outcome(generator=_generator(plan, evidence)))
     return replace(made, validity=_as_recorded(made.validity, result.validity)) if result.finished else made
+
+
+def _generator(plan: Plan, evidence: Evidence) -> GeneratorRecord:
+    """Return what the plan alone tells of the generator: how many connections its arrivals had to share."""
+    if plan.rate_per_s is None:
+        return GeneratorRecord()
+    per_shard = max(connections_of(warm_pacing(plan)) // plan.shards, 1)
+    orders = {
+        pair
+        for cell in evidence
+        for pair in set(zip(cell.rows["order"].tolist(), cell.rows["shard"].tolist(), strict=True))
+    }
+    return GeneratorRecord(connections=dict.fromkeys(orders, per_shard))
 
 
 def _as_recorded(made: Validity, recorded: Validity) -> Validity:
     """Return the validity of a what-if: what was seen of the generator while it ran is in the record alone."""
     return replace(
-        made,
-        valid=recorded.valid,
-        reasons=recorded.reasons,
-        notes=recorded.notes,
-        loop_lag_ms_p99=recorded.loop_lag_ms_p99,
-        send_slip_ms_p99=recorded.send_slip_ms_p99,
+        recorded,
+        valid=recorded.valid and made.valid,
+        reasons=tuple(dict.fromkeys([*recorded.reasons, *made.reasons])),
     )
 
 
@@ -110,6 +122,10 @@ def plan_of(record: dict[str, Any]) -> Plan:
             strategy=record.get("strategy", "cheapest"),
             confidence=record["confidence"],
             concurrency=record["concurrency"],
+            rate_per_s=record.get("rate_per_s"),
+            arrivals=record.get("arrivals", "constant"),
+            shards=record.get("shards", 1),
+            dask=record.get("dask"),
             cold_starts=record["cold_starts"],
             cold_rate=record["cold_rate"],
             limits=Limits(**record["limits"]),

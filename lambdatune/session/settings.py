@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from lambdatune.model.errors import LambdatuneError, UsageError, did_you_mean
 from lambdatune.model.memory import parse_memory
-from lambdatune.model.plan import FunctionSource, Limits, Payload, Plan, Strategy
-from lambdatune.model.quantities import parse_share
+from lambdatune.model.plan import Arrivals, FunctionSource, Limits, Payload, Plan, Strategy
+from lambdatune.model.quantities import parse_rate_per_s, parse_share
 from lambdatune.model.target import parse_target
 from lambdatune.session.samples import SAMPLE_PREFIX, find_sample
 
@@ -74,6 +74,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("confidence", "number", "SHARE", "Confidence of the answer. [default: 0.95]", 0.5, 0.999999),
     Setting("cold-rate", "text", "SHARE", "Share of cold starts that the cost per million assumes. [default: 1%]"),
     Setting("concurrency", "integer", "N", "Calls in flight. [default: 1]", 1, 10_000),
+    Setting(
+        "rate", "text", "N/s",
+        "Warm calls at this rate, whether answers come or not (open loop); response times count from when a call "
+        "was due.",
+    ),
+    Setting("arrivals", "text", "KIND", "With --rate: constant intervals or poisson. [default: constant]"),
     Setting(
         "shards", "integer", "N",
         "Load processes (with --dask on each worker), which share the load exactly. [default: 1]", 1, 256,
@@ -171,6 +177,8 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
         strategy=reader.read("strategy", parse_strategy, "cheapest"),
         confidence=reader.value("confidence", 0.95),
         concurrency=reader.value("concurrency", 1),
+        rate_per_s=reader.read("rate", parse_rate_per_s, None),
+        arrivals=_arrivals(given),
         shards=reader.value("shards", 1),
         dask=reader.value("dask", None),
         cold_starts=reader.value("cold-starts", 10),
@@ -220,6 +228,19 @@ class _Reader:
             return parse(given.value)
         except LambdatuneError as error:
             raise UsageError(f"{given.origin}: {error.message}", hint=error.hint) from error
+
+
+def _arrivals(given: Mapping[str, Given]) -> Arrivals:
+    if "arrivals" not in given:
+        return "constant"
+    text, origin = given["arrivals"].value, given["arrivals"].origin
+    if "rate" not in given:
+        raise UsageError(f"{origin}: arrivals have no rate", hint="add --rate, for example --rate 50/s")
+    known: tuple[Arrivals, ...] = get_args(Arrivals)
+    for kind in known:
+        if text == kind:
+            return kind
+    raise UsageError(f"{origin}: `{text}` is no kind of arrivals", hint=did_you_mean(text, known))
 
 
 def _function(reader: _Reader, given: Mapping[str, Given]) -> FunctionSource:
@@ -313,7 +334,11 @@ def _is_json(body: bytes, *, tokens: bool) -> bool:
 def _checked_text(setting: Setting, value: object, origin: str) -> str | list[str]:
     if setting.name == "memory" and isinstance(value, list):
         value = ",".join(map(str, value))
-    if setting.name in {"memory", "cold-rate"} and isinstance(value, (int, float)) and not isinstance(value, bool):
+    if (
+        setting.name in {"memory", "cold-rate", "rate"}
+        and isinstance(value, (int, float))
+        and not isinstance(value, bool)
+    ):
         value = str(value)
     if setting.kind == "text":
         if isinstance(value, str):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import math
 import time
@@ -302,3 +303,20 @@ def test_payload_tokens_make_every_call_another_one(lambdatune, functions, tmp_p
     result = json.loads(done.out)
     assert result["cells"][0]["errors"] == {}
     assert result["spend"]["invocations"] == 40
+
+
+def test_an_open_loop_calls_at_its_rate_whatever_the_function_does(lambdatune, functions, tmp_path) -> None:
+    output = tmp_path / "runs"
+    done = lambdatune(
+        "run", "--function", str(functions / "slow"), *PATH_OPTIONS, "--memory", "128", "--cold-starts", "0",
+        "--payload", '{"seconds": 0.1}', "--rate", "40/s", "--max-invocations", "60", "--output", str(output),
+    )  # fmt: skip
+    assert done.code == 5, done.err
+    by_order: dict[str, list[int]] = {}
+    for row in rows_of(only_run(output)):
+        by_order.setdefault(row["order"], []).append(int(row["intended_ns"]))
+    gaps = [later - earlier for due in by_order.values() for earlier, later in itertools.pairwise(sorted(due))]
+    # Calls of 100 ms in a closed loop of one would be 100 ms apart.
+    assert gaps
+    assert all(gap == pytest.approx(25_000_000, abs=10) for gap in gaps)
+    assert result_of(only_run(output))["plan"]["rate_per_s"] == 40
