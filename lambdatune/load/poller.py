@@ -53,6 +53,7 @@ class EpollPoller:
         self._epoll = select.epoll()
         self._fd = [self._epoll.fileno()]
         self._spin_ns = 0
+        self._before_ns = 0
         self.unregister = self._epoll.unregister
         self.close = self._epoll.close
 
@@ -66,6 +67,9 @@ class EpollPoller:
 
     def wait(self, timeout_ns: int, *, precise: bool) -> list[tuple[int, int]]:
         """Return what is ready; see `Poller`."""
+        if timeout_ns > self._before_ns:
+            self._spin_ns = 0  # another send is waited for
+        self._before_ns = timeout_ns
         if timeout_ns <= 0 or (precise and timeout_ns <= max(_NOT_WORTH_SLEEPING_NS, self._spin_ns)):
             return self._epoll.poll(0)
         if not precise:
