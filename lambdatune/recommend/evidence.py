@@ -101,7 +101,8 @@ class CellEvidence:
         self.cold_calls = 0
         self._ok_calls = 0
         self._warm_sent = 0
-        self._spent_usd = 0.0
+        self._ran_calls = 0
+        self._billed_ms_sum = 0.0
         self._longest_billed_ms: float | None = None
         self._budget = budget
         self._screened = {"warm": 0, "cold": 0}
@@ -155,7 +156,8 @@ class CellEvidence:
         if len(known_ms):
             self._longest_billed_ms = max(self._longest_billed_ms or 0.0, float(known_ms.max()))
         ran_ms = np.nan_to_num(billed_ms[~is_throttled(rows)])
-        self._spent_usd += float(np.sum(self.tariff.per_call(ran_ms, self.cell.memory_mb)))
+        self._ran_calls += len(ran_ms)
+        self._billed_ms_sum += float(np.sum(ran_ms))
 
     @property
     def rows(self) -> Rows:
@@ -241,7 +243,9 @@ class CellEvidence:
 
     def spent_usd(self) -> float:
         """Return what all calls so far cost; one without a REPORT line at least its request fee."""
-        return self._spent_usd
+        # Whole milliseconds add up exactly, so that the sum is the same in whatever batches the rows came.
+        fees = self._ran_calls * self.tariff.per_call(0.0, self.cell.memory_mb)
+        return fees + self._billed_ms_sum / 1000 * self.tariff.per_second(self.cell.memory_mb)
 
     def dearest_call_usd(self) -> float | None:
         """Return what the dearest call so far cost, None when none was billed."""
@@ -366,4 +370,4 @@ def gather(cells: Sequence[Cell], plan: Plan, tariff: Tariff) -> Evidence:
 
 def spend(evidence: Sequence[CellEvidence]) -> Spend:
     """Return what all calls so far cost, at the price of the region: failed calls are billed too."""
-    return Spend(sum(cell.spent_usd() for cell in evidence), sum(cell.calls for cell in evidence))
+    return Spend(math.fsum(cell.spent_usd() for cell in evidence), sum(cell.calls for cell in evidence))

@@ -28,6 +28,8 @@ def render_text(result: RunResult) -> str:
     if _has_unbounded(result):
         legend += f"; + : these calls do not bound it from above at {result.recommendation.confidence:.0%} confidence"
     lines.append(legend)
+    if result.recommendation.status == "met" and any(cell.verdict == "unproven" for cell in result.cells):
+        lines.append("unproven: left early; one that might be better all the same is named in the advice")
     lines += [f"note: {note}" for note in result.validity.notes]
     lines += [f"INVALID: {reason}" for reason in result.validity.reasons]
     lines += [
