@@ -127,8 +127,8 @@ class LoadDriver:
     async def run(self, order: Order) -> AsyncIterator[Rows]:
         """Carry out an order; yield its rows in batches, several times a second.
 
-        Each batch is a read-only structured array of `ROW_DTYPE`, shape ``(calls,)``, in the order in which
-        calls ended on a shard. When the iteration ended, `last_outcome` tells about the order. A caller that
+        Each batch is a read-only structured array of `ROW_DTYPE`, shape ``(calls,)``, about in the order in
+        which calls ended on a shard. When the iteration ended, `last_outcome` tells about the order. A caller that
         leaves the iteration early stops the order; rows of calls that were in flight are lost then.
 
         Raises:

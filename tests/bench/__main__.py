@@ -135,7 +135,7 @@ async def stall(programs: Programs, cores: Cores, seconds: int) -> None:
         say("  not measured: it needs a C compiler")
         return
     say(f"  {'':56}{'p50':>8}{'p95':>8}{'p99':>8}")
-    say(f"  {'truth, from the intended time of each call':56}{2:8.1f}{500:8.1f}{900:8.1f}")
+    say(f"  {'truth, from the intended time of each call':56}{2:8.2f}{500:8.2f}{900:8.2f}")
     with Server(programs, cores, delay_us=2000, stall=(1000, 10_000)) as server:
         async with own.started(server, cores) as driver:
             rows, _ = await own.rows_of(driver, server, ConstantRate(200, 15), 200 * seconds)
@@ -144,7 +144,7 @@ async def stall(programs: Programs, cores: Cores, seconds: int) -> None:
         ("service time, from the send", "sent_ns"),
     ):
         shown = np.percentile((rows["done_ns"] - rows[since]) / 1e6, [50, 95, 99], method="inverted_cdf")
-        say(f"  {name + ' (15 connections)':56}" + "".join(f"{value:8.1f}" for value in shown))
+        say(f"  {name + ' (15 connections)':56}" + "".join(f"{value:8.2f}" for value in shown))
 
 
 async def scaling(programs: Programs, cores: Cores, rounds: int, seconds: float) -> None:
