@@ -33,9 +33,13 @@ class StubProcess:
         return endpoint_from_url(self.url, "us-east-1")
 
     def stats(self) -> dict:
+        return self.ask("/stats")
+
+    def ask(self, path: str):
+        """Return what the stub says to `/stats`, `/close-idle` or `/release`."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
-            connection.request("GET", "/stats")
+            connection.request("GET", path)
             return json.loads(connection.getresponse().read())
         finally:
             connection.close()
