@@ -22,12 +22,17 @@ import numpy as np
 import own
 import peers
 from peers import Cost
+from quotas import Quotas
 from servers import Cores, Programs, Server, build, pin
 
+from lambdatune.load.driver import LoadDriver
 from lambdatune.load.order import ConstantRate
+from lambdatune.model.errors import UsageError
 
 CALLERS = 100
 DELAY_US = 5000
+QUOTA = 0.3
+"""Share of a core for a shard: two of them and the server fit on two cores with room to spare."""
 
 Contender = Callable[[], Awaitable[Cost]]
 
@@ -149,31 +154,48 @@ async def stall(programs: Programs, cores: Cores, seconds: int) -> None:
 
 
 async def scaling(programs: Programs, cores: Cores, rounds: int, seconds: float) -> None:
-    """Calls per second of two shards against one."""
+    """Calls per second of two shards against one: free-running, and with the same CPU quota for each shard."""
     count = len(os.sched_getaffinity(0)) if cores.load is None else os.cpu_count() or 1
     say(f"Shards: closed loop, {CALLERS} in flight, {count} cores, one of them the server's")
-    async with AsyncExitStack() as stack:
-        server = stack.enter_context(Server(programs, cores))
-        one = await stack.enter_async_context(own.started(server, cores))
-        two = await stack.enter_async_context(own.started(server, cores, shards=2))
-        calls = round(40_000 * seconds)
-        costs = await _interleaved(
-            {
-                "1": lambda: own.closed_loop(one, server, CALLERS, calls),
-                "2": lambda: own.closed_loop(two, server, CALLERS, calls),
-            },
-            rounds,
-        )
+    calls = round(40_000 * seconds)
+    with Server(programs, cores) as server:
+        async with own.started(server, cores) as one, own.started(server, cores, shards=2) as two:
+            await _one_against_two("free-running", server, one, two, calls, rounds)
+        if count < 3:
+            say("    (the second shard has the core of the server: at least 3 cores are needed to see shards scale so)")
+        try:
+            quotas = Quotas()
+        except UsageError:
+            say("  with a CPU quota for each shard: not measured, this host lets us make no control group")
+            return
+        # Together they leave room on the load's core, so that neither the server nor a core is what limits them.
+        alone = Cores(cores.server, cores.load, cores.load)
+        with quotas:
+            async with own.started(server, alone) as one, own.started(server, alone, shards=2) as two:
+                for driver in (one, two):
+                    quotas.hold(driver, QUOTA)
+                title = f"each shard with a CPU quota of {QUOTA:.0%} of a core"
+                await _one_against_two(title, server, one, two, round(calls * QUOTA), rounds)
+
+
+async def _one_against_two(
+    title: str, server: Server, one: LoadDriver, two: LoadDriver, calls: int, rounds: int
+) -> None:
+    costs = await _interleaved(
+        {
+            "1": lambda: own.closed_loop(one, server, CALLERS, calls),
+            "2": lambda: own.closed_loop(two, server, CALLERS, 2 * calls),
+        },
+        rounds,
+    )
+    say(f"  {title}")
+    rates = {name: [cost.calls / cost.wall_s for cost in found] for name, found in costs.items()}
     for name, found in costs.items():
-        rate = statistics.median(cost.calls / cost.wall_s for cost in found)
         us = statistics.median(cost.us for cost in found)
-        say(f"  {name} shard{'s' if name == '2' else ' '}{rate:12,.0f} calls/s{us:8.1f} us CPU per call")
-    gain = statistics.median(
-        a.wall_s / b.wall_s for a, b in zip(costs["1"], costs["2"], strict=True)
-    )  # fmt: skip
-    say(f"  2 shards make {gain:.2f} times the calls of 1")
-    if count < 3:
-        say("  (the second shard has the core of the server: at least 3 cores are needed to see shards scale)")
+        say(f"    {name} shard{'s' if name == '2' else ' '}{statistics.median(rates[name]):12,.0f} calls/s"
+            f"{us:8.1f} us CPU per call")  # fmt: skip
+    gain = statistics.median(second / first for first, second in zip(rates["1"], rates["2"], strict=True))
+    say(f"    2 shards make {gain:.2f} times the calls of 1")
 
 
 async def main() -> None:
