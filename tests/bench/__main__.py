@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import disturbances
 import numpy as np
 import own
 import peers
@@ -30,6 +31,7 @@ from lambdatune.load.order import ConstantRate
 from lambdatune.model.errors import UsageError
 
 CALLERS = 100
+PARTS = ("cpu", "latency", "stall", "shards")
 DELAY_US = 5000
 QUOTA = 0.3
 """Share of a core for a shard: two of them and the server fit on two cores with room to spare."""
@@ -201,10 +203,14 @@ async def _one_against_two(
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
-    parser.add_argument("parts", nargs="*", choices=["cpu", "latency", "stall", "shards", []], help="only these parts")
+    parser.add_argument("--windows", type=int, default=1000, metavar="N", help="of disturbances (default 1000)")
+    parser.add_argument(
+        "parts", nargs="*", choices=[*PARTS, "disturbances", []],
+        help="only these parts; disturbances takes a second a window, and is measured only when asked for",
+    )  # fmt: skip
     options = parser.parse_args()
     rounds, seconds = (3, 1.0) if options.quick else (5, 1.5)
-    parts = set(options.parts) or {"cpu", "latency", "stall", "shards"}
+    parts = set(options.parts or PARTS)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 16_384) if hard > 0 else 16_384, hard))
     cores = Cores.of_this_machine()
@@ -226,6 +232,9 @@ async def main() -> None:
             say()
         if "shards" in parts:
             await scaling(programs, cores, rounds, seconds)
+            say()
+        if "disturbances" in parts:
+            await disturbances.measure(cores, options.windows, say)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ import base64
 import heapq
 import itertools
 import json
+import math
+import random
 import select
 import socket
 import ssl
@@ -59,9 +61,11 @@ class Stub:
             "in_flight": 0,
             "most_in_flight": 0,
             "last_call_s": 0.0,
+            "throttled_ms": [],
         }
         self.ids = itertools.count()
         self.held = []
+        self.randomness = random.Random(0)
 
     def serve(self):
         while True:
@@ -268,6 +272,21 @@ class Stub:
 
     def do_delay(self, client, ms):
         return [(float(ms), self.answer)]
+
+    def do_vary(self, client, ms, slow="0", throttled="0", which="any"):
+        """Answer after about `ms`, of a thousand calls `slow` after five times that, and throttle `throttled`.
+
+        Which ones: `any`, or those that would have taken longest. What they would have taken is kept.
+        """
+        share = int(throttled) / 1000
+        rank = 1 - self.randomness.random()
+        took_ms = float(ms) * (1 - math.log(rank) / 5)
+        if self.randomness.random() < int(slow) / 1000:
+            took_ms *= 5
+        if (rank if which == "slow" else self.randomness.random()) < share:
+            self.stats["throttled_ms"].append(took_ms)
+            return self.do_throttle(client, "ConcurrentInvocationLimitExceeded")
+        return [(took_ms, self.answer)]
 
     def do_cold(self, client, ms="0"):
         extra = "Init Duration: 123.45 ms\t" if client.seen == 1 else ""
