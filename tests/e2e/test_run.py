@@ -351,6 +351,25 @@ def test_each_size_gets_whole_ramps_and_none_that_a_limit_would_cut(lambdatune, 
     assert "the limit of 199 calls ended the run" in result["validity"]["notes"]
 
 
+@pytest.mark.parametrize(
+    ("load", "limit"),
+    [(("--ramp", "1s:40/s"), ("--max-minutes", "0.1")), (("--burst", "20/1s"), ("--max-usd", "2e-5"))],
+)
+def test_no_limit_cuts_a_ramp_or_a_burst(lambdatune, functions, tmp_path, load, limit) -> None:
+    output = tmp_path / "runs"
+    done = lambdatune(
+        "run", "--function", str(functions / "quick"), *PATH_OPTIONS, "--memory", "512", "--cold-starts", "1",
+        *load, *limit, "--target", "p99.9<=2s", "--output", str(output),
+    )  # fmt: skip
+    assert done.code == 5, done.err
+    cold, *warm = due_by_order(output)
+    assert len(cold) == 1
+    assert sum(map(len, warm)) >= 20
+    assert all(len(dues) % 20 == 0 for dues in warm)
+    (note,) = (note for note in result_of(only_run(output))["validity"]["notes"] if "ended the run" in note)
+    assert note.startswith("the limit of ")
+
+
 def test_bursts_are_calls_at_one_instant_every_so_often(lambdatune, functions, tmp_path) -> None:
     output = tmp_path / "runs"
     done = lambdatune(

@@ -20,7 +20,7 @@ from support.program import wait_gone
 from lambdatune.load.cluster import is_exposed
 from lambdatune.load.driver import LoadDriver
 from lambdatune.load.hosted import Frames
-from lambdatune.load.order import Burst, ClosedLoop, ConstantRate
+from lambdatune.load.order import Burst, ClosedLoop, ConstantRate, TimedBurst
 from lambdatune.model.errors import LambdatuneError, UsageError
 from lambdatune.model.invocation import Status
 from lambdatune.stats.rows import ROW_DTYPE
@@ -65,7 +65,12 @@ def wait_for_workers(cluster: DaskCluster) -> None:
 
 async def test_a_cluster_gives_the_same_rows_as_processes_here(cluster, stub, credentials, collect, make_order):
     async with LoadDriver.start(stub.endpoint, credentials, dask=cluster.address) as driver:
-        for pacing, calls in ((ClosedLoop(5), 501), (Burst(8), 16), (ConstantRate(500, 20), 300)):
+        for pacing, calls in (
+            (ClosedLoop(5), 501),
+            (Burst(8), 16),
+            (TimedBurst(8, 0.1, 20), 24),
+            (ConstantRate(500, 20), 300),
+        ):
             rows = await collect(driver, make_order("delay_2", calls, pacing))
             assert rows.dtype == ROW_DTYPE
             assert len(rows) == calls
@@ -75,7 +80,7 @@ async def test_a_cluster_gives_the_same_rows_as_processes_here(cluster, stub, cr
             assert (outcome.complete, outcome.lost, outcome.calls) == (True, 0, calls)
         processes = cluster.load_processes()
         assert len(processes) == 2
-    assert stub.stats()["requests"] == {"delay_2": 817}
+    assert stub.stats()["requests"] == {"delay_2": 841}
     assert credentials.secret_access_key not in cluster.logs()
     assert "take_frames" not in cluster.logs()
     assert wait_gone(processes) == []
