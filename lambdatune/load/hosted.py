@@ -17,6 +17,7 @@ from lambdatune.load.process import ShardProcess
 
 SILENCE_S = 0.7
 """Without a word of the client for so long, nothing more is sent: with the time to notice it, less than a second."""
+_LOOK_EVERY_S = SILENCE_S / 10
 LEASE_S = 5.0
 """Without a word of the client for so long, it is gone, and not just busy."""
 
@@ -141,7 +142,11 @@ async def close_shard(key: str) -> str | None:
 
 async def _watch(key: str, hosted: _Hosted) -> None:
     while _hosted.get(key) is hosted:
-        await asyncio.sleep(SILENCE_S / 10)
+        began_s = time.monotonic()
+        await asyncio.sleep(_LOOK_EVERY_S)
+        if time.monotonic() - began_s > 2 * _LOOK_EVERY_S:
+            # The worker itself was busy: what the client said meanwhile is read before the look.
+            await asyncio.sleep(_LOOK_EVERY_S)
         if hosted.look():
             del _hosted[key]
             await hosted.end()

@@ -2,6 +2,7 @@
 
 Everything runs on loopback, side by side in one run: the rounds of all generators are interleaved, so that what
 else the machine does hits them alike, and what is compared are ratios. Takes under five minutes; --quick under two.
+``python tests/bench disturbances`` takes a quarter of an hour more, and is left out otherwise.
 """
 
 from __future__ import annotations

@@ -32,6 +32,14 @@ def test_the_bench_measures_latency_and_shards():
 
 
 @pytest.mark.slow
+def test_the_bench_plants_disturbances():
+    shown = bench("disturbances", "--windows", "12")
+    assert re.search(r"of the windows that moved, \d+ of \d+ are ruled invalid", shown)
+    rows = re.findall(r"^  (?:quiet|slow server|loop blocked|CPU stolen|throttles) +(\d+)", shown, re.MULTILINE)
+    assert sum(map(int, rows)) == 12
+
+
+@pytest.mark.slow
 def test_the_bench_needs_no_compiler(tmp_path):
     shown = bench("--quick", "latency", "stall", PATH=str(tmp_path))
     assert "server: Python" in shown
