@@ -35,7 +35,7 @@ _CONNECT_WITHIN_S = 10.0
 _ANSWER_WITHIN_S = 10.0
 """A worker that is silent for so long is lost, although its connection may still stand."""
 _WAIT_S = 0.5
-_SIGN_OF_LIFE_S = hosted.LEASE_S / 5
+_SIGN_OF_LIFE_S = hosted.SILENCE_S / 4
 
 
 def is_exposed(address: str) -> bool:

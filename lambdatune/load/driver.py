@@ -20,7 +20,7 @@ from lambdatune.load.messages import (
     StopOrder,
     UpdateCredentials,
 )
-from lambdatune.load.order import ConstantRate, Poisson, connections_of, split_order
+from lambdatune.load.order import Burst, ClosedLoop, connections_of, split_order
 from lambdatune.load.outcome import OrderOutcome, merge_outcomes
 from lambdatune.load.process import ShardProcess
 from lambdatune.model.errors import AwsRefused, LambdatuneError, UsageError
@@ -203,7 +203,7 @@ class LoadDriver:
                 shard.send(Prepare(part))
                 preparing.add(shard)
                 self._left[shard] = part.calls
-                if isinstance(part.pacing, ConstantRate | Poisson):
+                if not isinstance(part.pacing, ClosedLoop | Burst):
                     self._connections[shard.number] = connections_of(part.pacing)
         self._awaited = set(preparing)
         fault: Fault | None = None

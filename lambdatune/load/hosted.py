@@ -1,7 +1,9 @@
 """The far end of a shard on a Dask worker: a load process like any other, whose frames are passed on.
 
-Functions here run in the worker's event loop, called by `load.cluster` through the scheduler. A worker that does not
-hear from its client for some seconds ends the load process: load that nobody wants must not go on.
+Functions here run in the worker's event loop, called by `load.cluster` through the scheduler. Load that nobody wants
+must not go on: a worker that does not hear from its client for most of a second halts the load process, and ends it
+after some seconds more. A client that was only busy finds it as it was; the calls that were due meanwhile are late,
+and their rows say so.
 """
 
 from __future__ import annotations
@@ -13,8 +15,11 @@ import time
 import lambdatune
 from lambdatune.load.process import ShardProcess
 
-LEASE_S = 2.5
-"""Without a word of the client for so long, it is gone: longer than it may be busy, short enough to stop soon."""
+SILENCE_S = 0.7
+"""Without a word of the client for so long, nothing more is sent: with the time to notice it, less than a second."""
+_LOOK_EVERY_S = SILENCE_S / 10
+LEASE_S = 5.0
+"""Without a word of the client for so long, it is gone, and not just busy."""
 
 _WAITING_FRAMES = 64
 _MOST_BYTES = 4 * 1024 * 1024
@@ -45,9 +50,25 @@ class _Hosted:
     def __init__(self, process: ShardProcess) -> None:
         self.process = process
         self.frames: asyncio.Queue[tuple[int, bytes] | None] = asyncio.Queue(_WAITING_FRAMES)
-        self.heard_s = time.monotonic()
+        self._heard_s = time.monotonic()
+        self._halted = False
         self._reader = asyncio.create_task(self._read())
         self.watch: asyncio.Task[None] | None = None
+
+    def hear(self) -> None:
+        """Note that the client is there."""
+        self._heard_s = time.monotonic()
+        if self._halted:
+            self._halted = False
+            self.process.resume()
+
+    def look(self) -> bool:
+        """Halt the load when the client is silent; return whether it is gone."""
+        silent_s = time.monotonic() - self._heard_s
+        if silent_s > SILENCE_S and not self._halted:
+            self._halted = True
+            self.process.halt()
+        return silent_s > LEASE_S
 
     async def _read(self) -> None:
         frame: tuple[int, bytes] | None = (0, b"")
@@ -56,6 +77,9 @@ class _Hosted:
             await self.frames.put(frame)
 
     async def end(self) -> None:
+        if self._halted:
+            # Not resumed: it would make the calls that were due.
+            self.process.kill()
         self._reader.cancel()
         await asyncio.gather(self._reader, return_exceptions=True)
         await self.process.close()
@@ -79,7 +103,7 @@ async def put_frames(key: str, frames: Frames) -> None:
     """Pass frames, or none as a sign of life, on to a load process."""
     hosted = _hosted.get(key)
     if hosted is not None:
-        hosted.heard_s = time.monotonic()
+        hosted.hear()
         hosted.process.pass_on(frames)
 
 
@@ -88,7 +112,7 @@ async def take_frames(key: str, wait_s: float) -> list[tuple[int, bytes]] | None
     hosted = _hosted.get(key)
     if hosted is None:
         return None
-    hosted.heard_s = time.monotonic()
+    hosted.hear()
     try:
         frame = await asyncio.wait_for(hosted.frames.get(), wait_s)
     except TimeoutError:
@@ -118,7 +142,11 @@ async def close_shard(key: str) -> str | None:
 
 async def _watch(key: str, hosted: _Hosted) -> None:
     while _hosted.get(key) is hosted:
-        await asyncio.sleep(LEASE_S / 10)
-        if time.monotonic() - hosted.heard_s > LEASE_S:
+        began_s = time.monotonic()
+        await asyncio.sleep(_LOOK_EVERY_S)
+        if time.monotonic() - began_s > 2 * _LOOK_EVERY_S:
+            # The worker itself was busy: what the client said meanwhile is read before the look.
+            await asyncio.sleep(_LOOK_EVERY_S)
+        if hosted.look():
             del _hosted[key]
             await hosted.end()

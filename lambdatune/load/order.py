@@ -35,6 +35,20 @@ class Burst(msgspec.Struct, frozen=True, tag="burst"):
     concurrency: int
 
 
+class TimedBurst(msgspec.Struct, frozen=True, tag="timed-burst"):
+    """Waves of simultaneous calls at equal intervals, whether answers come or not (open loop).
+
+    Attributes:
+        concurrency: calls of a wave.
+        every_s: from one wave to the next.
+        connections: most calls in flight; calls beyond wait, and their clocks run from the intended time.
+    """
+
+    concurrency: int
+    every_s: float
+    connections: int
+
+
 class ConstantRate(msgspec.Struct, frozen=True, tag="constant"):
     """Arrivals at equal intervals, whether answers come or not (open loop).
 
@@ -91,7 +105,7 @@ class Stages(msgspec.Struct, frozen=True, tag="stages"):
         return total
 
 
-Pacing = ClosedLoop | Burst | ConstantRate | Poisson | Stages
+Pacing = ClosedLoop | Burst | TimedBurst | ConstantRate | Poisson | Stages
 
 
 class WeightedPayload(msgspec.Struct, frozen=True):
@@ -173,6 +187,9 @@ def check_order(order: Order) -> None:
         _check_stages(order, pacing, require)
     if isinstance(pacing, ClosedLoop):
         require(pacing.think_time_ms >= 0, "its think time is below zero")
+    if isinstance(pacing, TimedBurst):
+        require(pacing.concurrency >= 1, "its bursts have no call, expected at least 1")
+        require(pacing.every_s > 0, f"its bursts come every {pacing.every_s} s, expected more than zero")
 
 
 def _check_stages(order: Order, pacing: Stages, require: Callable[[bool, str], None]) -> None:
@@ -201,7 +218,9 @@ def split_order(order: Order, shards: int) -> tuple[Order | None, ...]:
     check_order(order)
     pacing = order.pacing
     connections = connections_of(pacing)
-    parts = _spread(connections, shards)
+    wave = pacing.concurrency if isinstance(pacing, ClosedLoop | Burst | TimedBurst) else connections
+    parts = _spread(wave, shards)
+    connection_parts = _spread(connections, shards)
     calls = _calls_of_parts(order, parts)
     busy = sum(1 for count in calls if count)
     orders: list[Order | None] = []
@@ -212,6 +231,8 @@ def split_order(order: Order, shards: int) -> tuple[Order | None, ...]:
         share: Pacing
         if isinstance(pacing, ClosedLoop | Burst):
             share = msgspec.structs.replace(pacing, concurrency=part)
+        elif isinstance(pacing, TimedBurst):
+            share = TimedBurst(part, pacing.every_s, max(connection_parts[number], 1))
         elif isinstance(pacing, ConstantRate):
             # Every shard takes each n-th arrival, so that together they keep the interval of the whole.
             share = ConstantRate(pacing.rate_per_s / busy, part, (pacing.offset + number) / busy)

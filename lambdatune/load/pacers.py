@@ -11,7 +11,7 @@ import math
 import random
 from typing import TYPE_CHECKING, Protocol
 
-from lambdatune.load.order import Burst, ClosedLoop, ConstantRate, Poisson, Stages
+from lambdatune.load.order import Burst, ClosedLoop, ConstantRate, Poisson, Stages, TimedBurst
 
 if TYPE_CHECKING:
     from lambdatune.load.order import Pacing
@@ -92,6 +92,31 @@ class BurstPacer:
         if not self._in_flight and not self._to_take:
             self._wave_ns = max(self._wave_ns, done_ns)
             self._to_take = self._size
+
+
+class TimedBurstPacer:
+    """Waves at equal intervals; each is computed from its number, so that nothing adds up to a drift."""
+
+    one_call_per_wave = False
+    relays = False
+
+    def __init__(self, pacing: TimedBurst) -> None:
+        self._size = pacing.concurrency
+        self._interval_ns = pacing.every_s * _NS_PER_S
+        self._taken = 0
+        self._due_ns = 0
+
+    def due_ns(self) -> int | None:
+        """Return the time of the wave of which calls are left."""
+        return self._due_ns
+
+    def take(self) -> None:
+        """Take one call of the wave."""
+        self._taken += 1
+        self._due_ns = round(self._taken // self._size * self._interval_ns)
+
+    def ended(self, done_ns: int) -> None:
+        """Waves do not depend on answers."""
 
 
 class ConstantRatePacer:
@@ -209,6 +234,8 @@ def make_pacer(pacing: Pacing, seed: int) -> Pacer:
             return ClosedLoopPacer(pacing)
         case Burst():
             return BurstPacer(pacing)
+        case TimedBurst():
+            return TimedBurstPacer(pacing)
         case ConstantRate():
             return ConstantRatePacer(pacing)
         case Poisson():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -83,6 +84,22 @@ class ShardProcess:
         assert self._process.stdin is not None
         if not self._process.stdin.is_closing():
             self._process.stdin.write(frames)
+
+    def halt(self) -> None:
+        """Stop the process where it is, until `resume`."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a halted process go on."""
+        self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, which: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(which)
 
     async def receive(self) -> FromShard | bytes | None:
         """Return the next message or batch of rows; None when the process ended."""

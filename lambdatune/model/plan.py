@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from lambdatune.model.load_shape import BurstLoad, Ramp
     from lambdatune.model.memory import MemoryChoice
     from lambdatune.model.target import Target
 
@@ -70,7 +72,9 @@ class Plan:
         confidence: of the certificates and intervals, between 0.5 and 1.
         concurrency: calls in flight (closed loop).
         rate_per_s: arrivals per second, whether answers come or not (open loop); None for the closed loop.
-        arrivals: of the open loop: at equal intervals, or at random ones (Poisson).
+        arrivals: of a rate or ramp: at equal intervals, or at random ones (Poisson).
+        ramp: arrivals whose rate changes; each size gets whole ramps. At most one of rate, ramp and burst is given.
+        burst: arrivals that come many at once; each size gets whole bursts.
         shards: load processes that the load is split over; with `dask` so many on each worker.
         dask: address of the scheduler of a Dask cluster that sends the load; None for this machine.
         cold_starts: forced cold starts per size.
@@ -92,6 +96,8 @@ class Plan:
     concurrency: int = 1
     rate_per_s: float | None = None
     arrivals: Arrivals = "constant"
+    ramp: Ramp | None = None
+    burst: BurstLoad | None = None
     shards: int = 1
     dask: str | None = None
     cold_starts: int = 10
@@ -102,3 +108,26 @@ class Plan:
     region: str | None = None
     aws_profile: str | None = None
     seed: int = 0
+
+    @property
+    def warm_block(self) -> int:
+        """Warm calls that one order makes at the least: one of each caller, a burst, or a ramp."""
+        return self.whole_block if self.ramp or self.burst else self.concurrency
+
+    @property
+    def whole_block(self) -> int:
+        """Warm calls that only mean something together: a burst, a ramp, or a single call."""
+        if self.ramp is not None:
+            return self.ramp.calls
+        return 1 if self.burst is None else self.burst.size
+
+    def in_blocks(self, calls: int) -> int:
+        """Return `calls` warm calls rounded up to whole blocks."""
+        return math.ceil(calls / self.whole_block) * self.whole_block
+
+    @property
+    def arrivals_per_s(self) -> float | None:
+        """Mean arrivals of warm calls per second in the open loop; None in the closed loop."""
+        if self.ramp is not None:
+            return self.ramp.calls / self.ramp.duration_s
+        return self.rate_per_s if self.burst is None else self.burst.size / self.burst.every_s

@@ -126,9 +126,10 @@ def _bimodality(warm: dict[int, Floats]) -> str | None:
 
 def _environments(plan: Plan) -> str | None:
     """State the assumption that rows cannot check, and warn when it is a strong one."""
-    if plan.concurrency >= _FEW_ENVIRONMENTS:
+    at_once = plan.concurrency if plan.burst is None else plan.burst.size
+    if at_once >= _FEW_ENVIRONMENTS:
         return None
-    about = "one environment" if plan.concurrency == 1 else f"{plan.concurrency} environments"
+    about = "one environment" if at_once == 1 else f"{at_once} environments"
     return (
         f"few environments: calls are taken as independent, but about {about} at a time served each size, and a slow "
         f"host looks like a slow function: --concurrency {_FEW_ENVIRONMENTS} spreads the calls over more hosts"

@@ -41,7 +41,8 @@ def to_be_sure(cell: CellEvidence, plan: Plan) -> ToBeSure:
             calls = max(calls, _missing(cell, proof))
     rows = cell.rows
     seconds = float((rows["done_ns"] - rows["sent_ns"]).mean()) / 1e9
-    per_s = plan.rate_per_s or plan.concurrency / seconds
+    calls = plan.in_blocks(calls)
+    per_s = plan.arrivals_per_s or plan.concurrency / seconds
     cost = cell.blended_cost_per_million(plan.cold_rate) or 0.0
     return ToBeSure(calls, calls * cost / 1e6, calls / per_s / 60)
 

@@ -59,7 +59,7 @@ class ErrorBudget:
         sizes = len(plan.memory.sizes_mb)
         self._flat_sizes = sizes if 0 < sizes <= FLAT_SIZES else None
         self.screen_calls = {
-            "warm": 0 if self._flat_sizes else max(SCREEN_CALLS, plan.concurrency),
+            "warm": 0 if self._flat_sizes else max(SCREEN_CALLS, plan.warm_block),
             "cold": 0 if self._flat_sizes else plan.cold_starts,
         }
 

@@ -99,7 +99,7 @@ class TuningSearch:
         self._plan = plan
         self._random = random.Random(plan.seed)  # noqa: S311  an order of measuring, not a secret
         self._cold_batch = max(cold_batch, 1)
-        self._screen_calls = max(SCREEN_CALLS, plan.concurrency)
+        self._screen_calls = max(SCREEN_CALLS, plan.warm_block)
         self._tried_cold: dict[int, int] = {}
         self._asked_for_proof: dict[int, int] = {}
         self._proposals = 0
@@ -140,10 +140,13 @@ class TuningSearch:
         sizes = len(spread_sizes(plan.memory))
         cold = sizes * plan.cold_starts
         if not plan.targets:
-            list_calls = WARM_CALLS_WITHOUT_TARGET + (sizes - 1) * MIN_WARM_CALLS
-            return cold + (WARM_CALLS_OF_RANGE if plan.memory.is_range else list_calls)
+            if plan.memory.is_range:
+                return cold + max(WARM_CALLS_OF_RANGE, sizes * plan.in_blocks(self._screen_calls))
+            list_calls = plan.in_blocks(WARM_CALLS_WITHOUT_TARGET) + (sizes - 1) * plan.in_blocks(MIN_WARM_CALLS)
+            return cold + list_calls
         error = ErrorBudget(plan).next_share() * (1 - plan.confidence)
-        return cold + sizes * self._screen_calls + max(flawless_calls(t.exceedance, error) for t in plan.targets)
+        flawless = max(flawless_calls(target.exceedance, error) for target in plan.targets)
+        return cold + sizes * plan.in_blocks(self._screen_calls) + plan.in_blocks(flawless)
 
     # The screen.
 
@@ -161,7 +164,7 @@ class TuningSearch:
         return asks
 
     def _warm_screen(self, evidence: Evidence) -> list[Ask]:
-        half = max(math.ceil(self._screen_calls / 2), self._plan.concurrency)
+        half = max(math.ceil(self._screen_calls / 2), self._plan.warm_block)
         asks = []
         for cell in evidence:
             wanted = self._screen_calls - cell.warm_sent
@@ -211,13 +214,13 @@ class TuningSearch:
         return asks
 
     def _first_block(self) -> int:
-        return max(SCREEN_CALLS // 2, self._plan.concurrency)
+        return max(SCREEN_CALLS // 2, self._plan.warm_block)
 
     def _room(self, cell: CellEvidence) -> int:
         """Return how many more calls a size may get."""
         error = cell.upcoming_share() * (1 - self._plan.confidence)
         flawless = max(flawless_calls(target.exceedance, error) for target in self._plan.targets)
-        most = max(min(PATIENCE * flawless, MOST_CALLS), 2 * flawless)
+        most = max(min(PATIENCE * flawless, MOST_CALLS), 2 * flawless, 2 * self._plan.whole_block)
         return most - self._asked_for_proof.get(cell.cell.memory_mb, 0)
 
     def _is_likely(self, cell: CellEvidence, outlook: Outlook) -> bool:
@@ -245,7 +248,7 @@ class TuningSearch:
             # What was asked is bounded, not only what counts: calls without a REPORT line would never suffice.
             if wanted > 0 and self._asked_for_proof.get(fastest.cell.memory_mb, 0) < MOST_CALLS + _MOST_FOR_NEAREST:
                 most = self._cold_batch if cold else _MAX_BLOCK
-                asks.append(Ask(fastest.cell.memory_mb, max(min(wanted, most), self._plan.concurrency), cold=cold))
+                asks.append(Ask(fastest.cell.memory_mb, max(min(wanted, most), self._plan.warm_block), cold=cold))
         return asks
 
     # Proposals over a range.
@@ -288,7 +291,7 @@ class TuningSearch:
         contenders = [cell for cell in scores if _may_be_better(scores[cell], cell, scores[best], best)]
         if not self._plan.memory.is_range:
             return [
-                Ask(cell.cell.memory_mb, min(wanted, max(SCREEN_CALLS, self._plan.concurrency)))
+                Ask(cell.cell.memory_mb, min(wanted, max(SCREEN_CALLS, self._plan.warm_block)))
                 for cell in scores
                 if (wanted := (WARM_CALLS_WITHOUT_TARGET if cell in contenders else MIN_WARM_CALLS) - cell.warm_sent)
                 > 0

@@ -7,7 +7,17 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from lambdatune.load.order import Burst, ClosedLoop, ConstantRate, Order, Poisson, WeightedPayload, connections_of
+from lambdatune.load.order import (
+    Burst,
+    ClosedLoop,
+    ConstantRate,
+    Order,
+    Poisson,
+    Stages,
+    TimedBurst,
+    WeightedPayload,
+    connections_of,
+)
 from lambdatune.model.errors import AwsRefused
 from lambdatune.recommend.evidence import spend
 from lambdatune.session.events import Progress
@@ -82,6 +92,7 @@ class Measurement:
         self._versions: dict[int, Version] = {}
         self._generator = GeneratorWatch()
         self._orders = 0
+        self._began_s = 0.0
         self._stopping = False
         self._abandoned = False
         self._in_flight = 0
@@ -117,8 +128,9 @@ class Measurement:
         """Serve the search until it is satisfied, a limit is reached or `stop` is called."""
         timer: asyncio.TimerHandle | None = None
         minutes = self._plan.limits.max_minutes
+        loop = asyncio.get_running_loop()
+        self._began_s = loop.time()
         if minutes is not None:
-            loop = asyncio.get_running_loop()
             timer = loop.call_later(minutes * 60, self._end, "limit", f"the limit of {minutes:g} minutes")
         self._serving = asyncio.create_task(self._serve_search())
         try:
@@ -137,8 +149,19 @@ class Measurement:
             if not asks:
                 return
             for ask in asks:
-                if not self._stopping:
-                    await self._serve(ask)
+                for part in self._parts(ask):
+                    if not self._stopping:
+                        await self._serve(part)
+
+    def _parts(self, ask: Ask) -> list[Ask]:
+        """Return what is asked as orders: warm calls in whole bursts, or in one order for each ramp."""
+        if ask.cold:
+            return [ask]
+        calls = self._plan.in_blocks(ask.calls)
+        if self._plan.ramp is None:
+            return [replace(ask, calls=calls)]
+        ramp = self._plan.ramp.calls
+        return [replace(ask, calls=ramp)] * (calls // ramp)
 
     def _end(self, by: EndedBy, because: str) -> None:
         if not self._stopping:
@@ -200,22 +223,36 @@ class Measurement:
         return version
 
     def _within_limits(self, ask: Ask, cell: CellEvidence) -> int:
-        """Return how many of the asked calls the limits leave room for, and end the run when none."""
+        """Return how many of the asked calls the limits leave room for, and end the run when none.
+
+        A burst or a ramp that there is no room for is not begun: a part of it would be another load.
+        """
         limits, calls = self._plan.limits, ask.calls
+        block = 1 if ask.cold else self._plan.whole_block
+        if not ask.cold and self._is_ramp_too_long():
+            self._end("limit", f"the limit of {limits.max_minutes:g} minutes, before another whole ramp,")
+            return 0
         if limits.max_invocations is not None:
-            calls = min(calls, limits.max_invocations - self._recorder.calls)
+            calls = min(calls, limits.max_invocations - self._recorder.calls) // block * block
             if calls <= 0:
                 self._end("limit", f"the limit of {limits.max_invocations} calls")
                 return 0
         if limits.max_usd is not None:
             room_usd = limits.max_usd - spend(self._evidence).usd
             affordable = math.floor(room_usd / self._dearest_call_usd(cell))
-            if affordable <= 0 and (room_usd <= 0 or cell.calls):
+            if affordable < block and (room_usd <= 0 or cell.calls):
                 self._end("limit", f"the limit of ${limits.max_usd:g}")
                 return 0
             # What the first call of a size costs is only bounded by its timeout: one is let through to learn it.
-            calls = min(calls, max(affordable, 1))
+            calls = min(calls, max(affordable // block * block, 1))
         return calls
+
+    def _is_ramp_too_long(self) -> bool:
+        """Whether another ramp would not end within the limit of time."""
+        minutes, ramp = self._plan.limits.max_minutes, self._plan.ramp
+        if minutes is None or ramp is None:
+            return False
+        return asyncio.get_running_loop().time() + ramp.duration_s > self._began_s + minutes * 60
 
     def _dearest_call_usd(self, cell: CellEvidence) -> float:
         """Return what a call of this cell costs at the most, as far as is known.
@@ -257,11 +294,21 @@ def warm_pacing(plan: Plan) -> Pacing:
     In the open loop there are connections for calls of up to a second; a call that finds none waits, and its
     response time with it.
     """
+    if plan.ramp is not None:
+        connections = _connections_for(plan, plan.ramp.peak_per_s)
+        return Stages(plan.ramp.stages, connections, is_poisson=plan.arrivals == "poisson")
+    if plan.burst is not None:
+        connections = max(_connections_for(plan, plan.burst.size / plan.burst.every_s), plan.burst.size)
+        return TimedBurst(plan.burst.size, plan.burst.every_s, connections)
     if plan.rate_per_s is None:
         return ClosedLoop(plan.concurrency)
-    connections = min(max(plan.concurrency, math.ceil(plan.rate_per_s)), _MOST_CONNECTIONS)
+    connections = _connections_for(plan, plan.rate_per_s)
     kind = Poisson if plan.arrivals == "poisson" else ConstantRate
     return kind(plan.rate_per_s, connections)
+
+
+def _connections_for(plan: Plan, rate_per_s: float) -> int:
+    return min(max(plan.concurrency, math.ceil(rate_per_s)), _MOST_CONNECTIONS)
 
 
 _MOST_CONNECTIONS = 1_000

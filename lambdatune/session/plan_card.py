@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lambdatune.model.cell import Cell
+    from lambdatune.model.plan import Plan
     from lambdatune.recommend.evidence import Evidence
     from lambdatune.recommend.search import Search
     from lambdatune.session.subject import Subject
@@ -29,6 +30,7 @@ class PlanCard:
         sizes_mb: sizes that are tried.
         calls: about how many calls, if each verdict comes as soon as it can.
         usd_per_100ms: dollars of all calls if each were billed 100 ms.
+        load: when the warm calls come and how long that takes, where the plan says so; None in the closed loop.
         costs_money: whether the calls are real calls on AWS.
         changes: every change that will be made, and how it is undone.
     """
@@ -38,6 +40,7 @@ class PlanCard:
     sizes_mb: tuple[int, ...]
     calls: int
     usd_per_100ms: float
+    load: str | None
     costs_money: bool
     changes: tuple[str, ...]
 
@@ -50,13 +53,17 @@ class PlanCard:
             + (f", about ${self.usd_per_100ms:.4f} for each 100 ms that a call is billed" if self.costs_money else
                "; nothing is billed: they run on this machine"),
         ]  # fmt: skip
+        if self.load is not None:
+            lines.append(self.load)
         lines += [f"change: {change}" for change in self.changes]
         if self.costs_money:
             lines.append("the calls are real: whatever the function does (writes, mails, payments), it does")
         return lines
 
 
-def plan_card(cells: Sequence[Cell], evidence: Evidence, search: Search, *, subject: Subject, clone: str) -> PlanCard:
+def plan_card(
+    plan: Plan, cells: Sequence[Cell], evidence: Evidence, search: Search, *, subject: Subject, clone: str
+) -> PlanCard:
     """Return the card of a plan for a function that was found; nothing has been measured yet."""
     calls = search.calls_expected(evidence)
     per_call_usd = [cell.tariff.per_million(ASSUMED_BILLED_MS, cell.cell.memory_mb) / 1e6 for cell in evidence]
@@ -68,9 +75,24 @@ def plan_card(cells: Sequence[Cell], evidence: Evidence, search: Search, *, subj
         sizes_mb=tuple(cell.memory_mb for cell in cells),
         calls=calls,
         usd_per_100ms=calls * sum(per_call_usd) / len(per_call_usd),
+        load=_load(plan, max(calls - plan.cold_starts * len(cells), 0)),
         costs_money=subject.costs_money,
         changes=(
             f"create function {clone}, a clone with a published version per size; deleted at the end",
             f"its log group {log_group_of(clone)}; deleted at the end",
         ),
     )
+
+
+def _load(plan: Plan, warm_calls: int) -> str | None:
+    per_s = plan.arrivals_per_s
+    if per_s is None:
+        return None
+    seconds = warm_calls / per_s
+    takes = f"about {seconds / 60:.0f} minutes of them" if seconds >= 90 else f"about {seconds:.0f} s of them"
+    if plan.ramp is not None:
+        whole = f"{plan.ramp.calls} calls in {plan.ramp.duration_s:g} s"
+        return f"warm calls come in ramps {plan.ramp}, {whole}, at each size: {takes}"
+    if plan.burst is not None:
+        return f"warm calls come {plan.burst.size} at once every {plan.burst.every_s:g} s: {takes}"
+    return f"warm calls come at {per_s:g}/s: {takes}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lambdatune.load.order import connections_of
 from lambdatune.model.cell import Cell
 from lambdatune.model.errors import UsageError
+from lambdatune.model.load_shape import parse_burst, parse_ramp
 from lambdatune.model.memory import parse_memory
 from lambdatune.model.plan import FunctionSource, Limits, Payload, Plan
 from lambdatune.model.target import parse_target
@@ -69,7 +70,7 @@ def open_run(run: RunDirectory, what_if: WhatIf | None = None) -> RunResult:
 
 def _generator(plan: Plan, evidence: Evidence) -> GeneratorRecord:
     """Return what the plan alone tells of the generator: how many connections its arrivals had to share."""
-    if plan.rate_per_s is None:
+    if plan.arrivals_per_s is None:
         return GeneratorRecord()
     per_shard = max(connections_of(warm_pacing(plan)) // plan.shards, 1)
     orders = {
@@ -124,6 +125,8 @@ def plan_of(record: dict[str, Any]) -> Plan:
             concurrency=record["concurrency"],
             rate_per_s=record.get("rate_per_s"),
             arrivals=record.get("arrivals", "constant"),
+            ramp=parse_ramp(record["ramp"]) if record.get("ramp") else None,
+            burst=parse_burst(record["burst"]) if record.get("burst") else None,
             shards=record.get("shards", 1),
             dask=record.get("dask"),
             cold_starts=record["cold_starts"],

@@ -123,6 +123,8 @@ def plan_record(plan: Plan) -> dict[str, Any]:
     """Return the plan as run.json holds it: text forms, and of the payloads only sizes and weights."""
     record = asdict(plan)
     record["memory"] = str(plan.memory)
+    record["ramp"] = None if plan.ramp is None else str(plan.ramp)
+    record["burst"] = None if plan.burst is None else str(plan.burst)
     record["targets"] = [str(target) for target in plan.targets]
     record["payloads"] = [
         {"bytes": len(payload.body), "weight": payload.weight, "tokens": payload.tokens} for payload in plan.payloads

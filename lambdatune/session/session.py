@@ -95,7 +95,7 @@ class Session:
             evidence = gather(cells, plan, tariff)
             search = TuningSearch(plan, cold_batch=subject.cold_batch)
             clone = Clone(subject.access, clone_name(description.name, run_id), description)
-            card = plan_card(cells, evidence, search, subject=subject, clone=clone.name)
+            card = plan_card(plan, cells, evidence, search, subject=subject, clone=clone.name)
             if self._stop_asked.is_set() or not self._confirm(card):
                 return None
             self._warn_of_exposure()

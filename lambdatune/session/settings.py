@@ -5,27 +5,27 @@ Every option of `run` is also a key of a profile, under the same name; the table
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from lambdatune.model.errors import LambdatuneError, UsageError, did_you_mean
+from lambdatune.model.load_shape import parse_burst, parse_ramp
 from lambdatune.model.memory import parse_memory
-from lambdatune.model.plan import Arrivals, FunctionSource, Limits, Payload, Plan, Strategy
+from lambdatune.model.plan import Arrivals, FunctionSource, Limits, Plan, Strategy
 from lambdatune.model.quantities import parse_rate_per_s, parse_share
 from lambdatune.model.target import parse_target
+from lambdatune.session.payloads import read_payloads
 from lambdatune.session.samples import SAMPLE_PREFIX, find_sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from lambdatune.model.load_shape import Ramp
+
 Kind = Literal["text", "texts", "integer", "number", "flag"]
 
 DEFAULT_MEMORY = "128-3008"
-_MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
-"""AWS's limit of a synchronous invocation's payload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,18 @@ SETTINGS: tuple[Setting, ...] = (
         "Warm calls at this rate, whether answers come or not (open loop); response times count from when a call "
         "was due.",
     ),
-    Setting("arrivals", "text", "KIND", "With --rate: constant intervals or poisson. [default: constant]"),
+    Setting(
+        "arrivals", "text", "KIND", "With --rate or --ramp: constant intervals or poisson. [default: constant]"
+    ),
+    Setting(
+        "ramp", "text", "TIME:N/s,...",
+        "Warm calls at a rate that changes linearly, stage by stage, from zero: 30s:10/s,60s:50/s rises to 10/s in "
+        "30 s and to 50/s in the next 60 s. Each size gets the whole ramp, once or more often.",
+    ),
+    Setting(
+        "burst", "text", "N[/TIME]",
+        "Warm calls N at once every TIME, whether answers come or not: 20/5s. [default TIME: 1s]",
+    ),
     Setting(
         "shards", "integer", "N",
         "Load processes (with --dask on each worker), which share the load exactly. [default: 1]", 1, 256,
@@ -169,6 +180,7 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
             "no function is given: expected --function, or the key `function` in the profile",
             hint="--function NAME for one on AWS, --function PATH for code on this machine, or `lambdatune demo`",
         )
+    _refuse_two_loads(given)
     targets = reader.read("target", lambda texts: tuple(parse_target(text) for text in texts), ())
     return Plan(
         function=_function(reader, given),
@@ -179,6 +191,8 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
         concurrency=reader.value("concurrency", 1),
         rate_per_s=reader.read("rate", parse_rate_per_s, None),
         arrivals=_arrivals(given),
+        ramp=_ramp(reader, given),
+        burst=reader.read("burst", parse_burst, None),
         shards=reader.value("shards", 1),
         dask=reader.value("dask", None),
         cold_starts=reader.value("cold-starts", 10),
@@ -188,7 +202,7 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
             reader.value("max-usd", None),
             reader.value("max-minutes", None),
         ),
-        payloads=_payloads(given.get("payload"), tokens=reader.value("payload-tokens", default=False)),
+        payloads=read_payloads(given.get("payload"), tokens=reader.value("payload-tokens", default=False)),
         endpoint_url=reader.value("endpoint-url", None),
         region=reader.value("region", None),
         aws_profile=reader.value("aws-profile", None),
@@ -234,13 +248,47 @@ def _arrivals(given: Mapping[str, Given]) -> Arrivals:
     if "arrivals" not in given:
         return "constant"
     text, origin = given["arrivals"].value, given["arrivals"].origin
-    if "rate" not in given:
-        raise UsageError(f"{origin}: arrivals have no rate", hint="add --rate, for example --rate 50/s")
+    if "rate" not in given and "ramp" not in given:
+        raise UsageError(f"{origin}: arrivals have no rate", hint="add --rate, for example --rate 50/s, or --ramp")
     known: tuple[Arrivals, ...] = get_args(Arrivals)
     for kind in known:
         if text == kind:
             return kind
     raise UsageError(f"{origin}: `{text}` is no kind of arrivals", hint=did_you_mean(text, known))
+
+
+def _refuse_two_loads(given: Mapping[str, Given]) -> None:
+    loads = [given[name].origin for name in ("rate", "ramp", "burst") if name in given]
+    if len(loads) > 1:
+        raise UsageError(
+            f"{loads[1]}: the load is given already by {loads[0]}",
+            hint="leave one out: --rate, --ramp and --burst each say when calls come",
+        )
+
+
+def _ramp(reader: _Reader, given: Mapping[str, Given]) -> Ramp | None:
+    """Return the ramp, which must fit into the limits as a whole: a part of it would be another load."""
+    ramp: Ramp | None = reader.read("ramp", parse_ramp, None)
+    if ramp is None:
+        return None
+    origin = given["ramp"].origin
+    if ramp.stages[-1][1] == 0 and _arrivals(given) == "poisson":
+        raise UsageError(
+            f"{origin}: the ramp ends at 0/s, where the last of Poisson arrivals may never come",
+            hint="end it at a small rate such as 1/s, or leave --arrivals out",
+        )
+    calls, minutes = reader.value("max-invocations", None), reader.value("max-minutes", None)
+    if calls is not None and calls < ramp.calls:
+        raise UsageError(
+            f"{origin}: one ramp makes {ramp.calls} calls, and {given['max-invocations'].origin} allows {calls}",
+            hint="each size gets the whole ramp: make it shorter, or raise the limit",
+        )
+    if minutes is not None and minutes * 60 < ramp.duration_s:
+        raise UsageError(
+            f"{origin}: one ramp takes {ramp.duration_s:g} s, and {given['max-minutes'].origin} allows {minutes:g} min",
+            hint="each size gets the whole ramp: make it shorter, or raise the limit",
+        )
+    return ramp
 
 
 def _function(reader: _Reader, given: Mapping[str, Given]) -> FunctionSource:
@@ -282,60 +330,11 @@ def _refuse_path_settings(given: Mapping[str, Given], function: str) -> None:
             )
 
 
-_TOKEN = re.compile(rb"\{\{(?:uuid|sequence|timestamp)\}\}")
-_WEIGHTED = re.compile(r"(?P<what>.*):(?P<weight>\d+(?:\.\d+)?|\.\d+)", re.DOTALL)
-
-
-def _payloads(given: Given | None, *, tokens: bool) -> tuple[Payload, ...]:
-    if given is None:
-        return (Payload(b"{}"),)
-    return tuple(_payload(text, given, tokens=tokens) for text in given.value)
-
-
-def _payload(text: str, given: Given, *, tokens: bool) -> Payload:
-    weight = 1.0
-    if text.startswith("@"):
-        weighted = _WEIGHTED.fullmatch(text)
-        name = text
-        if weighted and not (given.directory / text[1:]).exists():
-            name, weight = weighted["what"], float(weighted["weight"])
-        path = given.directory / name[1:]
-        try:
-            body = path.read_bytes()
-        except OSError as error:
-            raise UsageError(f"{given.origin}: file `{path}` cannot be read: {error.strerror}") from error
-    else:
-        body = text.encode()
-        if not _is_json(body, tokens=tokens):
-            weighted = _WEIGHTED.fullmatch(text)
-            if weighted is None or not _is_json(weighted["what"].encode(), tokens=tokens):
-                raise UsageError(
-                    f"{given.origin}: payload is not JSON",
-                    hint="quote it as in --payload '{\"id\": 1}', or use @FILE",
-                )
-            body, weight = weighted["what"].encode(), float(weighted["weight"])
-    if len(body) > _MAX_PAYLOAD_BYTES:
-        raise UsageError(f"{given.origin}: payload has {len(body)} bytes: a synchronous call takes 6 MB at the most")
-    if weight <= 0:
-        raise UsageError(f"{given.origin}: weight {weight:g} is not above zero", hint="leave the payload out")
-    return Payload(body, weight, tokens)
-
-
-def _is_json(body: bytes, *, tokens: bool) -> bool:
-    if tokens:
-        body = _TOKEN.sub(b"0", body)
-    try:
-        json.loads(body)
-    except ValueError:
-        return False
-    return True
-
-
 def _checked_text(setting: Setting, value: object, origin: str) -> str | list[str]:
-    if setting.name == "memory" and isinstance(value, list):
+    if setting.name in {"memory", "ramp"} and isinstance(value, list):
         value = ",".join(map(str, value))
     if (
-        setting.name in {"memory", "cold-rate", "rate"}
+        setting.name in {"memory", "cold-rate", "rate", "burst"}
         and isinstance(value, (int, float))
         and not isinstance(value, bool)
     ):

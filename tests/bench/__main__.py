@@ -2,6 +2,7 @@
 
 Everything runs on loopback, side by side in one run: the rounds of all generators are interleaved, so that what
 else the machine does hits them alike, and what is compared are ratios. Takes under five minutes; --quick under two.
+``python tests/bench disturbances`` takes a quarter of an hour more, and is left out otherwise.
 """
 
 from __future__ import annotations
@@ -18,16 +19,23 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import disturbances
 import numpy as np
 import own
 import peers
 from peers import Cost
+from quotas import Quotas
 from servers import Cores, Programs, Server, build, pin
 
+from lambdatune.load.driver import LoadDriver
 from lambdatune.load.order import ConstantRate
+from lambdatune.model.errors import UsageError
 
 CALLERS = 100
+PARTS = ("cpu", "latency", "stall", "shards")
 DELAY_US = 5000
+QUOTA = 0.3
+"""Share of a core for a shard: two of them and the server fit on two cores with room to spare."""
 
 Contender = Callable[[], Awaitable[Cost]]
 
@@ -139,49 +147,71 @@ async def stall(programs: Programs, cores: Cores, seconds: int) -> None:
     with Server(programs, cores, delay_us=2000, stall=(1000, 10_000)) as server:
         async with own.started(server, cores) as driver:
             rows, _ = await own.rows_of(driver, server, ConstantRate(200, 15), 200 * seconds)
-    for name, since in (
-        ("response time, from the intended time", "intended_ns"),
-        ("service time, from the send", "sent_ns"),
+    for name, times_ms in (
+        ("response time, from the intended time (15 connections)", (rows["done_ns"] - rows["intended_ns"]) / 1e6),
+        ("service time, from the send (15 connections)", (rows["done_ns"] - rows["sent_ns"]) / 1e6),
+        ("server's record, from receiving to answering", rows["duration_ms"]),
     ):
-        shown = np.percentile((rows["done_ns"] - rows[since]) / 1e6, [50, 95, 99], method="inverted_cdf")
-        say(f"  {name + ' (15 connections)':56}" + "".join(f"{value:8.2f}" for value in shown))
+        shown = np.percentile(times_ms, [50, 95, 99], method="inverted_cdf")
+        say(f"  {name:56}" + "".join(f"{value:8.2f}" for value in shown))
 
 
 async def scaling(programs: Programs, cores: Cores, rounds: int, seconds: float) -> None:
-    """Calls per second of two shards against one."""
+    """Calls per second of two shards against one: free-running, and with the same CPU quota for each shard."""
     count = len(os.sched_getaffinity(0)) if cores.load is None else os.cpu_count() or 1
     say(f"Shards: closed loop, {CALLERS} in flight, {count} cores, one of them the server's")
-    async with AsyncExitStack() as stack:
-        server = stack.enter_context(Server(programs, cores))
-        one = await stack.enter_async_context(own.started(server, cores))
-        two = await stack.enter_async_context(own.started(server, cores, shards=2))
-        calls = round(40_000 * seconds)
-        costs = await _interleaved(
-            {
-                "1": lambda: own.closed_loop(one, server, CALLERS, calls),
-                "2": lambda: own.closed_loop(two, server, CALLERS, calls),
-            },
-            rounds,
-        )
+    calls = round(40_000 * seconds)
+    with Server(programs, cores) as server:
+        async with own.started(server, cores) as one, own.started(server, cores, shards=2) as two:
+            await _one_against_two("free-running", server, one, two, calls, rounds)
+        if count < 3:
+            say("    (the second shard has the core of the server: at least 3 cores are needed to see shards scale so)")
+        try:
+            quotas = Quotas()
+        except UsageError:
+            say("  with a CPU quota for each shard: not measured, this host lets us make no control group")
+            return
+        # Together they leave room on the load's core, so that neither the server nor a core is what limits them.
+        alone = Cores(cores.server, cores.load, cores.load)
+        with quotas:
+            async with own.started(server, alone) as one, own.started(server, alone, shards=2) as two:
+                for driver in (one, two):
+                    quotas.hold(driver, QUOTA)
+                title = f"each shard with a CPU quota of {QUOTA:.0%} of a core"
+                await _one_against_two(title, server, one, two, round(calls * QUOTA), rounds)
+
+
+async def _one_against_two(
+    title: str, server: Server, one: LoadDriver, two: LoadDriver, calls: int, rounds: int
+) -> None:
+    costs = await _interleaved(
+        {
+            "1": lambda: own.closed_loop(one, server, CALLERS, calls),
+            "2": lambda: own.closed_loop(two, server, CALLERS, 2 * calls),
+        },
+        rounds,
+    )
+    say(f"  {title}")
+    rates = {name: [cost.calls / cost.wall_s for cost in found] for name, found in costs.items()}
     for name, found in costs.items():
-        rate = statistics.median(cost.calls / cost.wall_s for cost in found)
         us = statistics.median(cost.us for cost in found)
-        say(f"  {name} shard{'s' if name == '2' else ' '}{rate:12,.0f} calls/s{us:8.1f} us CPU per call")
-    gain = statistics.median(
-        a.wall_s / b.wall_s for a, b in zip(costs["1"], costs["2"], strict=True)
-    )  # fmt: skip
-    say(f"  2 shards make {gain:.2f} times the calls of 1")
-    if count < 3:
-        say("  (the second shard has the core of the server: at least 3 cores are needed to see shards scale)")
+        say(f"    {name} shard{'s' if name == '2' else ' '}{statistics.median(rates[name]):12,.0f} calls/s"
+            f"{us:8.1f} us CPU per call")  # fmt: skip
+    gain = statistics.median(second / first for first, second in zip(rates["1"], rates["2"], strict=True))
+    say(f"    2 shards make {gain:.2f} times the calls of 1")
 
 
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
-    parser.add_argument("parts", nargs="*", choices=["cpu", "latency", "stall", "shards", []], help="only these parts")
+    parser.add_argument("--windows", type=int, default=1000, metavar="N", help="of disturbances (default 1000)")
+    parser.add_argument(
+        "parts", nargs="*", choices=[*PARTS, "disturbances", []],
+        help="only these parts; disturbances takes a second a window, and is measured only when asked for",
+    )  # fmt: skip
     options = parser.parse_args()
     rounds, seconds = (3, 1.0) if options.quick else (5, 1.5)
-    parts = set(options.parts) or {"cpu", "latency", "stall", "shards"}
+    parts = set(options.parts or PARTS)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 16_384) if hard > 0 else 16_384, hard))
     cores = Cores.of_this_machine()
@@ -203,6 +233,9 @@ async def main() -> None:
             say()
         if "shards" in parts:
             await scaling(programs, cores, rounds, seconds)
+            say()
+        if "disturbances" in parts:
+            await disturbances.measure(cores, options.windows, say)
 
 
 if __name__ == "__main__":

@@ -32,11 +32,11 @@ CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEK
 async def started(
     server: Server, cores: Cores, *, shards: int = 1, authority: Path | None = None
 ) -> AsyncIterator[LoadDriver]:
-    """Start a driver; its shards take turns on the load's core and the server's."""
+    """Start a driver; its shards take turns on the load's core and the second one."""
     endpoint = endpoint_from_url(server.url, "us-east-1", ca_file=str(authority) if authority else None)
     async with LoadDriver.start(endpoint, CREDENTIALS, shards=shards) as driver:
         for number, shard in enumerate(driver._shards):
-            pin(shard.pid, cores.server if number % 2 else cores.load)
+            pin(shard.pid, cores.second if number % 2 else cores.load)
         yield driver
 
 

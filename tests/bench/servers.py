@@ -16,15 +16,19 @@ PYTHON_STUB = HERE.parent / "load" / "stub_endpoint.py"
 
 @dataclass(frozen=True)
 class Cores:
-    """Which processor the server has, and which the load; None where there is only one."""
+    """Which processor the server has, which the load, and which each second shard; None where there is only one."""
 
     server: int | None
     load: int | None
+    second: int | None
 
     @classmethod
     def of_this_machine(cls) -> Cores:
         allowed = sorted(os.sched_getaffinity(0))
-        return cls(allowed[0], allowed[-1]) if len(allowed) > 1 else cls(None, None)
+        if len(allowed) == 1:
+            return cls(None, None, None)
+        # A third processor, where there is one, or the server's.
+        return cls(allowed[0], allowed[-1], allowed[1] if len(allowed) > 2 else allowed[0])
 
 
 def pin(pid: int, core: int | None) -> None:

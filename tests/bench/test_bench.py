@@ -27,7 +27,16 @@ def test_the_bench_measures_latency_and_shards():
     shown = bench("--quick", "latency", "shards")
     rows = re.findall(r"^  (alone|CPU hog on core|screen on core) +([\d,]+) +[\d,]+ +(-?\d+)", shown, re.MULTILINE)
     assert len(rows) in {7, 9}
-    assert re.search(r"2 shards make \d+\.\d\d times the calls of 1", shown)
+    gains = re.findall(r"2 shards make \d+\.\d\d times the calls of 1", shown)
+    assert len(gains) == (1 if "no control group" in shown else 2)
+
+
+@pytest.mark.slow
+def test_the_bench_plants_disturbances():
+    shown = bench("disturbances", "--windows", "12")
+    assert re.search(r"of the windows that moved, \d+ of \d+ are ruled invalid", shown)
+    rows = re.findall(r"^  (?:quiet|slow server|loop blocked|CPU stolen|throttles) +(\d+)", shown, re.MULTILINE)
+    assert sum(map(int, rows)) == 12
 
 
 @pytest.mark.slow

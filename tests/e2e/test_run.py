@@ -320,3 +320,67 @@ def test_an_open_loop_calls_at_its_rate_whatever_the_function_does(lambdatune, f
     assert gaps
     assert all(gap == pytest.approx(25_000_000, abs=10) for gap in gaps)
     assert result_of(only_run(output))["plan"]["rate_per_s"] == 40
+
+
+def due_by_order(output: Path) -> list[list[int]]:
+    """Return when the calls of each order were due, in ms from the first of them."""
+    by_order: dict[str, list[int]] = {}
+    for row in rows_of(only_run(output)):
+        by_order.setdefault(row["order"], []).append(int(row["intended_ns"]))
+    return [[round((due - min(dues)) / 1e6) for due in sorted(dues)] for dues in by_order.values()]
+
+
+def test_each_size_gets_whole_ramps_and_none_that_a_limit_would_cut(lambdatune, functions, tmp_path) -> None:
+    output = tmp_path / "runs"
+    done = lambdatune(
+        "run", "--function", str(functions / "quick"), *PATH_OPTIONS, "--memory", "512,1024", "--cold-starts", "0",
+        "--ramp", "1s:40/s,500ms:40/s", "--target", "p99<=2s", "--max-invocations", "199",
+        "--output", str(output),
+    )  # fmt: skip
+    assert done.code == 5, done.err
+    assert "warm calls come in ramps 1s:40/s,500ms:40/s, 40 calls in 1.5 s, at each size: about " in done.err
+    orders = due_by_order(output)
+    # Five ramps would be 200 calls.
+    assert [len(dues) for dues in orders] == [40, 40, 40, 40]
+    for dues in orders:
+        # The integral of the rate reaches n at sqrt(2 n / 40) s in the first second, then every 25 ms.
+        assert dues[:21] == pytest.approx([1000 * (number / 20) ** 0.5 for number in range(21)], abs=2)
+        assert dues[20:] == pytest.approx([1000 + 25 * number for number in range(20)], abs=2)
+    result = result_of(only_run(output))
+    assert result["plan"]["ramp"] == "1s:40/s,500ms:40/s"
+    assert "the limit of 199 calls ended the run" in result["validity"]["notes"]
+
+
+@pytest.mark.parametrize(
+    ("load", "limit"),
+    [(("--ramp", "1s:40/s"), ("--max-minutes", "0.1")), (("--burst", "20/1s"), ("--max-usd", "2e-5"))],
+)
+def test_no_limit_cuts_a_ramp_or_a_burst(lambdatune, functions, tmp_path, load, limit) -> None:
+    output = tmp_path / "runs"
+    done = lambdatune(
+        "run", "--function", str(functions / "quick"), *PATH_OPTIONS, "--memory", "512", "--cold-starts", "1",
+        *load, *limit, "--target", "p99.9<=2s", "--output", str(output),
+    )  # fmt: skip
+    assert done.code == 5, done.err
+    cold, *warm = due_by_order(output)
+    assert len(cold) == 1
+    assert sum(map(len, warm)) >= 20
+    assert all(len(dues) % 20 == 0 for dues in warm)
+    (note,) = (note for note in result_of(only_run(output))["validity"]["notes"] if "ended the run" in note)
+    assert note.startswith("the limit of ")
+
+
+def test_bursts_are_calls_at_one_instant_every_so_often(lambdatune, functions, tmp_path) -> None:
+    output = tmp_path / "runs"
+    done = lambdatune(
+        "run", "--function", str(functions / "quick"), *PATH_OPTIONS, "--memory", "1024", "--cold-starts", "0",
+        "--burst", "6/300ms", "--shards", "2", "--target", "p90<=2s", "--output", str(output), "--json", "-",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert "warm calls come 6 at once every 0.3 s: about " in done.err
+    for dues in due_by_order(output):
+        assert len(dues) % 6 == 0
+        assert dues == [number // 6 * 300 for number in range(len(dues))]
+    assert json.loads(done.out)["plan"]["burst"] == "6/300ms"
+    again = lambdatune("show", str(only_run(output)), "--target", "p95<=3s", "--format", "json")
+    assert json.loads(again.out)["plan"]["burst"] == "6/300ms"

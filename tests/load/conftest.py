@@ -1,49 +1,17 @@
 from __future__ import annotations
 
-import http.client
-import json
 import os
 import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from support.stub import StubProcess
 
 from lambdatune.load.driver import LoadDriver
-from lambdatune.load.endpoint import Credentials, endpoint_from_url
+from lambdatune.load.endpoint import Credentials
 from lambdatune.load.order import ClosedLoop, Order
 
-STUB = Path(__file__).with_name("stub_endpoint.py")
 CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
-
-
-class StubProcess:
-    """The stub program, and what it saw."""
-
-    def __init__(self, *arguments: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, str(STUB), *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        self.port = int(self.process.stdout.readline())
-        self.url = f"http://127.0.0.1:{self.port}"
-
-    @property
-    def endpoint(self):
-        return endpoint_from_url(self.url, "us-east-1")
-
-    def stats(self) -> dict:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-        try:
-            connection.request("GET", "/stats")
-            return json.loads(connection.getresponse().read())
-        finally:
-            connection.close()
-
-    def close(self) -> None:
-        self.process.stdin.close()
-        self.process.stdout.close()
-        self.process.wait(10)
 
 
 @pytest.fixture

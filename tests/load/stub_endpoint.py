@@ -1,7 +1,8 @@
 """A stand-in for Lambda's Invoke API that misbehaves on request: ``python stub_endpoint.py [--cert F --key F]``.
 
 It shares no code with lambdatune. The name of the function chooses the behaviour, its parts after ``_`` are
-arguments: ``ok``, ``delay_20``, ``throttle_CallerRateLimitExceeded``. `GET /stats` tells what it saw. It prints its
+arguments: ``ok``, ``delay_20``, ``throttle_CallerRateLimitExceeded``. `GET /stats` tells what it saw,
+`/close-idle` closes connections without a call and tells how many, `/release` answers what is held. It prints its
 port on one line and ends when standard input ends. The REPORT's Duration is the time that the request spent here,
 from the kernel's receive stamp (where there is one) to just before the answer is sent.
 """
@@ -11,6 +12,8 @@ import base64
 import heapq
 import itertools
 import json
+import math
+import random
 import select
 import socket
 import ssl
@@ -57,8 +60,12 @@ class Stub:
             "keys": [],
             "in_flight": 0,
             "most_in_flight": 0,
+            "last_call_s": 0.0,
+            "throttled_ms": [],
         }
         self.ids = itertools.count()
+        self.held = []
+        self.randomness = random.Random(0)
 
     def serve(self):
         while True:
@@ -160,7 +167,8 @@ class Stub:
         if len(client.data) < end + 4 + length:
             return
         body = client.data[end + 4 : end + 4 + length]
-        if name != "/stats":
+        if not name.startswith("/"):
+            self.stats["last_call_s"] = time.time()
             self.stats["last"] = client.data[:end].decode()
             key = self.stats["last"].partition("Credential=")[2].partition("/")[0]
             if not self.stats["keys"] or self.stats["keys"][-1][0] != key:
@@ -171,8 +179,8 @@ class Stub:
         self.respond(client, name, body)
 
     def respond(self, client, name, body):
-        if name == "/stats":
-            payload = json.dumps(self.stats).encode()
+        if name.startswith("/"):
+            payload = json.dumps(self.control(client, name)).encode()
             self.act(client, lambda _ns: b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(payload) + payload)
             return
         requests = self.stats["requests"]
@@ -187,6 +195,21 @@ class Stub:
         steps = getattr(self, "do_" + kind.replace("-", "_"))(client, *arguments)
         for delay_ms, make in steps:
             self.after(client, delay_ms, make, got_ns)
+
+    def control(self, asking, path):
+        if path == "/close-idle":
+            idle = [
+                each for each in self.clients.values() if each.seen and each is not asking and each not in self.held
+            ]
+            for client in idle:
+                self.drop(client)
+            return len(idle)
+        if path == "/release":
+            held, self.held = self.held, []
+            for client in held:
+                self.act(client, lambda _ns, got_ns=client.got_ns: self.answer(time.time_ns() - got_ns))
+            return len(held)
+        return {**self.stats, "held": len(self.held)}
 
     def after(self, client, delay_ms, make, got_ns=0):
         def run(_ns):
@@ -250,6 +273,21 @@ class Stub:
     def do_delay(self, client, ms):
         return [(float(ms), self.answer)]
 
+    def do_vary(self, client, ms, slow="0", throttled="0", which="any"):
+        """Answer after about `ms`, of a thousand calls `slow` after five times that, and throttle `throttled`.
+
+        Which ones: `any`, or those that would have taken longest. What they would have taken is kept.
+        """
+        share = int(throttled) / 1000
+        rank = 1 - self.randomness.random()
+        took_ms = float(ms) * (1 - math.log(rank) / 5)
+        if self.randomness.random() < int(slow) / 1000:
+            took_ms *= 5
+        if (rank if which == "slow" else self.randomness.random()) < share:
+            self.stats["throttled_ms"].append(took_ms)
+            return self.do_throttle(client, "ConcurrentInvocationLimitExceeded")
+        return [(took_ms, self.answer)]
+
     def do_cold(self, client, ms="0"):
         extra = "Init Duration: 123.45 ms\t" if client.seen == 1 else ""
         return [(float(ms), lambda ns: self.answer(ns, report_extra=extra))]
@@ -299,6 +337,13 @@ class Stub:
     def do_drop(self, client, ms):
         """Answer as if the connection stayed open, then close it."""
         return [(0, self.answer), (float(ms), CLOSE)]
+
+    def do_wave(self, client, size):
+        """Answer all but the last of `size` calls at once; the last one when `/release` is asked for."""
+        if self.stats["requests"][f"wave_{size}"] % int(size):
+            return [(0, self.answer)]
+        self.held.append(client)
+        return []
 
     def do_truncated(self, client):
         return [(0, lambda ns: self.answer(ns, b'"a longer answer"')[:-5]), (20, CLOSE)]

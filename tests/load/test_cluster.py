@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import contextlib
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from distributed import Client
 from support.dask_cluster import DaskCluster
@@ -18,7 +20,7 @@ from support.program import wait_gone
 from lambdatune.load.cluster import is_exposed
 from lambdatune.load.driver import LoadDriver
 from lambdatune.load.hosted import Frames
-from lambdatune.load.order import Burst, ClosedLoop, ConstantRate
+from lambdatune.load.order import Burst, ClosedLoop, ConstantRate, TimedBurst
 from lambdatune.model.errors import LambdatuneError, UsageError
 from lambdatune.model.invocation import Status
 from lambdatune.stats.rows import ROW_DTYPE
@@ -63,7 +65,12 @@ def wait_for_workers(cluster: DaskCluster) -> None:
 
 async def test_a_cluster_gives_the_same_rows_as_processes_here(cluster, stub, credentials, collect, make_order):
     async with LoadDriver.start(stub.endpoint, credentials, dask=cluster.address) as driver:
-        for pacing, calls in ((ClosedLoop(5), 501), (Burst(8), 16), (ConstantRate(500, 20), 300)):
+        for pacing, calls in (
+            (ClosedLoop(5), 501),
+            (Burst(8), 16),
+            (TimedBurst(8, 0.1, 20), 24),
+            (ConstantRate(500, 20), 300),
+        ):
             rows = await collect(driver, make_order("delay_2", calls, pacing))
             assert rows.dtype == ROW_DTYPE
             assert len(rows) == calls
@@ -73,7 +80,7 @@ async def test_a_cluster_gives_the_same_rows_as_processes_here(cluster, stub, cr
             assert (outcome.complete, outcome.lost, outcome.calls) == (True, 0, calls)
         processes = cluster.load_processes()
         assert len(processes) == 2
-    assert stub.stats()["requests"] == {"delay_2": 817}
+    assert stub.stats()["requests"] == {"delay_2": 841}
     assert credentials.secret_access_key not in cluster.logs()
     assert "take_frames" not in cluster.logs()
     assert wait_gone(processes) == []
@@ -142,17 +149,52 @@ async def test_without_its_scheduler_a_cluster_is_lost_and_sends_nothing(own_clu
     assert wait_gone(processes) == []
 
 
-def test_load_ends_when_its_client_is_killed(cluster, stub):
+@contextlib.contextmanager
+def sending_client(stub, cluster: DaskCluster):
+    """A client in a process of its own, whose shards are sending; and the load processes."""
     client = subprocess.Popen(
         [sys.executable, "-c", CLIENT, stub.url, cluster.address],
         stdout=subprocess.PIPE, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     with client:
-        assert client.stdout.readline() == b"sending\n"
-        processes = cluster.load_processes()
-        assert len(processes) == 2
-        os.kill(client.pid, signal.SIGKILL)
-    assert wait_gone(processes, patience_s=10) == []
+        try:
+            assert client.stdout.readline() == b"sending\n"
+            processes = cluster.load_processes()
+            assert len(processes) == 2
+            yield client, processes
+        finally:
+            client.kill()
+
+
+def test_load_stops_within_a_second_when_its_client_is_killed_and_ends(cluster, stub):
+    with sending_client(stub, cluster) as (client, processes):
+        killed_s = time.time()
+        client.kill()
+    assert wait_gone(processes, patience_s=20) == []
+    # Less than one on a machine that has time; what is not allowed is to go on until the end of the lease.
+    assert stub.stats()["last_call_s"] - killed_s < 2
+
+
+def test_load_goes_on_when_its_client_was_only_busy(cluster, stub):
+    def all_are(state: str) -> bool:
+        return all((process.status() == psutil.STATUS_STOPPED) is (state == "halted") for process in processes)
+
+    with sending_client(stub, cluster) as (client, processes):
+        client.send_signal(signal.SIGSTOP)
+        wait_until(lambda: all_are("halted"))
+        calls = stub.stats()["requests"]["delay_5"]
+        client.send_signal(signal.SIGCONT)
+        wait_until(lambda: all_are("going on"))
+        wait_until(lambda: stub.stats()["requests"]["delay_5"] > calls + 100)
+        assert client.poll() is None
+    assert wait_gone(processes, patience_s=20) == []
+
+
+def wait_until(holds, within_s: float = 4.0) -> None:
+    deadline_s = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
 
 
 async def test_a_scheduler_that_does_not_answer_is_a_sentence(stub, credentials, tmp_path):

@@ -7,7 +7,17 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from lambdatune.load.order import Burst, ClosedLoop, ConstantRate, Order, Poisson, Stages, connections_of, split_order
+from lambdatune.load.order import (
+    Burst,
+    ClosedLoop,
+    ConstantRate,
+    Order,
+    Poisson,
+    Stages,
+    TimedBurst,
+    connections_of,
+    split_order,
+)
 from lambdatune.load.pacers import make_pacer
 from lambdatune.model.errors import UsageError
 
@@ -184,6 +194,25 @@ def test_stages_reach_each_arrival_when_the_integral_of_the_rate_does(shape, sta
         # The sum over small steps is off by a step of the steepest stage where the rate jumps.
         assert integral(pacing, starts[number] / 1e9) == pytest.approx(number, abs=0.02 * max(number, 25))
     assert starts_of(Order(0, 0, "fn", pacing, calls), shards) == pytest.approx(starts, abs=100)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    size=st.integers(1, 20),
+    every_ms=st.integers(1, 5000),
+    calls=st.integers(1, 100),
+    times=st.lists(st.integers(1, 50 * MS), min_size=1),
+    shards=st.integers(1, 6),
+)
+def test_timed_bursts_come_at_their_times_whatever_the_answers(size, every_ms, calls, times, shards):
+    pacing = TimedBurst(size, every_ms / 1000, 30)
+    wanted = [number // size * every_ms * MS for number in range(calls)]
+    assert [start for start, _ in simulate(pacing, calls, itertools.cycle(times))] == wanted
+    order = Order(0, 0, "fn", pacing, calls)
+    assert starts_of(order, shards) == wanted
+    parts = [part.pacing for part in split_order(order, shards) if part is not None]
+    assert sum(part.connections for part in parts) <= 30
+    assert all(part.connections >= part.concurrency for part in parts)
 
 
 def test_a_ramp_is_the_square_root_and_holds_its_last_rate():

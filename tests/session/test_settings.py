@@ -8,6 +8,7 @@ import pytest
 
 from lambdatune.cli.commands.run import command
 from lambdatune.model.errors import UsageError
+from lambdatune.model.load_shape import BurstLoad, Ramp
 from lambdatune.session.profile import read_profile
 from lambdatune.session.samples import bundled_profiles
 from lambdatune.session.settings import SETTINGS, Given, build_plan, check_kind
@@ -63,6 +64,16 @@ def test_a_profile_gives_the_whole_plan(profile) -> None:
     assert plan.strategy == "balanced"
 
 
+def test_a_profile_gives_a_ramp_or_bursts(profile) -> None:
+    plan = plan_of(profile("function = 'x'\nramp = ['0s:20', '10s:20']\narrivals = 'poisson'"))
+    assert plan.ramp == Ramp(((0, 20), (10, 20)))
+    assert (plan.arrivals, plan.whole_block, plan.in_blocks(201), plan.arrivals_per_s) == ("poisson", 200, 400, 20)
+    plan = plan_of(profile("function = 'x'\nburst = '20/5s'"))
+    assert plan.burst == BurstLoad(20, 5)
+    assert (plan.whole_block, plan.warm_block, plan.in_blocks(21), plan.arrivals_per_s) == (20, 20, 40, 4)
+    assert plan_of(profile("function = 'x'\nburst = 3")).burst == BurstLoad(3, 1)
+
+
 def test_paths_in_a_profile_are_relative_to_it(profile, tmp_path, monkeypatch) -> None:
     (tmp_path / "code").mkdir()
     (tmp_path / "event.json").write_text("{}")
@@ -98,6 +109,22 @@ def test_paths_in_a_profile_are_relative_to_it(profile, tmp_path, monkeypatch) -
         ("function = 'x'\nrate = 'fast'", "key `rate`: `fast` is not a rate", "200/s"),
         ("function = 'x'\narrivals = 'poisson'", "key `arrivals`: arrivals have no rate", "--rate 50/s"),
         ("function = 'x'\nrate = 5\narrivals = 'poison'", "`poison` is no kind of arrivals", "did you mean poisson?"),
+        ("function = 'x'\nramp = '30s'", "key `ramp`: `30s` is no stage of a ramp", "30s:10/s,60s:50/s"),
+        ("function = 'x'\nramp = ['1s:100', '1s:ten']", "key `ramp`: `ten` is not a rate", "200/s"),
+        ("function = 'x'\nburst = 0", "key `burst`: `0` is no burst: expected 1 to 10,000 calls", "20/5s"),
+        ("function = 'x'\nburst = 5\nrate = 5", "key `burst`: the load is given already by .*key `rate`", "leave one"),
+        ("function = 'x'\nburst = 5\narrivals = 'poisson'", "key `arrivals`: arrivals have no rate", "--rate 50/s"),
+        ("function = 'x'\nramp = '9s:9,9s:0'\narrivals = 'poisson'", "key `ramp`: the ramp ends at 0/s", "1/s"),
+        (
+            "function = 'x'\nramp = '10s:10'\nmax-invocations = 49",
+            "key `ramp`: one ramp makes 50 calls, and .* allows 49",
+            "raise the limit",
+        ),
+        (
+            "function = 'x'\nramp = '90s:10'\nmax-minutes = 1",
+            "key `ramp`: one ramp takes 90 s, and .* allows 1 min",
+            "raise the limit",
+        ),
         ("function = 'x'\npayload-tokens = 1", "expected true or false, not a number", None),
         ("memory = '128'", "no function is given", "lambdatune demo"),
         ("function = 'x'\nruntime = 'python3.12'", "only a function given as a path takes it", None),
