@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from lambdatune.load.classify import classify
 from lambdatune.load.log_tail import WARM_FIGURES_BYTES, WarmTails, read_log_tail
 from lambdatune.load.response import header
-from lambdatune.model.invocation import INVOCATION_COLUMNS, Start, Status
+from lambdatune.model.invocation import INVOCATION_COLUMNS, Start, Status, was_preinitialised
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,6 +30,7 @@ _OK, _UNKNOWN = Status.OK, Start.UNKNOWN
 _UNKNOWN_MB = -1
 _MAX_SAMPLES = 16
 _MAX_ERROR_BYTES = 48
+_NS_PER_MS = 1e6
 
 
 class Answer(NamedTuple):
@@ -119,6 +120,10 @@ class RowBuffer:
         if at >= 0:
             tail = head[at + 19 : head.index(b"\r\n", at + 19)].strip()
             report, start = read_log_tail(tail, request_id.decode("latin-1") or None)
+            if start is Start.COLD and report is not None and report.init_ms is not None:
+                _, sent_ns, _, done_ns = times_ns
+                if was_preinitialised(report.init_ms, report.duration_ms, (done_ns - sent_ns) / _NS_PER_MS):
+                    start = Start.PREINITIALISED
         status, error = _OK, ""
         if broken:
             status, error = Status.TRUNCATED, broken

@@ -21,6 +21,31 @@ class Start(IntEnum):
     """REPORT with Init Duration, or an init that ran again inside the call."""
     RESTORED = 3
     """REPORT with Restore Duration: SnapStart."""
+    PREINITIALISED = 4
+    """REPORT with the Init Duration of an environment that was initialised before the call came: the caller did
+    not wait for it (`was_preinitialised`). Neither warm nor cold."""
+
+
+_SLACK_SHARE = 0.05
+_SLACK_MS = 2.0
+
+
+def was_preinitialised(init_ms: float, duration_ms: float, service_ms: float) -> bool:
+    """Return whether an init that a REPORT line tells of was over before the call was sent.
+
+    An environment that was initialised ahead of time (provisioned concurrency, or Lambda's own proactive
+    initialisation) prints its Init Duration on its first call too. A caller who had waited for the init would
+    have waited for Init Duration and Duration at least; one who had the answer sooner did not. The slack of 5 %
+    and 2 ms is for two clocks that are not each other's: in doubt the call stays a cold start.
+
+    Source: lambda-facts C.3 (public reports on provisioned concurrency and proactive initialisation).
+
+    Args:
+        init_ms: Init Duration of the REPORT line.
+        duration_ms: Duration of the REPORT line.
+        service_ms: from the actual send to the last byte, on the client's clock.
+    """
+    return service_ms < (1 - _SLACK_SHARE) * (init_ms + duration_ms) - _SLACK_MS
 
 
 class Status(IntEnum):

@@ -115,7 +115,12 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class CellResult:
-    """What was measured of one cell, and the verdict."""
+    """What was measured of one cell, and the verdict.
+
+    Attributes:
+        preinitialised: first calls of environments that were initialised before the call came (provisioned
+            concurrency, proactive initialisation); counted neither as warm nor as cold.
+    """
 
     function: str
     memory_mb: int
@@ -133,6 +138,7 @@ class CellResult:
     certificates: tuple[Certificate, ...]
     histograms: dict[str, str]
     reason: str | None = None
+    preinitialised: int = 0
 
 
 @dataclass(frozen=True, slots=True)

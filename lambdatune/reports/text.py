@@ -30,6 +30,7 @@ def render_text(result: RunResult) -> str:
     lines.append(legend)
     if result.recommendation.status == "met" and any(cell.verdict == "unproven" for cell in result.cells):
         lines.append("unproven: left early; one that might be better all the same is named in the advice")
+    lines += _preinitialised(result)
     lines += [f"note: {note}" for note in result.validity.notes]
     lines += [f"INVALID: {reason}" for reason in result.validity.reasons]
     lines += [
@@ -42,6 +43,19 @@ def render_text(result: RunResult) -> str:
     lines += ["", result.recommendation.sentence]
     lines += [f"  or: {alternative.sentence}" for alternative in result.recommendation.alternatives]
     return "\n".join(lines) + "\n"
+
+
+def _preinitialised(result: RunResult) -> list[str]:
+    count = sum(cell.preinitialised for cell in result.cells)
+    if not count:
+        return []
+    calls = f"{count} calls" if count > 1 else "1 call"
+    note = (
+        f"note: {calls} met an environment that was initialised ahead of time (provisioned concurrency, or AWS's own "
+        "proactive initialisation): its init is in the REPORT line, but nobody waited for it; counted neither as cold "
+        "nor as warm"
+    )
+    return [note]
 
 
 def _title(result: RunResult) -> str:

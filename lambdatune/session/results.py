@@ -21,7 +21,7 @@ from lambdatune.recommend.costs import cost_of
 from lambdatune.recommend.decide import recommend
 from lambdatune.recommend.evidence import spend
 from lambdatune.session.validity import rule
-from lambdatune.stats.rows import is_cold, is_error, is_throttled, is_warm
+from lambdatune.stats.rows import is_cold, is_error, is_preinitialised, is_throttled, is_warm
 from lambdatune.stats.summary import cold_stats, histogram_of, warm_stats
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def _cell_result(evidence: CellEvidence, plan: Plan) -> CellResult:
         certificates=evidence.certificates(),
         histograms=_histograms(rows),
         reason=evidence.failure(),
+        preinitialised=int(np.count_nonzero(is_preinitialised(rows))),
     )
 
 

@@ -22,6 +22,10 @@ apart (a run with many is invalid). A call whose start kind is unknown because n
   otherwise), and to ``all``, so that no failure is left out;
 * if it succeeded: to ``all`` only, and there only on the client's clocks. `uncounted` tells how many
   successful calls a target could not use; they are to be reported, never dropped in silence.
+
+The first call of an environment that was initialised ahead of time (`Start.PREINITIALISED`) is a population of its
+own: no cold start, because the caller did not wait for the init, and no warm call, because caches and connections
+of the environment are still cold. It counts for targets on ``all`` and is reported apart.
 """
 
 from __future__ import annotations
@@ -66,9 +70,14 @@ def is_cold(rows: Rows) -> Mask:
     return np.asarray((rows["start"] == Start.COLD) | (rows["start"] == Start.RESTORED))
 
 
+def is_preinitialised(rows: Rows) -> Mask:
+    """Mark first calls of environments that were initialised before the call came: neither warm nor cold."""
+    return np.asarray(rows["start"] == Start.PREINITIALISED)
+
+
 def is_unknown(rows: Rows) -> Mask:
     """Mark calls of which no REPORT was read."""
-    return ~(is_warm(rows) | is_cold(rows))
+    return np.asarray(rows["start"] == Start.UNKNOWN)
 
 
 def is_ok(rows: Rows) -> Mask:
@@ -90,7 +99,8 @@ def clock_ms(rows: Rows, clock: ClockName) -> NDArray[np.float64]:
     """Return the time of each call in ms on one clock, shape ``(len(rows),)``; NaN where it is not known.
 
     * ``duration``: REPORT's Duration; for a cold call with the Init or Restore Duration added. An init that
-      ran again inside the call has no Init Duration of its own: Duration holds it already.
+      ran again inside the call has no Init Duration of its own: Duration holds it already. An init that was over
+      before the call came (`is_preinitialised`) is not added: nobody waited for it.
     * ``response``: from the intended send to the last byte (or to when the call was given up).
     * ``service``: from the actual send to the last byte; NaN for a call that was never sent.
     """

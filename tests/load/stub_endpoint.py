@@ -288,9 +288,17 @@ class Stub:
             return self.do_throttle(client, "ConcurrentInvocationLimitExceeded")
         return [(took_ms, self.answer)]
 
-    def do_cold(self, client, ms="0"):
+    def do_cold(self, client):
+        """Begin with an init of 123.45 ms, which the caller waits for and which is no part of Duration."""
+        if client.seen > 1:
+            return self.do_ok(client)
+        extra = "Init Duration: 123.45 ms\t"
+        return [(130, lambda ns: self.answer(ns - 123_450_000, report_extra=extra))]
+
+    def do_ahead(self, client):
+        """Tell of an init of 123.45 ms that was over before the caller came."""
         extra = "Init Duration: 123.45 ms\t" if client.seen == 1 else ""
-        return [(float(ms), lambda ns: self.answer(ns, report_extra=extra))]
+        return [(0, lambda ns: self.answer(ns, report_extra=extra))]
 
     def do_restored(self, client):
         extra = "Restore Duration: 51.25 ms\tBilled Restore Duration: 30 ms\t"

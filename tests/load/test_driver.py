@@ -149,6 +149,14 @@ async def test_cold_starts_and_restores_are_read_from_the_report(driver, collect
     assert restored["restore_ms"][0] == 51.25
 
 
+async def test_an_init_that_nobody_waited_for_is_no_cold_start(driver, collect, make_order):
+    """The first answer tells of an init of 123 ms, and comes sooner than an init of 123 ms could have ended."""
+    rows = await collect(driver, make_order("ahead", 2, ClosedLoop(1)))
+    assert rows["start"].tolist() == [Start.PREINITIALISED, Start.WARM]
+    assert rows["init_ms"][0] == 123.45
+    assert rows["done_ns"][0] - rows["sent_ns"][0] < 115e6
+
+
 async def test_a_wave_uses_each_connection_once(driver, stub, collect, make_order):
     rows = await collect(driver, make_order("delay_30", 20, Burst(10)))
     waves = np.unique(rows["intended_ns"])

@@ -82,3 +82,18 @@ def test_hgrm_is_one_distribution_or_all_of_them_by_tag(result) -> None:
 
 def test_an_interrupted_run_says_so(result) -> None:
     assert "status: interrupted" in render_text(replace(result, status="interrupted"))
+
+
+def test_environments_made_ahead_of_time_are_told_of(result) -> None:
+    few, other, *rest = result.cells
+    seen = replace(result, cells=(replace(few, preinitialised=1), replace(other, preinitialised=2), *rest))
+    assert "note: 3 calls met an environment that was initialised ahead of time" in render_text(seen)
+    assert [cell["preinitialised"] for cell in json.loads(render_json(seen))["cells"]] == [1, 2, 0]
+
+
+def test_a_run_recorded_before_that_was_counted_can_be_read(result) -> None:
+    document = json.loads(render_json(result))
+    for cell in document["cells"]:
+        del cell["preinitialised"]
+    jsonschema.validate(document, schema())
+    assert msgspec.json.decode(json.dumps(document), type=RunResult) == result

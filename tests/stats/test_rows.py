@@ -20,6 +20,7 @@ from lambdatune.stats.rows import (
     is_cold,
     is_error,
     is_ok,
+    is_preinitialised,
     is_throttled,
     is_unknown,
     is_warm,
@@ -92,9 +93,9 @@ class TestClocks:
 class TestMasks:
     def test_cold_are_inits_and_restores(self) -> None:
         rows = np.concatenate([row(start=start) for start in Start])
-        assert is_warm(rows).tolist() == [False, True, False, False]
-        assert is_cold(rows).tolist() == [False, False, True, True]
-        assert is_unknown(rows).tolist() == [True, False, False, False]
+        assert is_warm(rows).tolist() == [False, True, False, False, False]
+        assert is_cold(rows).tolist() == [False, False, True, True, False]
+        assert is_unknown(rows).tolist() == [True, False, False, False, False]
 
     def test_a_throttle_is_neither_a_result_nor_an_error(self) -> None:
         rows = np.concatenate([row(status) for status in Status])
@@ -194,3 +195,21 @@ class TestExceeds:
         known = is_ok(rows) & ~is_unknown(rows) & (rows["sent_ns"] > 0)
         assert counted[member & known].all()
         assert uncounted(rows, target) <= (is_ok(rows) & is_unknown(rows)).sum()
+
+
+def test_an_environment_made_ahead_of_time_is_neither_warm_nor_cold() -> None:
+    rows = row(start=Start.PREINITIALISED, duration=20, init=400, response=30)
+    assert is_preinitialised(rows).all()
+    assert not (is_warm(rows) | is_cold(rows) | is_unknown(rows)).any()
+    # Nobody waited for the init: it is in no time of the call.
+    assert clock_ms(rows, "duration")[0] == 20
+    for population, counts in (("warm", False), ("cold", False), ("all", True)):
+        target = parse_target(f"{population}.duration.p95<=100ms")
+        assert counts_for(rows, target).any() == counts
+        assert uncounted(rows, target) == 0
+
+
+def test_a_failed_call_that_met_one_is_left_to_no_population_it_was_meant_for() -> None:
+    rows = row(Status.FUNCTION_ERROR, Start.PREINITIALISED, duration=20, init=400)
+    assert not counts_for(rows, parse_target("cold.duration.p95<=100ms"), meant_for="cold").any()
+    assert exceeds(rows, parse_target("all.duration.p95<=100ms")).all()
