@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from lambdatune.local.environment import Call, Environment, Services
 from lambdatune.local.errors import ApiError, throttled
+from lambdatune.local.provisioned import Provisioned
 from lambdatune.local.throttles import StartRate
 from lambdatune.model.quantities import cpu_share
 
@@ -52,19 +53,24 @@ class Fleet:
         self._retired_busy: set[Environment] = set()
         self._closed = False
         self.started = 0
+        self.provisioned = Provisioned(capacity, self._make, self._background)
 
     @property
     def alive(self) -> int:
         """How many environments there are now."""
-        return sum(len(pool.idle) + len(pool.busy) for pool in self._pools.values())
+        on_demand = sum(len(pool.idle) + len(pool.busy) for pool in self._pools.values())
+        return on_demand + len(self.provisioned.environments())
 
     def packages_in_use(self) -> set[str]:
         """Return the keys of the packages that environments run from, those included that only finish a call."""
         pools = self._pools.values()
         alive = {e for pool in pools for e in (*pool.idle, *pool.busy)} | self._retired_busy
+        alive |= self.provisioned.environments()
         return {environment.version.package.key for environment in alive}
 
-    async def invoke(self, function: Function, version: Version, call: Call, unreserved: int) -> tuple[Outcome, int]:
+    async def invoke(
+        self, function: Function, version: Version, call: Call, unreserved: int, qualifier: str | None
+    ) -> tuple[Outcome, int]:
         """Run one call; return its outcome and how long it queued for the host, in nanoseconds.
 
         Args:
@@ -72,13 +78,21 @@ class Fleet:
             version: what is called.
             call: the call.
             unreserved: concurrency that functions without a reservation share.
+            qualifier: with which it is called; decides which provisioned concurrency serves it.
 
         Raises:
             ApiError: TooManyRequestsException with AWS's reason.
         """
-        reserved = function.reserved is not None
         if self._closed:
             raise ApiError("ServiceException", "The embedded lambdatune endpoint is ending.", 500)
+        ahead = self.provisioned.take(function.name, qualifier)
+        if ahead is not None:
+            allocation, environment = ahead
+            try:
+                return await self._call(environment, call)
+            finally:
+                self.provisioned.give_back(allocation, environment)
+        reserved = function.reserved is not None
         self._admit(function, unreserved)
         self._in_flight[function.name] = self._in_flight.get(function.name, 0) + 1
         self._unreserved_in_flight += not reserved
@@ -90,6 +104,7 @@ class Fleet:
 
     def retire(self, function_name: str, keep: set[str]) -> None:
         """End the environments of a function except those of revisions in `keep`, as soon as they are idle."""
+        self.provisioned.retire(function_name, keep)
         for key, pool in list(self._pools.items()):
             if key[0] == function_name and key[2] not in keep:
                 del self._pools[key]
@@ -104,6 +119,7 @@ class Fleet:
         self._closed = True
         if self._expiry is not None:
             self._expiry.cancel()
+        await self.provisioned.close()
         everything = {e for pool in self._pools.values() for e in (*pool.idle, *pool.busy)}
         self._pools.clear()
         await asyncio.gather(*(environment.close() for environment in everything | self._retired_busy), *self._tasks)
@@ -115,23 +131,27 @@ class Fleet:
         environment = self._new(version) if fresh else pool.idle.pop()
         pool.busy.add(environment)
         try:
-            queued_ns = await self._initialise(environment) if fresh else 0
-            share = cpu_share(version.configuration.memory_mb)
-            if not environment.ready:
-                share = max(
-                    share, self._capacity.init_weight
-                )  # an init runs inside the call, and inits run unthrottled
-            queued_ns += await self._capacity.acquire(share)
-            try:
-                return await environment.invoke(call), queued_ns
-            finally:
-                self._capacity.release(share)
+            waited_ns = await self._initialise(environment) if fresh else 0
+            outcome, queued_ns = await self._call(environment, call)
+            return outcome, waited_ns + queued_ns
         finally:
             self._give_back(pool, environment)
 
+    async def _call(self, environment: Environment, call: Call) -> tuple[Outcome, int]:
+        share = cpu_share(environment.version.configuration.memory_mb)
+        if not environment.ready:
+            # An init runs inside the call, and inits run unthrottled.
+            share = max(share, self._capacity.init_weight)
+        queued_ns = await self._capacity.acquire(share)
+        try:
+            return await environment.invoke(call), queued_ns
+        finally:
+            self._capacity.release(share)
+
     def _admit(self, function: Function, unreserved: int) -> None:
         if function.reserved is not None:
-            if self._in_flight.get(function.name, 0) >= function.reserved:
+            on_demand = function.reserved - self.provisioned.requested_total(function.name)
+            if self._in_flight.get(function.name, 0) >= on_demand:
                 raise throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
         elif self._unreserved_in_flight >= unreserved:
             raise throttled("ConcurrentInvocationLimitExceeded")
@@ -140,8 +160,11 @@ class Fleet:
         rate = self._start_rates.setdefault(version.function_name, StartRate())
         if not rate.take():
             raise throttled("ConcurrentInvocationLimitExceeded")
+        return self._make(version, "on-demand")
+
+    def _make(self, version: Version, initialization_type: str) -> Environment:
         self.started += 1
-        return Environment(self._services, version, f"e{self.started}")
+        return Environment(self._services, version, f"e{self.started}", initialization_type)
 
     async def _initialise(self, environment: Environment) -> int:
         weight = self._capacity.init_weight

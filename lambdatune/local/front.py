@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lambdatune.local.invoke_api import InvokeApi
     from lambdatune.local.logs_api import LogsApi
     from lambdatune.local.names import Naming
+    from lambdatune.local.provisioned_api import ProvisionedApi
     from lambdatune.local.settings_api import SettingsApi
     from lambdatune.local.signatures import SignatureVerifier
 
@@ -42,6 +43,7 @@ class Front:
         invoke: Invoke.
         functions: functions and versions.
         settings: aliases, concurrency, tags, account.
+        provisioned: provisioned concurrency.
         logs: CloudWatch Logs.
         signatures: verifies who sent a request.
         naming: makes ARNs.
@@ -53,6 +55,7 @@ class Front:
         invoke: InvokeApi,
         functions: FunctionsApi,
         settings: SettingsApi,
+        provisioned: ProvisionedApi,
         logs: LogsApi,
         signatures: SignatureVerifier,
         naming: Naming,
@@ -64,7 +67,7 @@ class Front:
         self._signatures = signatures
         self._naming = naming
         self._host = host
-        self._routes = _routes(functions, settings)
+        self._routes = _routes(functions, settings, provisioned)
         self._connections: set[FrontConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -196,7 +199,7 @@ def _service(request: Request) -> str:
     return "sts" if _is_form(request) and "x-amz-target" not in request.headers else "logs"
 
 
-def _routes(functions: FunctionsApi, settings: SettingsApi) -> dict[str, Handler]:
+def _routes(functions: FunctionsApi, settings: SettingsApi, provisioned: ProvisionedApi) -> dict[str, Handler]:
     base = "2015-03-31/functions"
     return {
         f"POST {base}": functions.create,
@@ -216,6 +219,9 @@ def _routes(functions: FunctionsApi, settings: SettingsApi) -> dict[str, Handler
         "PUT 2017-10-31/functions/*/concurrency": settings.put_concurrency,
         "DELETE 2017-10-31/functions/*/concurrency": settings.delete_concurrency,
         "GET 2019-09-30/functions/*/concurrency": settings.get_concurrency,
+        "PUT 2019-09-30/functions/*/provisioned-concurrency": provisioned.put,
+        "GET 2019-09-30/functions/*/provisioned-concurrency": provisioned.get,
+        "DELETE 2019-09-30/functions/*/provisioned-concurrency": provisioned.delete,
         "GET 2016-08-19/account-settings": settings.account_settings,
         "GET 2017-03-31/tags/*": settings.list_tags,
         "POST 2017-03-31/tags/*": settings.tag,

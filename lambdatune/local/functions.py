@@ -7,7 +7,7 @@ import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lambdatune.local.errors import ApiError, conflict, not_found
+from lambdatune.local.errors import ApiError, conflict, invalid, not_found
 from lambdatune.local.names import LATEST
 from lambdatune.local.records import Function, Version, timestamp
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lambdatune.local.fleet import Fleet
     from lambdatune.local.names import Naming
     from lambdatune.local.package import Package, PackageStore
-    from lambdatune.local.records import Configuration
+    from lambdatune.local.records import Alias, Configuration
 
 
 class Functions:
@@ -40,9 +40,35 @@ class Functions:
         """Iterate over the functions by name."""
         return iter(sorted(self._functions.values(), key=lambda function: function.name))
 
-    def reserved_total(self, *, without: str | None = None) -> int:
-        """Return the sum of reserved concurrency, of all functions but `without`."""
-        return sum(f.reserved or 0 for f in self._functions.values() if f.name != without)
+    def provisioned_total(self, function: Function) -> int:
+        """Return the provisioned concurrency that is asked for, of all versions and aliases of a function."""
+        return self._fleet.provisioned.requested_total(function.name)
+
+    def held_total(self, *, without: str | None = None) -> int:
+        """Return the concurrency that other functions cannot use, of all but `without`: reserved, or provisioned."""
+        return sum(
+            self._fleet.provisioned.requested_total(f.name) if f.reserved is None else f.reserved
+            for f in self._functions.values()
+            if f.name != without
+        )
+
+    def move_alias(self, function: Function, alias: Alias, version: str) -> None:
+        """Point an alias to another version; its provisioned concurrency moves with it.
+
+        Raises:
+            ApiError: InvalidParameterValueException when that would be provisioned concurrency of $LATEST.
+        """
+        current = self._fleet.provisioned.find(function.name, alias.name)
+        if current is not None:
+            if version == LATEST:
+                raise invalid("Provisioned Concurrency Configs cannot be applied to unpublished function versions.")
+            self._fleet.provisioned.put(function.name, alias.name, function.versions[version], current.requested)
+        alias.version = version
+
+    def delete_alias(self, function: Function, name: str) -> None:
+        """Remove an alias and its provisioned concurrency; one that is not there is no error, as on AWS."""
+        if function.aliases.pop(name, None) is not None:
+            self._fleet.provisioned.release(function.name, name)
 
     def get(self, name: str, qualifier: str | None = None) -> Function:
         """Return a function.

@@ -185,7 +185,7 @@ class FunctionsApi:
         return version.to_api(
             self._naming,
             qualifier=version.version if with_version else qualifier,
-            state="Active" if published else function.state,
+            state=function.state_of(version),
             update_status="Successful" if published else function.update_status,
         )
 

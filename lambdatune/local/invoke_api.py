@@ -68,8 +68,8 @@ class InvokeApi:
             request.headers.get("x-amzn-trace-id"),
             _client_context(request.headers.get("x-amz-client-context")),
         )
-        unreserved = self._account_concurrency - self._functions.reserved_total()
-        outcome, queued_ns = await self._fleet.invoke(function, version, call, unreserved)
+        unreserved = self._account_concurrency - self._functions.held_total()
+        outcome, queued_ns = await self._fleet.invoke(function, version, call, unreserved, qualifier)
         headers = [("X-Amz-Executed-Version", version.version)]
         if outcome.function_error is not None:
             headers.append(("X-Amz-Function-Error", outcome.function_error))

@@ -28,6 +28,7 @@ class Figures:
         init_ms: time of the init phase, on the first call of an environment; else None.
         status: success, error or timeout.
         error_type: for example Runtime.ExitError; None when there is none.
+        init_billed: whether the init is billed with this call.
     """
 
     request_id: str
@@ -37,11 +38,13 @@ class Figures:
     init_ms: float | None = None
     status: str = "success"
     error_type: str | None = None
+    init_billed: bool = True
 
     @property
     def billed_ms(self) -> int:
-        """Billed milliseconds: duration and init together, rounded up."""
-        return math.ceil(round(self.duration_ms + (self.init_ms or 0.0), 6))
+        """Billed milliseconds: duration and what is billed of the init, together rounded up."""
+        init_ms = self.init_ms if self.init_billed and self.init_ms is not None else 0.0
+        return math.ceil(round(self.duration_ms + init_ms, 6))
 
 
 class PlatformLog(Protocol):
@@ -106,15 +109,17 @@ class JsonLog:
 
     Args:
         level: SystemLogLevel: DEBUG, INFO or WARN.
+        initialization_type: on-demand or provisioned-concurrency.
     """
 
-    def __init__(self, level: str) -> None:
+    def __init__(self, level: str, initialization_type: str = "on-demand") -> None:
         self._least = _LEVELS[level]
+        self._type = initialization_type
 
     def init_start(self, runtime: str, note: str) -> list[str]:
         """platform.initStart."""
         record = {
-            "initializationType": "on-demand",
+            "initializationType": self._type,
             "phase": "init",
             "runtimeVersion": runtime,
             "runtimeVersionArn": note,
@@ -124,7 +129,7 @@ class JsonLog:
     def init_report(self, duration_ms: float, phase: str, status: str, error_type: str | None) -> list[str]:
         """platform.initReport; WARN, because only failed inits are reported here."""
         record: dict[str, Any] = {
-            "initializationType": "on-demand",
+            "initializationType": self._type,
             "phase": phase,
             "status": status,
             "metrics": {"durationMs": round(duration_ms, 3)},
@@ -169,9 +174,9 @@ class JsonLog:
         return [json.dumps(line, separators=(",", ":")) + "\n"]
 
 
-def platform_log(log_format: str, system_level: str) -> PlatformLog:
+def platform_log(log_format: str, system_level: str, initialization_type: str) -> PlatformLog:
     """Return the writer of a LoggingConfig."""
-    return JsonLog(system_level) if log_format == "JSON" else TextLog()
+    return JsonLog(system_level, initialization_type) if log_format == "JSON" else TextLog()
 
 
 def _timestamp() -> str:

@@ -175,6 +175,10 @@ class Function:
     reserved: int | None = None
     tags: dict[str, str] = field(default_factory=dict)
 
+    def state_of(self, version: Version) -> str:
+        """Return the State of $LATEST or of a published version."""
+        return self.state if version.version == LATEST else "Active"
+
     def find(self, qualifier: str | None) -> Version | None:
         """Return the version that a qualifier stands for, as the API shows it."""
         if qualifier is None or qualifier == LATEST:

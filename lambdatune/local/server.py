@@ -28,6 +28,7 @@ from lambdatune.local.logstore import LogStore
 from lambdatune.local.names import Naming
 from lambdatune.local.options import Options, parse_options
 from lambdatune.local.package import PackageStore
+from lambdatune.local.provisioned_api import ProvisionedApi
 from lambdatune.local.runtimes import Runtimes
 from lambdatune.local.settings_api import SettingsApi
 from lambdatune.local.signatures import SignatureVerifier
@@ -173,6 +174,7 @@ class Endpoint:
             InvokeApi(functions, fleet, naming, options.account_concurrency),
             FunctionsApi(functions, packages, services.runtimes, naming, lambda: self.url),
             SettingsApi(functions, naming, options.account_concurrency),
+            ProvisionedApi(functions, fleet.provisioned, naming, options.account_concurrency),
             LogsApi(services.logs, naming),
             SignatureVerifier(dict(options.credentials)),
             naming,

@@ -10,6 +10,7 @@ from lambdatune.local.errors import conflict, invalid, not_found, validation
 from lambdatune.local.functions import check_revision
 from lambdatune.local.names import LATEST, parse_reference
 from lambdatune.local.package import MAX_UNZIPPED_BYTES, MAX_ZIPPED_BYTES
+from lambdatune.local.provisioned_api import MIN_UNRESERVED
 from lambdatune.local.records import Alias
 from lambdatune.local.reply import Reply, json_body, page
 from lambdatune.local.validate import check_tags
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from lambdatune.local.httpd import Request
     from lambdatune.local.names import Naming
     from lambdatune.local.records import Function
-
-_MIN_UNRESERVED = 100
-"""Concurrency that AWS keeps for functions without a reservation (AWS docs, "reserved concurrency")."""
 
 _ALIAS = re.compile(r"(?!^[0-9]+$)[a-zA-Z0-9-_]{1,128}")
 
@@ -83,7 +81,7 @@ class SettingsApi:
         check_revision(body.get("RevisionId"), alias.revision_id)
         _refuse_routing(body)
         if body.get("FunctionVersion") is not None:
-            alias.version = self._existing_version(function, body["FunctionVersion"])
+            self._functions.move_alias(function, alias, self._existing_version(function, body["FunctionVersion"]))
         if body.get("Description") is not None:
             alias.description = str(body["Description"])
         alias.revision_id = str(uuid.uuid4())
@@ -91,7 +89,7 @@ class SettingsApi:
 
     async def delete_alias(self, reference: str, _request: Request, name: str) -> Reply:
         """DeleteAlias; deleting what is not there succeeds, as on AWS."""
-        self._functions.get(parse_reference(reference)[0]).aliases.pop(name, None)
+        self._functions.delete_alias(self._functions.get(parse_reference(reference)[0]), name)
         return Reply(204)
 
     async def put_concurrency(self, reference: str, request: Request) -> Reply:
@@ -101,11 +99,16 @@ class SettingsApi:
         if not isinstance(wanted, int) or wanted < 0:
             least = "Member must have value greater than or equal to 0"
             raise validation("reservedConcurrentExecutions", wanted, least)
-        left = self._account_concurrency - self._functions.reserved_total(without=function.name) - wanted
-        if left < _MIN_UNRESERVED and wanted:
+        if wanted < self._functions.provisioned_total(function):
+            raise invalid(
+                "ReservedConcurrentExecutions for function should not be lower than the Provisioned Concurrency "
+                "that is requested for it."
+            )
+        left = self._account_concurrency - self._functions.held_total(without=function.name) - wanted
+        if left < MIN_UNRESERVED and wanted:
             raise invalid(
                 "Specified ReservedConcurrentExecutions for function decreases account's "
-                f"UnreservedConcurrentExecution below its minimum value of [{_MIN_UNRESERVED}]."
+                f"UnreservedConcurrentExecution below its minimum value of [{MIN_UNRESERVED}]."
             )
         function.reserved = wanted
         return Reply(200, {"ReservedConcurrentExecutions": wanted})
@@ -138,7 +141,7 @@ class SettingsApi:
                     "CodeSizeUnzipped": MAX_UNZIPPED_BYTES,
                     "CodeSizeZipped": MAX_ZIPPED_BYTES,
                     "ConcurrentExecutions": self._account_concurrency,
-                    "UnreservedConcurrentExecutions": self._account_concurrency - self._functions.reserved_total(),
+                    "UnreservedConcurrentExecutions": self._account_concurrency - self._functions.held_total(),
                 },
                 "AccountUsage": {"TotalCodeSize": sum(packages.values()), "FunctionCount": len(functions)},
             },

@@ -66,7 +66,13 @@ def check_variables(value: object) -> dict[str, str]:
 
 
 def variables_of(
-    version: Version, naming: Naming, program: Program, address: str, stream: str, temporary: Path
+    version: Version,
+    naming: Naming,
+    program: Program,
+    address: str,
+    stream: str,
+    temporary: Path,
+    initialization_type: str,
 ) -> Mapping[str, str]:
     """Return all variables of an execution environment.
 
@@ -77,6 +83,7 @@ def variables_of(
         address: ``host:port`` of the Runtime API.
         stream: name of the log stream.
         temporary: the environment's own directory for temporary files.
+        initialization_type: on-demand or provisioned-concurrency.
     """
     config = version.configuration
     variables = {
@@ -95,7 +102,7 @@ def variables_of(
         "AWS_LAMBDA_FUNCTION_NAME": version.function_name,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(config.memory_mb),
         "AWS_LAMBDA_FUNCTION_VERSION": version.version,
-        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": initialization_type,
         "AWS_LAMBDA_LOG_GROUP_NAME": config.logging.group,
         "AWS_LAMBDA_LOG_STREAM_NAME": stream,
         "AWS_LAMBDA_RUNTIME_API": address,
