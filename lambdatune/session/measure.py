@@ -22,6 +22,7 @@ from lambdatune.model.errors import AwsRefused
 from lambdatune.recommend.evidence import spend
 from lambdatune.session.events import Progress
 from lambdatune.session.generator import GeneratorRecord, GeneratorWatch
+from lambdatune.session.silence import silent_calls
 
 if TYPE_CHECKING:
     from lambdatune.aws.clone import Clone, Version
@@ -95,6 +96,7 @@ class Measurement:
         self._began_s = 0.0
         self._stopping = False
         self._abandoned = False
+        self._reports_seen = False
         self._in_flight = 0
         self._drain: asyncio.TimerHandle | None = None
         self._serving: asyncio.Task[None] | None = None
@@ -185,6 +187,12 @@ class Measurement:
             return
         pacing: Pacing = Burst(calls) if ask.cold else warm_pacing(self._plan)
         await self._send(ask, version, pacing, calls)
+        if not self._reports_seen:
+            silent = silent_calls(self._evidence)
+            self._reports_seen = not silent and cell.warm_calls + cell.cold_calls > 0
+            if silent:
+                # More calls would cost more, and say as little.
+                self._end("limit", "the lack of REPORT lines")
 
     async def _send(self, ask: Ask, version: Version, pacing: Pacing, calls: int) -> None:
         cell = self._evidence.index_of(ask.memory_mb)

@@ -10,6 +10,7 @@ import numpy as np
 from lambdatune.model.result import Validity
 from lambdatune.model.target import Target
 from lambdatune.recommend.health import warnings
+from lambdatune.session.silence import silence, silent_calls
 from lambdatune.stats.distortion import MOST_SHIFT, generator_delays_ms, shift_of
 from lambdatune.stats.rows import clock_ms, counts_for, is_ok, is_throttled, is_unknown
 from lambdatune.stats.summary import PERCENTILES, described
@@ -46,8 +47,9 @@ def rule(evidence: Evidence, plan: Plan, outcome: Outcome, host: dict[str, Any] 
     seen = outcome.generator
     calls = sum(cell.calls for cell in evidence)
     throttles = sum(_throttled(cell.rows) for cell in evidence)
-    reasons: list[str] = []
-    notes = [*_uncounted(evidence), *warnings(evidence, plan, on_aws=host is None)]
+    silent = silent_calls(evidence)
+    reasons = [silence(silent)] if silent else []
+    notes = [*([] if silent else _uncounted(evidence)), *warnings(evidence, plan, on_aws=host is None)]
     if calls and throttles / calls > MAX_THROTTLE_SHARE:
         reasons.append(
             f"{throttles} of {calls} calls were throttled ({_throttle_reasons(evidence)}): "

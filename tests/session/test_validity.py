@@ -95,3 +95,25 @@ def test_a_busy_host_is_told_of_where_functions_run_on_it(ruled) -> None:
 
 def test_calls_that_were_given_up_are_told_of(ruled) -> None:
     assert any("up to 4 calls in flight were given up" in note for note in ruled("p95<=50ms", given_up=4).notes)
+
+
+@pytest.mark.parametrize(
+    ("batches", "silent"),
+    [
+        ([(Start.UNKNOWN, Status.OK, 3)], 3),
+        ([(Start.UNKNOWN, Status.OK, 3), (Start.UNKNOWN, Status.FUNCTION_ERROR, 2)], 3),
+        ([(Start.UNKNOWN, Status.THROTTLED, 3)], 0),  # nothing succeeded: that is told otherwise
+        ([(Start.UNKNOWN, Status.OK, 3), (Start.WARM, Status.OK, 1)], 0),
+        ([(Start.UNKNOWN, Status.OK, 3), (Start.COLD, Status.FUNCTION_ERROR, 1)], 0),
+    ],
+)
+def test_a_run_without_any_report_line_is_invalid(make_rows, batches, silent) -> None:
+    plan = Plan(FunctionSource("f"), parse_memory("512"), (parse_target("p95<=1s"),), concurrency=10, cold_starts=0)
+    cell = Cell("f", 512, "x86_64", "python3.12", "invoke")
+    evidence = gather([cell], plan, Tariff.of("us-east-1", "x86_64", 512))
+    for start, status, count in batches:
+        evidence[0].add(make_rows(np.full(count, 20.0), start=start, status=status))
+    reasons = rule(evidence, plan, Outcome(), None).reasons
+    assert any(f"none of {silent} successful calls brought a REPORT line" in reason for reason in reasons) == (
+        silent > 0
+    )
