@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import math
 import re
 import shutil
 import signal
 import time
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -25,15 +25,10 @@ from lambdatune.local.sweep import kill_daemons_of
 from lambdatune.local.variables import variables_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from lambdatune.local.call import Call, Services
     from lambdatune.local.httpd import Request
-    from lambdatune.local.limits import Limits
-    from lambdatune.local.logstore import LogStore
-    from lambdatune.local.names import Naming
-    from lambdatune.local.options import Options
     from lambdatune.local.records import Version
-    from lambdatune.local.runtimes import Runtimes
+    from lambdatune.local.snapshot import Snapshot
 
 _log = logging.getLogger(__name__)
 
@@ -43,37 +38,6 @@ _AHEAD_LIMITS = 13
 _PLATFORM_ERROR = re.compile(r"(?:Runtime|Function|Extension|Sandbox)\.[A-Za-z]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What every execution environment of one endpoint shares."""
-
-    options: Options
-    naming: Naming
-    limits: Limits
-    logs: LogStore
-    runtimes: Runtimes
-    directory: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call of a handler.
-
-    Attributes:
-        request_id: x-amzn-RequestId of the Invoke.
-        payload: the event, JSON.
-        arn: the function as it was invoked, with the qualifier.
-        trace_id: X-Amzn-Trace-Id of the Invoke, or None.
-        client_context: JSON, or None.
-    """
-
-    request_id: str
-    payload: bytes
-    arn: str
-    trace_id: str | None = None
-    client_context: str | None = None
-
-
 class Environment:
     """One execution environment of one version; at most one call at a time.
 
@@ -81,15 +45,27 @@ class Environment:
         services: what all environments share.
         version: code and configuration.
         name: unique name of its cage and directory.
-        initialization_type: AWS_LAMBDA_INITIALIZATION_TYPE: on-demand or provisioned-concurrency.
+        initialization_type: AWS_LAMBDA_INITIALIZATION_TYPE: on-demand, provisioned-concurrency or snap-start.
+        snapshot: from which it is restored; None runs the init.
     """
 
-    def __init__(self, services: Services, version: Version, name: str, initialization_type: str) -> None:
+    def __init__(
+        self,
+        services: Services,
+        version: Version,
+        name: str,
+        initialization_type: str,
+        snapshot: Snapshot | None = None,
+    ) -> None:
         self._services = services
         self.version = version
         self.name = name
         self._initialization_type = initialization_type
         self._ahead = initialization_type == "provisioned-concurrency"
+        self._snapshot = snapshot
+        self._asked_ns = self._forked_ns = 0
+        self._restore_ms: float | None = None
+        self._billed_restore_ms = 0
         self.idle_since_ns = 0
         config = version.configuration
         self._config = config
@@ -116,10 +92,22 @@ class Environment:
         """Whether the runtime is initialised; if not, the next call begins with an init."""
         return self._ready
 
+    @property
+    def spent(self) -> bool:
+        """Whether it serves no call any more: what was restored is never initialised again, but restored anew."""
+        return self._snapshot is not None and not self._ready
+
     async def initialise(self) -> None:
-        """Run the init phase. When it fails, the first call runs the init again, as on AWS."""
+        """Run the init phase, or the restore. When an init fails, the first call runs it again, as on AWS.
+
+        Raises:
+            ApiError: SnapStartException or SnapStartTimeoutException when a restore fails.
+        """
         async with self._turn:
-            await self._initialise()
+            if self._snapshot is not None:
+                await self._restore()
+            else:
+                await self._initialise()
 
     async def invoke(self, call: Call) -> Outcome:
         """Run one call and return what the client gets; never raises for what the handler does."""
@@ -147,6 +135,23 @@ class Environment:
             self._init_ms = init_ms
         else:
             await self._init_failed(happening, init_ms, "init")
+
+    async def _restore(self) -> None:
+        program = self._services.runtimes.program(self._config.runtime, self.version.package.root)
+        self._capture.platform(self._lines.restore_start(program.version, program.note))
+        happening = await self._start(self._services.options.init_timeout_s)
+        restore_ms = (happening.at_ns - self._asked_ns) / 1e6
+        if happening.kind == "ready":
+            self._capture.platform(self._lines.restore_report(restore_ms, "success"))
+            self._restore_ms = restore_ms
+            # Billed is the time from when the runtime runs again (AWS docs, "SnapStart pricing").
+            self._billed_restore_ms = math.ceil((happening.at_ns - self._forked_ns) / 1e6)
+            return
+        status = "timeout" if happening.kind == "timeout" else "error"
+        self._capture.platform(self._lines.restore_report(restore_ms, status))
+        self._ready = False
+        await self._close_sandbox()
+        raise outcomes.restore_refusal(happening, self._services.options.init_timeout_s)
 
     def _init_limit_s(self) -> float:
         """Return the limit of the init phase: AWS gives one ahead of a call more time than one inside it."""
@@ -230,6 +235,8 @@ class Environment:
         address = await self._api.listen()
         temporary = self._directory / "tmp"
         temporary.mkdir(parents=True, exist_ok=True)
+        if self._snapshot is not None and any(self._snapshot.temporary.iterdir()):
+            await asyncio.to_thread(shutil.copytree, self._snapshot.temporary, temporary, dirs_exist_ok=True)
         program = self._services.runtimes.program(self._config.runtime, self.version.package.root)
         variables = variables_of(
             self.version, self._services.naming, program, address, self._stream, temporary, self._initialization_type
@@ -246,6 +253,12 @@ class Environment:
             return Happening("exit", time.monotonic_ns(), code=-signal.SIGKILL)
         if self._ahead:
             self._sandbox.throttle()
+        if self._snapshot is not None:
+            self._asked_ns = time.monotonic_ns()
+            self._forked_ns = await self._sandbox.restore(self._snapshot, variables)
+            if self._closing.is_set():
+                self._sandbox.kill()
+            return await self._wait(limit_s)
         try:
             self._sandbox.spawn(program.command, variables, self.version.package.root)
         except OSError as error:
@@ -292,7 +305,7 @@ class Environment:
         loop = asyncio.get_running_loop()
         timer = loop.call_later(limit_s, lambda: self._happen(Happening("timeout", time.monotonic_ns())))
         watch = None
-        if self._services.limits.memory == "rss":
+        if self._services.limits.memory == "rss" or self._sandbox.is_forked:
             watch = loop.create_task(self._sandbox.watch_memory())
         try:
             return await self._waiting
@@ -339,8 +352,11 @@ class Environment:
             "Runtime.OutOfMemory" if oom else outcome.error_type,
             # Provisioned concurrency pays for its init when it is allocated (AWS Lambda pricing).
             init_billed=not self._ahead,
+            restore_ms=self._restore_ms,
+            billed_restore_ms=self._billed_restore_ms,
         )
-        self._init_ms = None
+        self._init_ms = self._restore_ms = None
+        self._billed_restore_ms = 0
         self._capture.platform(self._lines.end(figures))
         if outcome.ends_process:
             self._ready = False

@@ -8,15 +8,17 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lambdatune.local.environment import Call, Environment, Services
+from lambdatune.local.environment import Environment
 from lambdatune.local.errors import ApiError, throttled
 from lambdatune.local.provisioned import Provisioned
+from lambdatune.local.snapshot import INITIALIZATION_TYPE, Snapshot, SnapshotError
 from lambdatune.local.throttles import StartRate
 from lambdatune.model.quantities import cpu_share
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from lambdatune.local.call import Call, Services
     from lambdatune.local.capacity import Capacity
     from lambdatune.local.outcomes import Outcome
     from lambdatune.local.records import Function, Version
@@ -54,6 +56,8 @@ class Fleet:
         self._closed = False
         self.started = 0
         self.provisioned = Provisioned(capacity, self._make, self._background)
+        self._snapshots: dict[str, Snapshot] = {}
+        self._snapshots_leaving: set[Snapshot] = set()
 
     @property
     def alive(self) -> int:
@@ -66,7 +70,8 @@ class Fleet:
         pools = self._pools.values()
         alive = {e for pool in pools for e in (*pool.idle, *pool.busy)} | self._retired_busy
         alive |= self.provisioned.environments()
-        return {environment.version.package.key for environment in alive}
+        snapshots = {*self._snapshots.values(), *self._snapshots_leaving}
+        return {environment.version.package.key for environment in alive} | {s.package_key for s in snapshots}
 
     async def invoke(
         self, function: Function, version: Version, call: Call, unreserved: int, qualifier: str | None
@@ -102,6 +107,41 @@ class Fleet:
             self._in_flight[function.name] -= 1
             self._unreserved_in_flight -= not reserved
 
+    async def take_snapshot(self, version: Version) -> None:
+        """Run the init of a version once; from then on its environments are restored.
+
+        Raises:
+            SnapshotError: when the init fails.
+        """
+        if self._closed:
+            raise SnapshotError("FunctionError", "the endpoint is ending")
+        self.started += 1
+        snapshot = self._snapshots[version.revision_id] = Snapshot(self._services, version, f"s{self.started}")
+        weight = self._capacity.init_weight
+        await self._capacity.acquire(weight)
+        try:
+            await snapshot.take()
+        except SnapshotError:
+            self._drop_snapshot(version.revision_id)
+            raise
+        finally:
+            self._capacity.release(weight)
+
+    def _drop_snapshots(self, function_name: str, keep: set[str]) -> None:
+        for revision_id, snapshot in list(self._snapshots.items()):
+            if snapshot.function_name == function_name and revision_id not in keep:
+                self._drop_snapshot(revision_id)
+
+    def _drop_snapshot(self, revision_id: str) -> None:
+        snapshot = self._snapshots.pop(revision_id, None)
+        if snapshot is not None:
+            self._snapshots_leaving.add(snapshot)
+            self._background(self._close_snapshot(snapshot))
+
+    async def _close_snapshot(self, snapshot: Snapshot) -> None:
+        await snapshot.close()
+        self._snapshots_leaving.discard(snapshot)
+
     def retire(self, function_name: str, keep: set[str]) -> None:
         """End the environments of a function except those of revisions in `keep`, as soon as they are idle."""
         self.provisioned.retire(function_name, keep)
@@ -113,6 +153,7 @@ class Fleet:
                     self._background(environment.close())
                 self._retired_busy.update(pool.busy)
                 pool.idle.clear()
+        self._drop_snapshots(function_name, keep)
 
     async def close(self) -> None:
         """End every environment, busy or not; later calls are refused."""
@@ -122,7 +163,10 @@ class Fleet:
         await self.provisioned.close()
         everything = {e for pool in self._pools.values() for e in (*pool.idle, *pool.busy)}
         self._pools.clear()
-        await asyncio.gather(*(environment.close() for environment in everything | self._retired_busy), *self._tasks)
+        await asyncio.gather(*(environment.close() for environment in everything | self._retired_busy))
+        for revision_id in list(self._snapshots):
+            self._drop_snapshot(revision_id)
+        await asyncio.gather(*self._tasks)
 
     async def _run(self, version: Version, call: Call) -> tuple[Outcome, int]:
         key = (version.function_name, version.version, version.revision_id)
@@ -160,11 +204,12 @@ class Fleet:
         rate = self._start_rates.setdefault(version.function_name, StartRate())
         if not rate.take():
             raise throttled("ConcurrentInvocationLimitExceeded")
-        return self._make(version, "on-demand")
+        snapshot = self._snapshots.get(version.revision_id)
+        return self._make(version, "on-demand" if snapshot is None else INITIALIZATION_TYPE, snapshot)
 
-    def _make(self, version: Version, initialization_type: str) -> Environment:
+    def _make(self, version: Version, initialization_type: str, snapshot: Snapshot | None = None) -> Environment:
         self.started += 1
-        return Environment(self._services, version, f"e{self.started}", initialization_type)
+        return Environment(self._services, version, f"e{self.started}", initialization_type, snapshot)
 
     async def _initialise(self, environment: Environment) -> int:
         weight = self._capacity.init_weight
@@ -177,7 +222,7 @@ class Fleet:
 
     def _give_back(self, pool: _Pool, environment: Environment) -> None:
         pool.busy.discard(environment)
-        if pool.retired:
+        if pool.retired or environment.spent:
             self._retired_busy.discard(environment)
             self._background(environment.close())
             return

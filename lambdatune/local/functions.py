@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from lambdatune.local.errors import ApiError, conflict, invalid, not_found
 from lambdatune.local.names import LATEST
-from lambdatune.local.records import Function, Version, timestamp
+from lambdatune.local.records import ACTIVE, PENDING, Function, State, Version, timestamp
+from lambdatune.local.snapshot import SnapshotError
 
 if TYPE_CHECKING:
     from lambdatune.local.fleet import Fleet
@@ -34,7 +35,7 @@ class Functions:
         self._fleet = fleet
         self._settle_s = settle_s
         self._functions: dict[str, Function] = {}
-        self._creating: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def __iter__(self) -> Any:
         """Iterate over the functions by name."""
@@ -118,7 +119,7 @@ class Functions:
         Raises:
             ApiError: ResourceConflictException.
         """
-        if function.state == "Pending":
+        if function.state == PENDING:
             raise conflict(
                 "The operation cannot be performed at this time. "
                 "The function is currently in the following state: Pending"
@@ -168,7 +169,22 @@ class Functions:
             version = version.changed(configuration=_described(version.configuration, description))
         function.versions[number] = version
         function.next_version += 1
+        if version.configuration.snap_start != "None":
+            function.version_states[number] = PENDING
+            task = asyncio.get_running_loop().create_task(self._take_snapshot(function, version))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         return version
+
+    async def _take_snapshot(self, function: Function, version: Version) -> None:
+        """Initialise a version for SnapStart; it is Pending until then."""
+        state = ACTIVE
+        try:
+            await self._fleet.take_snapshot(version)
+        except SnapshotError as error:
+            state = State("Failed", f"The function could not be initialised: {error.reason}", error.code)
+        if function.versions.get(version.version) is version:
+            function.version_states[version.version] = state
 
     def publish_first(self, function: Function) -> Version:
         """Publish what was just created or updated (the Publish member of CreateFunction and UpdateFunctionCode)."""
@@ -195,6 +211,7 @@ class Functions:
         users = sorted(alias.name for alias in function.aliases.values() if alias.version == qualifier)
         if users:
             raise conflict(f"Unable to delete version because the following aliases reference it: [{', '.join(users)}]")
+        function.version_states.pop(qualifier, None)
         if function.versions.pop(qualifier, None) is not None:
             self._retire_old(function)
 
@@ -203,7 +220,7 @@ class Functions:
         return function.latest.changed(configuration=described).same_content(last)
 
     def _activate(self, function: Function) -> None:
-        function.state = "Active"
+        function.state = ACTIVE
 
     def _updated(self, function: Function) -> None:
         function.serving = function.latest

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lambdatune.local.environment import Call
+from lambdatune.local.call import Call
 from lambdatune.local.errors import ApiError, conflict, invalid, not_found, not_implemented, validation
 from lambdatune.local.names import parse_reference
 from lambdatune.local.reply import Reply
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lambdatune.local.functions import Functions
     from lambdatune.local.httpd import Request
     from lambdatune.local.names import Naming
+    from lambdatune.local.records import State
 
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
 """Largest payload of a synchronous call (AWS docs, "Lambda quotas")."""
@@ -54,11 +55,7 @@ class InvokeApi:
         kind = request.headers.get("x-amz-invocation-type", "RequestResponse")
         tail = request.headers.get("x-amz-log-type", "None")
         _check(request, kind, tail)
-        if function.state == "Pending":
-            raise conflict(
-                "The operation cannot be performed at this time. "
-                "The function is currently in the following state: Pending"
-            )
+        _check_state(function.state_of(version), is_snapshot=version.configuration.snap_start != "None")
         if kind == "DryRun":
             return Reply(204)
         call = Call(
@@ -78,6 +75,18 @@ class InvokeApi:
         if queued_ns:
             headers.append(("X-Lambdatune-Queued-Ms", f"{queued_ns / 1e6:.3f}"))
         return Reply(200, body=outcome.payload, headers=headers)
+
+
+def _check_state(state: State, *, is_snapshot: bool) -> None:
+    if state.name == "Active":
+        return
+    if is_snapshot and state.name == "Pending":
+        sentence = "Lambda is initializing your function. It will be ready to invoke once your function becomes Active."
+        raise ApiError("SnapStartNotReadyException", sentence, 409)
+    raise conflict(
+        "The operation cannot be performed at this time. "
+        f"The function is currently in the following state: {state.name}"
+    )
 
 
 def _check(request: Request, kind: str, tail: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from lambdatune.local.errors import ApiError
 from lambdatune.local.runtime_api import MAX_RESPONSE_BYTES
 from lambdatune.local.sandbox import exit_sentence
 
@@ -58,6 +59,20 @@ def error_type_of(happening: Happening) -> str:
     if happening.kind == "init-error":
         return happening.error_type or "Runtime.Unknown"
     return "Runtime.InvalidEntrypoint" if happening.kind == "entrypoint" else "Runtime.ExitError"
+
+
+def restore_refusal(happening: Happening, limit_s: float) -> ApiError:
+    """Return the error that a caller gets when a snapshot could not be restored for the call.
+
+    Args:
+        happening: how the restore ended.
+        limit_s: its limit in seconds.
+    """
+    if happening.kind == "timeout":
+        sentence = f"The restore of the function's snapshot did not end within {limit_s:g} seconds."
+        return ApiError("SnapStartTimeoutException", sentence, 408)
+    what = happening.error_type or exit_sentence(happening.code)
+    return ApiError("SnapStartException", f"The restore of the function's snapshot failed: {what}", 400)
 
 
 def outcome_of(happening: Happening, request_id: str, timeout_s: int) -> Outcome:

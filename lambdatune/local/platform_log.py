@@ -29,6 +29,8 @@ class Figures:
         status: success, error or timeout.
         error_type: for example Runtime.ExitError; None when there is none.
         init_billed: whether the init is billed with this call.
+        restore_ms: time of the restore from a snapshot, on the first call of an environment; else None.
+        billed_restore_ms: the part of the restore that is billed.
     """
 
     request_id: str
@@ -39,12 +41,14 @@ class Figures:
     status: str = "success"
     error_type: str | None = None
     init_billed: bool = True
+    restore_ms: float | None = None
+    billed_restore_ms: int = 0
 
     @property
     def billed_ms(self) -> int:
-        """Billed milliseconds: duration and what is billed of the init, together rounded up."""
+        """Billed milliseconds: duration and what is billed of init or restore, together rounded up."""
         init_ms = self.init_ms if self.init_billed and self.init_ms is not None else 0.0
-        return math.ceil(round(self.duration_ms + init_ms, 6))
+        return math.ceil(round(self.duration_ms + init_ms + self.billed_restore_ms, 6))
 
 
 class PlatformLog(Protocol):
@@ -54,7 +58,13 @@ class PlatformLog(Protocol):
         """Return the lines at the start of the init phase; `note` says what serves the runtime."""
 
     def init_report(self, duration_ms: float, phase: str, status: str, error_type: str | None) -> list[str]:
-        """Return the lines at the end of an init that failed."""
+        """Return the lines at the end of an init that failed, or that was for a snapshot."""
+
+    def restore_start(self, runtime: str, note: str) -> list[str]:
+        """Return the lines at the start of a restore."""
+
+    def restore_report(self, duration_ms: float, status: str) -> list[str]:
+        """Return the lines at the end of a restore."""
 
     def start(self, request_id: str, version: str) -> list[str]:
         """Return the lines at the start of a call."""
@@ -76,7 +86,17 @@ class TextLog:
     def init_report(self, duration_ms: float, phase: str, status: str, error_type: str | None) -> list[str]:
         """INIT_REPORT."""
         error = f"\tError Type: {error_type}" if error_type else ""
-        return [f"INIT_REPORT Init Duration: {duration_ms:.2f} ms\tPhase: {phase}\tStatus: {status}{error}\n"]
+        ending = f"\tStatus: {status}{error}" if status != "success" else ""
+        return [f"INIT_REPORT Init Duration: {duration_ms:.2f} ms\tPhase: {phase}{ending}\n"]
+
+    def restore_start(self, runtime: str, note: str) -> list[str]:
+        """RESTORE_START."""
+        return [f"RESTORE_START Runtime Version: {runtime}\tRuntime Version ARN: {note}\n"]
+
+    def restore_report(self, duration_ms: float, status: str) -> list[str]:
+        """RESTORE_REPORT."""
+        failed = f"\tStatus: {status}" if status != "success" else ""
+        return [f"RESTORE_REPORT Restore Duration: {duration_ms:.2f} ms{failed}\n"]
 
     def start(self, request_id: str, version: str) -> list[str]:
         """START."""
@@ -97,6 +117,8 @@ class TextLog:
         )
         if f.init_ms is not None:
             report += f"Init Duration: {f.init_ms:.2f} ms\t"
+        if f.restore_ms is not None:
+            report += f"Restore Duration: {f.restore_ms:.2f} ms\tBilled Restore Duration: {f.billed_restore_ms} ms\t"
         if f.status != "success":
             report += f"Status: {f.status}"
             if f.error_type and f.status == "error":
@@ -109,7 +131,7 @@ class JsonLog:
 
     Args:
         level: SystemLogLevel: DEBUG, INFO or WARN.
-        initialization_type: on-demand or provisioned-concurrency.
+        initialization_type: AWS_LAMBDA_INITIALIZATION_TYPE.
     """
 
     def __init__(self, level: str, initialization_type: str = "on-demand") -> None:
@@ -127,7 +149,7 @@ class JsonLog:
         return self._line("INFO", "platform.initStart", record)
 
     def init_report(self, duration_ms: float, phase: str, status: str, error_type: str | None) -> list[str]:
-        """platform.initReport; WARN, because only failed inits are reported here."""
+        """platform.initReport; that of an init that failed is a warning."""
         record: dict[str, Any] = {
             "initializationType": self._type,
             "phase": phase,
@@ -136,7 +158,16 @@ class JsonLog:
         }
         if error_type:
             record["errorType"] = error_type
-        return self._line("WARN", "platform.initReport", record)
+        return self._line("INFO" if status == "success" else "WARN", "platform.initReport", record)
+
+    def restore_start(self, runtime: str, note: str) -> list[str]:
+        """platform.restoreStart."""
+        return self._line("INFO", "platform.restoreStart", {"runtimeVersion": runtime, "runtimeVersionArn": note})
+
+    def restore_report(self, duration_ms: float, status: str) -> list[str]:
+        """platform.restoreReport."""
+        record = {"status": status, "metrics": {"durationMs": round(duration_ms, 3)}}
+        return self._line("INFO" if status == "success" else "WARN", "platform.restoreReport", record)
 
     def start(self, request_id: str, version: str) -> list[str]:
         """platform.start."""
@@ -157,6 +188,9 @@ class JsonLog:
         }
         if figures.init_ms is not None:
             metrics["initDurationMs"] = round(figures.init_ms, 3)
+        if figures.restore_ms is not None:
+            metrics["restoreDurationMs"] = round(figures.restore_ms, 3)
+            metrics["billedRestoreDurationMs"] = figures.billed_restore_ms
         record = {"requestId": figures.request_id, "metrics": metrics, "status": figures.status}
         done: dict[str, Any] = {"requestId": figures.request_id, "status": figures.status}
         if figures.error_type:

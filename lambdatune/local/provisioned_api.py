@@ -44,10 +44,8 @@ class ProvisionedApi:
         if not isinstance(wanted, int) or isinstance(wanted, bool) or wanted < 1:
             least = "Member must have value greater than or equal to 1"
             raise validation("provisionedConcurrentExecutions", wanted, least)
-        if function.state_of(version) != "Active":
-            raise ApiError(
-                "ResourceConflictException", f"The function version is currently in state {function.state_of(version)}"
-            )
+        if version.configuration.snap_start != "None":
+            raise invalid("Provisioned Concurrency is not supported for SnapStart enabled functions.")
         self._check_room(function, qualifier, wanted)
         self._check_alone(function, version, qualifier)
         return Reply(202, self._provisioned.put(function.name, qualifier, version, wanted).to_api())

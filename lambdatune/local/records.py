@@ -55,6 +55,26 @@ class Configuration:
     ephemeral_mb: int
     tracing: str
     logging: Logging
+    snap_start: str = "None"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """State of a function or a version.
+
+    Attributes:
+        name: AWS's State: Pending, Active or Failed.
+        reason: AWS's StateReason, where there is one.
+        code: AWS's StateReasonCode.
+    """
+
+    name: str
+    reason: str | None = None
+    code: str | None = None
+
+
+ACTIVE = State("Active")
+PENDING = State("Pending", "The function is being created.", "Creating")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +111,10 @@ class Version:
             and self.architecture == other.architecture
         )
 
-    def to_api(self, naming: Naming, *, qualifier: str | None, state: str, update_status: str) -> dict[str, Any]:
+    def to_api(self, naming: Naming, *, qualifier: str | None, state: State, update_status: str) -> dict[str, Any]:
         """Return the API's FunctionConfiguration; `qualifier` ends the ARN."""
         config = self.configuration
+        is_optimised = config.snap_start != "None" and self.version != LATEST and state.name == "Active"
         answer: dict[str, Any] = {
             "FunctionName": self.function_name,
             "FunctionArn": naming.function_arn(self.function_name, qualifier),
@@ -109,18 +130,18 @@ class Version:
             "Version": self.version,
             "TracingConfig": {"Mode": config.tracing},
             "RevisionId": self.revision_id,
-            "State": state,
+            "State": state.name,
             "LastUpdateStatus": update_status,
             "PackageType": "Zip",
             "Architectures": [self.architecture],
             "EphemeralStorage": {"Size": config.ephemeral_mb},
-            "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
+            "SnapStart": {"ApplyOn": config.snap_start, "OptimizationStatus": "On" if is_optimised else "Off"},
             "LoggingConfig": config.logging.to_api(),
         }
         if config.environment:
             answer["Environment"] = {"Variables": dict(config.environment)}
-        if state == "Pending":
-            answer |= {"StateReason": "The function is being created.", "StateReasonCode": "Creating"}
+        if state.code is not None:
+            answer |= {"StateReason": state.reason, "StateReasonCode": state.code}
         if update_status == "InProgress":
             answer["LastUpdateStatusReasonCode"] = "Creating"
             answer["LastUpdateStatusReason"] = "The function is being created."
@@ -155,9 +176,10 @@ class Function:
         name: bare name.
         latest: $LATEST as the API shows it.
         serving: $LATEST as calls get it; follows `latest` when an update has come through.
-        state: Pending or Active.
+        state: of $LATEST.
         update_status: InProgress or Successful.
         versions: published versions by number, in order.
+        version_states: states of those that are not simply Active.
         next_version: number of the next published version.
         aliases: by name.
         reserved: reserved concurrent executions, or None.
@@ -167,17 +189,18 @@ class Function:
     name: str
     latest: Version
     serving: Version
-    state: str = "Pending"
+    state: State = PENDING
     update_status: str = "Successful"
     versions: dict[str, Version] = field(default_factory=dict)
+    version_states: dict[str, State] = field(default_factory=dict)
     next_version: int = 1
     aliases: dict[str, Alias] = field(default_factory=dict)
     reserved: int | None = None
     tags: dict[str, str] = field(default_factory=dict)
 
-    def state_of(self, version: Version) -> str:
-        """Return the State of $LATEST or of a published version."""
-        return self.state if version.version == LATEST else "Active"
+    def state_of(self, version: Version) -> State:
+        """Return the state of $LATEST or of a published version."""
+        return self.state if version.version == LATEST else self.version_states.get(version.version, ACTIVE)
 
     def find(self, qualifier: str | None) -> Version | None:
         """Return the version that a qualifier stands for, as the API shows it."""

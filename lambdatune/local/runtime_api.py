@@ -92,7 +92,7 @@ class RuntimeApi:
         parts = route.split("/")
         if request.method == "POST" and len(parts) == 3 and parts[0] == "invocation":
             self._finish(connection, request, parts[1], parts[2])
-        elif request.method == "POST" and route == "init/error":
+        elif request.method == "POST" and route in {"init/error", "restore/error"}:
             connection.answer(_ACCEPTED)
             self._events.init_failed(request)
         else:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 PYTHON_RUNTIMES = tuple(f"python3.{minor}" for minor in range(8, 15))
+SNAP_START_RUNTIMES = tuple(f"python3.{minor}" for minor in range(12, 15))
 PROVIDED_RUNTIMES = ("provided.al2", "provided.al2023")
 SUPPORTED = (*PYTHON_RUNTIMES, *PROVIDED_RUNTIMES)
 

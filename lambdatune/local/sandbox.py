@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from lambdatune.local.cgroups import Cage
     from lambdatune.local.limits import Limits
+    from lambdatune.local.snapshot import Snapshot
 
 _log = logging.getLogger(__name__)
 
@@ -82,6 +83,7 @@ class Sandbox:
         self._on_exit = on_exit
         self._loop = asyncio.get_running_loop()
         self._process: subprocess.Popen[bytes] | None = None
+        self._pid: int | None = None
         self._read_fd = -1
         self._pidfd = -1
         self._peak_bytes = 0
@@ -94,18 +96,29 @@ class Sandbox:
     @property
     def pid(self) -> int:
         """The pid of the runtime process."""
-        assert self._process is not None
-        return self._process.pid
+        assert self._pid is not None
+        return self._pid
 
-    def spawn(self, command: Sequence[str], environment: Mapping[str, str], directory: Path) -> None:
+    @property
+    def is_forked(self) -> bool:
+        """Whether the process was forked from a snapshot, with which it shares memory."""
+        return self._pid is not None and self._process is None
+
+    def spawn(
+        self, command: Sequence[str], environment: Mapping[str, str], directory: Path, keep_fds: Sequence[int] = ()
+    ) -> None:
         """Start `command` with exactly `environment`, in `directory`, inside the cage.
+
+        Args:
+            command: program and arguments.
+            environment: all its variables.
+            directory: where it starts.
+            keep_fds: file descriptors that it inherits under the same numbers.
 
         Raises:
             OSError: when the command cannot be executed.
         """
-        self._read_fd, write_fd = os.pipe()
-        os.set_blocking(self._read_fd, False)
-        join_fds = [os.open(path, os.O_WRONLY) for path in self._cage.join_files()] if self._cage else []
+        write_fd, join_fds = self._open()
         parent = os.getpid()
 
         def in_child() -> None:  # between fork and exec: system calls only
@@ -126,7 +139,9 @@ class Sandbox:
                 cwd=directory,
                 start_new_session=True,
                 preexec_fn=in_child,  # noqa: PLW1509  the cage must be joined before the first instruction
+                pass_fds=keep_fds,
             )
+            self._pid = self._process.pid
         except OSError:
             self._close_files()
             raise
@@ -135,6 +150,33 @@ class Sandbox:
                 os.close(fd)
         self._loop.add_reader(self._read_fd, self._read)
         self._watch_exit()
+
+    async def restore(self, snapshot: Snapshot, environment: Mapping[str, str]) -> int:
+        """Fork `snapshot` into the cage; return when that happened, on the monotonic clock in nanoseconds.
+
+        Args:
+            snapshot: an initialised process.
+            environment: variables that are set in the child.
+
+        Raises:
+            ApiError: SnapStartException when the snapshot is gone.
+        """
+        write_fd, join_fds = self._open()
+        try:
+            child = await snapshot.fork(environment, [write_fd, *join_fds], self._ended)
+        finally:
+            for fd in (*join_fds, write_fd):
+                os.close(fd)
+        self._pid = child.pid
+        if not self.exited.done():
+            self._loop.add_reader(self._read_fd, self._read)
+        return child.at_ns
+
+    def _open(self) -> tuple[int, list[int]]:
+        """Return the end of a new output pipe that the process writes to, and the open join files of the cage."""
+        self._read_fd, write_fd = os.pipe()
+        os.set_blocking(self._read_fd, False)
+        return write_fd, [os.open(path, os.O_WRONLY) for path in self._cage.join_files()] if self._cage else []
 
     def throttle(self) -> None:
         """Put the CPU quota of the memory size in force."""
@@ -160,10 +202,11 @@ class Sandbox:
     def max_memory_mb(self) -> int:
         """Return the most memory in use so far in MB, at least 1 and never more than the memory size."""
         peak = self._cage.peak_bytes() if self._cage is not None else None
-        if peak is None:
-            if self._limits.memory == "rss" and not self._over_limit and self._process is not None:
+        if peak is None or self.is_forked:
+            # The cage of a forked process holds only what it has not in common with its snapshot.
+            if not self._over_limit and self._pid is not None and not self.exited.done():
                 self._peak_bytes = max(self._peak_bytes, _high_water_bytes(self.pid))
-            peak = self._peak_bytes
+            peak = max(peak or 0, self._peak_bytes)
         return min(max(-(-peak // (1 << 20)), 1), self._memory_mb)
 
     def out_of_memory(self) -> bool:
@@ -184,7 +227,7 @@ class Sandbox:
 
     def kill(self) -> None:
         """SIGKILL the process, its session's process group and everything in the cage."""
-        if self._process is not None and not self.exited.done():
+        if self._pid is not None and not self.exited.done():
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
         if self._cage is not None:
@@ -193,7 +236,7 @@ class Sandbox:
     async def close(self) -> None:
         """Kill everything and remove the cage; returns when nothing is left."""
         self.kill()
-        if self._process is not None:
+        if self._pid is not None:
             await self.exited
         if self._cage is not None:
             await self._remove_cage(self._cage)
@@ -246,6 +289,9 @@ class Sandbox:
             self._loop.remove_reader(self._pidfd)
             os.close(self._pidfd)
             self._pidfd = -1
+        self._ended(code)
+
+    def _ended(self, code: int) -> None:
         self.drain()
         if not self.exited.done():
             self.exited.set_result(code)

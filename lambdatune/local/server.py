@@ -14,8 +14,8 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from lambdatune.local.call import Services
 from lambdatune.local.capacity import Capacity
-from lambdatune.local.environment import Services
 from lambdatune.local.fleet import Fleet
 from lambdatune.local.front import Front
 from lambdatune.local.functions import Functions

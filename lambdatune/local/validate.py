@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from lambdatune.local.errors import ApiError, invalid, not_implemented, validation
 from lambdatune.local.records import Configuration, Logging
-from lambdatune.local.runtimes import PROVIDED_RUNTIMES
+from lambdatune.local.runtimes import PROVIDED_RUNTIMES, SNAP_START_RUNTIMES
+from lambdatune.local.snapshot import IS_POSSIBLE
 from lambdatune.local.variables import check_variables
 from lambdatune.model.quantities import MAX_MEMORY_MB, MIN_MEMORY_MB
 
@@ -22,6 +23,7 @@ _APPLICATION_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 _SYSTEM_LEVELS = ("DEBUG", "INFO", "WARN")
 _MAX_TIMEOUT_S = 900
 _MAX_EPHEMERAL_MB = 10_240
+_SNAP_START_EPHEMERAL_MB = 512
 _UNSERVED = ("Layers", "FileSystemConfigs", "VpcConfig", "ImageConfig", "KMSKeyArn", "DeadLetterConfig")
 """Members that would change what a call does and that this endpoint cannot honour; empty values are accepted."""
 
@@ -84,7 +86,24 @@ def changed_configuration(config: Configuration, body: Mapping[str, Any], runtim
         changes["tracing"] = _choice("tracingConfig.mode", mode, ("Active", "PassThrough"))
     if body.get("LoggingConfig") is not None:
         changes["logging"] = _logging(config.logging, body["LoggingConfig"])
-    return replace(config, **changes)
+    if body.get("SnapStart") is not None:
+        apply_on = body["SnapStart"].get("ApplyOn", "None")
+        changes["snap_start"] = _choice("snapStart.applyOn", apply_on, ("PublishedVersions", "None"))
+    changed = replace(config, **changes)
+    _check_snap_start(changed)
+    return changed
+
+
+def _check_snap_start(config: Configuration) -> None:
+    """Refuse what AWS has no SnapStart for (AWS docs, "SnapStart": Python 3.12 and later, 512 MB of /tmp)."""
+    if config.snap_start == "None":
+        return
+    if config.runtime not in SNAP_START_RUNTIMES:
+        raise invalid(f"{config.runtime} is not supported for SnapStart enabled functions.")
+    if config.ephemeral_mb > _SNAP_START_EPHEMERAL_MB:
+        raise invalid(f"Ephemeral storage above {_SNAP_START_EPHEMERAL_MB} MB is not supported with SnapStart.")
+    if not IS_POSSIBLE:
+        raise invalid("The embedded lambdatune endpoint implements SnapStart on Linux only.")
 
 
 def check_architecture(body: Mapping[str, Any], default: str = "x86_64") -> str:
@@ -119,9 +138,6 @@ def _refuse_unserved(body: Mapping[str, Any]) -> None:
         value = body.get(member)
         if value and (not isinstance(value, dict) or any(value.values())):
             raise invalid(f"The embedded lambdatune endpoint does not implement {member}.")
-    snap_start = body.get("SnapStart") or {}
-    if snap_start.get("ApplyOn", "None") != "None":
-        raise invalid("The embedded lambdatune endpoint does not implement SnapStart.")
 
 
 def _logging(current: Logging, value: Mapping[str, Any]) -> Logging:
