@@ -222,6 +222,8 @@ def _routes(functions: FunctionsApi, settings: SettingsApi, provisioned: Provisi
         "PUT 2019-09-30/functions/*/provisioned-concurrency": provisioned.put,
         "GET 2019-09-30/functions/*/provisioned-concurrency": provisioned.get,
         "DELETE 2019-09-30/functions/*/provisioned-concurrency": provisioned.delete,
+        "GET 2020-06-30/functions/*/code-signing-config": functions.code_signing,
+        "GET 2021-07-20/functions/*/runtime-management-config": functions.runtime_management,
         "GET 2016-08-19/account-settings": settings.account_settings,
         "GET 2017-03-31/tags/*": settings.list_tags,
         "POST 2017-03-31/tags/*": settings.tag,

@@ -153,6 +153,16 @@ class FunctionsApi:
         )
         return Reply(201, self._view(function, version, with_version=True))
 
+    async def code_signing(self, reference: str, _request: Request) -> Reply:
+        """GetFunctionCodeSigningConfig: there is none, which AWS says by leaving the ARN out."""
+        return Reply(200, {"FunctionName": self._functions.get(parse_reference(reference)[0]).name})
+
+    async def runtime_management(self, reference: str, request: Request) -> Reply:
+        """GetRuntimeManagementConfig: the host's interpreter, whatever its version, is Auto."""
+        name, qualifier = parse_reference(reference, request.query.get("Qualifier"))
+        self._functions.version(name, qualifier)
+        return Reply(200, {"UpdateRuntimeOn": "Auto", "FunctionArn": self._naming.function_arn(name, qualifier)})
+
     async def list_versions(self, reference: str, request: Request) -> Reply:
         """ListVersionsByFunction: $LATEST and the published versions in order."""
         function = self._functions.get(parse_reference(reference)[0])

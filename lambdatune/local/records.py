@@ -43,7 +43,11 @@ class Logging:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What UpdateFunctionConfiguration can change."""
+    """What UpdateFunctionConfiguration can change.
+
+    `tracing` and `kms_key_arn` are kept and given back, and change nothing here: there is no X-Ray to send to, and
+    variables are in clear text in the memory of the endpoint.
+    """
 
     runtime: str
     handler: str
@@ -56,6 +60,7 @@ class Configuration:
     tracing: str
     logging: Logging
     snap_start: str = "None"
+    kms_key_arn: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +143,8 @@ class Version:
             "SnapStart": {"ApplyOn": config.snap_start, "OptimizationStatus": "On" if is_optimised else "Off"},
             "LoggingConfig": config.logging.to_api(),
         }
+        if config.kms_key_arn:
+            answer["KMSKeyArn"] = config.kms_key_arn
         if config.environment:
             answer["Environment"] = {"Variables": dict(config.environment)}
         if state.code is not None:

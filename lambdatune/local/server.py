@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import platform
 import resource
 import shutil
 import signal
@@ -129,6 +130,7 @@ class Endpoint:
             "pid": os.getpid(),
             "cpu_limiter": limits.cpu,
             "memory_limiter": limits.memory,
+            "machine": platform.machine(),
             "cores": self._capacity.cores,
             "capacity": self._capacity.limit,
             "period_us": limits.period_us,

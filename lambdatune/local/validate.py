@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from lambdatune.local.runtimes import Runtimes
 
 _ROLE = re.compile(r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+")
+_KMS_KEY = re.compile(r"(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()")
 _APPLICATION_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 _SYSTEM_LEVELS = ("DEBUG", "INFO", "WARN")
 _MAX_TIMEOUT_S = 900
 _MAX_EPHEMERAL_MB = 10_240
 _SNAP_START_EPHEMERAL_MB = 512
-_UNSERVED = ("Layers", "FileSystemConfigs", "VpcConfig", "ImageConfig", "KMSKeyArn", "DeadLetterConfig")
+_UNSERVED = ("Layers", "FileSystemConfigs", "VpcConfig", "ImageConfig", "DeadLetterConfig")
 """Members that would change what a call does and that this endpoint cannot honour; empty values are accepted."""
 
 
@@ -86,6 +87,8 @@ def changed_configuration(config: Configuration, body: Mapping[str, Any], runtim
         changes["tracing"] = _choice("tracingConfig.mode", mode, ("Active", "PassThrough"))
     if body.get("LoggingConfig") is not None:
         changes["logging"] = _logging(config.logging, body["LoggingConfig"])
+    if body.get("KMSKeyArn") is not None:
+        changes["kms_key_arn"] = _kms_key(body["KMSKeyArn"])
     if body.get("SnapStart") is not None:
         apply_on = body["SnapStart"].get("ApplyOn", "None")
         changes["snap_start"] = _choice("snapStart.applyOn", apply_on, ("PublishedVersions", "None"))
@@ -160,6 +163,13 @@ def _role(value: object) -> str:
     if not isinstance(value, str) or _ROLE.fullmatch(value) is None:
         pattern = _ROLE.pattern
         raise validation("role", value, f"Member must satisfy regular expression pattern: {pattern}")
+    return value
+
+
+def _kms_key(value: object) -> str:
+    """Return the key's ARN, or an empty text, which takes the key away."""
+    if not isinstance(value, str) or _KMS_KEY.fullmatch(value) is None:
+        raise validation("kMSKeyArn", value, f"Member must satisfy regular expression pattern: {_KMS_KEY.pattern}")
     return value
 
 

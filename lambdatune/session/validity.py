@@ -31,6 +31,8 @@ MAX_THROTTLE_SHARE = 0.05
 _BUSY_SHARD = 0.85
 """CPU share of a shard from which its own clock is late (reference: driver, 4e)."""
 _BUSY_HOST = 0.95
+_ARCHITECTURES = {"aarch64": "arm64", "AMD64": "x86_64"}
+"""What platform.machine() says where AWS says otherwise."""
 _LEAST_STEP_MS = 1.0
 """The watch on the clocks is exact to some tens of microseconds; a step of time synchronisation is longer."""
 
@@ -59,6 +61,7 @@ def rule(evidence: Evidence, plan: Plan, outcome: Outcome, host: dict[str, Any] 
     if outcome.ended_by == "limit":
         notes.append(f"{outcome.ended_because} ended the run")
     shift = max((share for cell in evidence for share in _shares(cell.rows, seen)), default=None)
+    notes += _foreign_architectures(evidence, host)
     notes += _generator_notes(seen, shift, host, is_ruled=bool(reasons))
     return Validity(
         valid=not reasons,
@@ -159,6 +162,18 @@ def _generator_notes(
                 f"this host's cores were {seen.host_cpu_share:.0%} busy: the function's own times hold waiting for a "
                 "core, which AWS would not make it do"
             )
+
+
+def _foreign_architectures(evidence: Sequence[CellEvidence], host: dict[str, Any] | None) -> Iterator[str]:
+    """Yield a note for each architecture that an embedded endpoint did not have a CPU of."""
+    machine = (host or {}).get("machine")
+    if machine is None:
+        return
+    for architecture in sorted({cell.cell.architecture for cell in evidence} - {_ARCHITECTURES.get(machine, machine)}):
+        yield (
+            f"times are those of this host's {machine} CPU, not of {architecture}; "
+            f"only the prices are of {architecture}"
+        )
 
 
 def _figures(shift: Shift) -> str:

@@ -72,6 +72,42 @@ def test_revision_guards(endpoint: Any) -> None:
     assert endpoint.call("GET", f"{BASE}/{name}/configuration").json["RevisionId"] != current
 
 
+def test_a_stale_revision_neither_replaces_code_nor_publishes(endpoint: Any, make_zip: Any) -> None:
+    name = endpoint.create(SOURCE)
+    stale = {"RevisionId": endpoint.call("GET", f"{BASE}/{name}/configuration").json["RevisionId"]}
+    endpoint.update(name, MemorySize=256)
+    before = endpoint.call("GET", f"{BASE}/{name}/configuration").json
+    code = endpoint.call("PUT", f"{BASE}/{name}/code", {"ZipFile": make_zip({"app.py": "x = 1"}), **stale})
+    version = endpoint.call("POST", f"{BASE}/{name}/versions", stale)
+    for refused in (code, version):
+        assert (refused.status, refused.error) == (412, "PreconditionFailedException")
+    assert endpoint.call("GET", f"{BASE}/{name}/configuration").json == before
+    current = {"RevisionId": before["RevisionId"], "CodeSha256": before["CodeSha256"]}
+    assert endpoint.call("POST", f"{BASE}/{name}/versions", current).status == 201
+
+
+def test_what_has_no_effect_is_given_back(endpoint: Any) -> None:
+    key = "arn:aws:kms:us-east-1:123456789012:key/1"
+    name = endpoint.create(SOURCE, KMSKeyArn=key, TracingConfig={"Mode": "Active"}, Architectures=["arm64"])
+    config = endpoint.call("GET", f"{BASE}/{name}/configuration").json
+    assert (config["KMSKeyArn"], config["TracingConfig"], config["Architectures"]) == (
+        key,
+        {"Mode": "Active"},
+        ["arm64"],
+    )
+    assert endpoint.update(name, KMSKeyArn="mine").error == "ValidationException"
+    assert "KMSKeyArn" not in endpoint.update(name, KMSKeyArn="").json
+
+
+def test_settings_that_can_only_be_read(endpoint: Any) -> None:
+    name = endpoint.create(SOURCE)
+    signing = endpoint.call("GET", f"/2020-06-30/functions/{name}/code-signing-config")
+    assert signing.json == {"FunctionName": name}
+    runtime = endpoint.call("GET", f"/2021-07-20/functions/{name}/runtime-management-config").json
+    assert (runtime["UpdateRuntimeOn"], runtime["FunctionArn"].endswith(f":{name}")) == ("Auto", True)
+    assert endpoint.call("GET", "/2020-06-30/functions/nobody/code-signing-config").status == 404
+
+
 def test_code_can_be_downloaded_and_replaced(endpoint: Any, make_zip: Any) -> None:
     name = endpoint.create(SOURCE)
     function = endpoint.call("GET", f"{BASE}/{name}").json
@@ -133,6 +169,20 @@ def test_lists_are_paginated(endpoint: Any) -> None:
     assert "NextMarker" not in rest
 
 
+def test_all_functions_are_found_page_by_page(start_endpoint: Any) -> None:
+    endpoint = start_endpoint()
+    names = sorted(endpoint.create(SOURCE, wait=False) for _ in range(5))
+    found: list[str] = []
+    query = "?MaxItems=2"
+    while True:
+        answer = endpoint.call("GET", f"{BASE}/{query}").json
+        found += [function["FunctionName"] for function in answer["Functions"]]
+        if "NextMarker" not in answer:
+            break
+        query = f"?MaxItems=2&Marker={quote(answer['NextMarker'])}"
+    assert found == names
+
+
 def test_tags(endpoint: Any) -> None:
     name = endpoint.create(SOURCE, Tags={"a": "1"})
     path = "/2017-03-31/tags/" + quote(f"arn:aws:lambda:us-east-1:123456789012:function:{name}", safe="")
@@ -187,6 +237,12 @@ def test_account_concurrency_throttles_with_its_reason(start_endpoint: Any) -> N
         ({"Architectures": ["mips"]}, "ValidationException", "[x86_64, arm64]"),
         ({"PackageType": "Image"}, "UnknownOperationException", "does not implement container images"),
         ({"FunctionName": "no spaces please"}, "ValidationException", "functionName"),
+        (
+            {"DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:123456789012:q"}},
+            "InvalidParameterValueException",
+            "does not implement DeadLetterConfig",
+        ),
+        ({"VpcConfig": {"SubnetIds": ["s"]}}, "InvalidParameterValueException", "does not implement VpcConfig"),
         (
             {"Code": {"S3Bucket": "b", "S3Key": "k"}},
             "UnknownOperationException",

@@ -117,3 +117,12 @@ def test_a_run_without_any_report_line_is_invalid(make_rows, batches, silent) ->
     assert any(f"none of {silent} successful calls brought a REPORT line" in reason for reason in reasons) == (
         silent > 0
     )
+
+
+@pytest.mark.parametrize(
+    ("machine", "told"), [("x86_64", False), ("AMD64", False), ("aarch64", True), ("arm64", True), (None, False)]
+)
+def test_times_of_another_cpu_are_told(ruled, machine, told) -> None:
+    notes = ruled("duration.p95<=50ms", host={"cpu_limiter": "none", "machine": machine}).notes
+    expected = f"times are those of this host's {machine} CPU, not of x86_64; only the prices are of x86_64"
+    assert (expected in notes) == told
