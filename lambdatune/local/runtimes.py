@@ -28,7 +28,8 @@ SUPPORTED = (*PYTHON_RUNTIMES, *PROVIDED_RUNTIMES)
 _PROBE_TIMEOUT_S = 20
 _PROBE = """
 import json, py_compile, sys, sysconfig
-py_compile.compile(sys.argv[1], cfile=sys.argv[2], dfile="bootstrap.py", doraise=True)
+for source, compiled in zip(sys.argv[1::2], sys.argv[2::2]):
+    py_compile.compile(source, cfile=compiled, dfile="bootstrap.py", doraise=True)
 paths = sysconfig.get_paths()
 print(json.dumps([sys.executable, sys.version.split()[0], sorted({paths["purelib"], paths["platlib"]})]))
 """
@@ -43,12 +44,14 @@ class Program:
         version: as INIT_START shows it, for example ``python:3.11.7``.
         note: what serves the runtime, in words.
         execution_env: AWS_EXECUTION_ENV, or None for provided runtimes (AWS does not set it there).
+        snapshot_code: the part of the bootstrap that is for SnapStart; None where the runtime has none.
     """
 
     command: tuple[str, ...]
     version: str
     note: str
     execution_env: str | None
+    snapshot_code: str | None = None
 
 
 class Runtimes:
@@ -104,12 +107,13 @@ class Runtimes:
 
     def _probe(self, path: str, runtime: str) -> Program | None:
         """Ask an interpreter for its real path and compile the bootstrap for it; None when it does not run."""
-        compiled = self._directory / f"{runtime}-{abs(hash(path)):x}.pyc"
-        source = importlib.resources.files("lambdatune.local.bootstraps") / "python.py"
-        with importlib.resources.as_file(source) as bootstrap:
+        name = f"{runtime}-{abs(hash(path)):x}"
+        compiled, snapshot = self._directory / f"{name}.pyc", self._directory / f"{name}-snapshot.pyc"
+        with importlib.resources.as_file(importlib.resources.files("lambdatune.local.bootstraps")) as sources:
+            pairs = (sources / "python.py", compiled, sources / "snapshot.py", snapshot)
             try:
                 answer = subprocess.run(
-                    [path, "-c", _PROBE, str(bootstrap), str(compiled)],
+                    [path, "-c", _PROBE, *map(str, pairs)],
                     capture_output=True,
                     check=True,
                     timeout=_PROBE_TIMEOUT_S,
@@ -123,6 +127,7 @@ class Runtimes:
             f"python:{version}",
             f"{executable} (Python {version})",
             f"AWS_Lambda_{runtime}",
+            str(snapshot),
         )
 
 

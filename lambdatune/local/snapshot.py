@@ -139,7 +139,7 @@ class Snapshot:
         )
         began_ns = time.monotonic_ns()
         fd = self._far_end.fileno()
-        variables = {**variables, "_LAMBDATUNE_SNAPSHOT_FD": str(fd)}
+        variables = {**variables, "_LAMBDATUNE_SNAPSHOT": f"{fd}:{program.snapshot_code}"}
         try:
             self._sandbox.spawn(program.command, variables, root, (fd,))
         except OSError as error:

@@ -291,98 +291,6 @@ def _prepare() -> None:
     finders.insert(0, _LoggingHook())
 
 
-def _hooks(name: str) -> list[tuple[Callable[..., Any], Any, Any]]:
-    """Return the runtime hooks that the function registered (PyPI: snapshot-restore-py, AWS's own)."""
-    module = sys.modules.get("snapshot_restore_py")
-    found: list[tuple[Callable[..., Any], Any, Any]] = getattr(module, name)() if module else []
-    return found
-
-
-class _Snapshot:
-    """SnapStart: this process has run the init and serves no call; each restore is a fork of it.
-
-    The endpoint asks over a socket, with the output pipe and the control groups of the new environment as file
-    descriptors, and is told the pid of each child, when it was forked, and how it ended.
-    """
-
-    def __init__(self, fd: int) -> None:
-        import ctypes  # noqa: PLC0415  only here: it is slow to import
-
-        self._prctl = ctypes.CDLL(None).prctl
-        self._control = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, fd)
-        self._children: dict[int, int] = {}
-
-    def tell(self, **members: Any) -> None:
-        """Send one message; the endpoint that is gone takes this process along."""
-        try:
-            self._control.send(json.dumps(members).encode())
-        except OSError:
-            os._exit(1)
-
-    def wait_for_restore(self) -> None:
-        """Serve restores for as long as the endpoint lives; returns only in a child."""
-        import select  # noqa: PLC0415
-
-        while True:
-            poll = select.poll()
-            for fd in (self._control.fileno(), *self._children):
-                poll.register(fd, select.POLLIN)
-            for fd, _ in poll.poll():
-                if fd in self._children:
-                    self._reap(fd)
-                elif self._fork():
-                    return
-
-    def _reap(self, pidfd: int) -> None:
-        pid = self._children.pop(pidfd)
-        try:  # its group cannot be anybody else's before it is waited for
-            os.killpg(pid, 9)
-        except (ProcessLookupError, PermissionError):
-            os.kill(pid, 9)  # it ended before it had a group of its own
-        _, status = os.waitpid(pid, 0)
-        os.close(pidfd)
-        self.tell(exited=pid, code=os.waitstatus_to_exitcode(status))
-
-    def _fork(self) -> bool:
-        """Make the child that is asked for; return whether this process is the child."""
-        message, ancillary, _, _ = self._control.recvmsg(262144, _socket.CMSG_SPACE(16 * 4))
-        if not message:
-            os._exit(0)
-        fds = [
-            int.from_bytes(data[i : i + 4], sys.byteorder) for _, _, data in ancillary for i in range(0, len(data), 4)
-        ]
-        parent = os.getpid()
-        at_ns = time.monotonic_ns()
-        pid = os.fork()
-        if pid:
-            for fd in fds:
-                os.close(fd)
-            self._children[os.pidfd_open(pid)] = pid
-            self.tell(pid=pid, at_ns=at_ns)
-            return False
-        self._become(json.loads(message), fds, parent)
-        return True
-
-    def _become(self, variables: dict[str, str], fds: list[int], parent: int) -> None:
-        """Make an execution environment of its own of this forked process."""
-        output, *groups = fds
-        for fd in groups:
-            os.write(fd, b"0")
-        os.setsid()
-        self._prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL: never outlive the snapshot
-        if os.getppid() != parent:
-            os._exit(1)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
-        for fd in (*fds, *self._children):
-            os.close(fd)
-        self._children.clear()
-        self._control.close()
-        os.environ.update(variables)
-        if "tempfile" in sys.modules:
-            sys.modules["tempfile"].tempdir = None  # type: ignore[attr-defined]
-
-
 def _initialised(api: RuntimeApi) -> Callable[[Any, LambdaContext], Any]:
     """Return the handler; an init that fails is reported and ends the process."""
     try:
@@ -394,46 +302,24 @@ def _initialised(api: RuntimeApi) -> Callable[[Any, LambdaContext], Any]:
         sys.exit(1)
 
 
-def _restored(fd: int) -> tuple[Callable[[Any, LambdaContext], Any], RuntimeApi]:
+def _restored(fd: str, code: str) -> tuple[Callable[[Any, LambdaContext], Any], RuntimeApi]:
     """Run the init once, then return in each restored child, with the Runtime API of its own environment."""
-    snapshot = _Snapshot(fd)
-    try:
-        handler = _load(os.environ["_HANDLER"])
-        before = _hooks("get_before_snapshot")
-        while before:  # in reverse order of registration, as AWS does
-            function, args, kwargs = before.pop()
-            function(*args, **kwargs)
-    except Exception as error:
-        error_type, members = _describe(error, None)
-        sys.stdout.flush()
-        snapshot.tell(failed=error_type, message=members["errorMessage"])
-        sys.exit(1)
-    sys.stdout.flush()
-    snapshot.tell(ready=True)
-    snapshot.wait_for_restore()
-    api = RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"])
-    try:
-        after = _hooks("get_after_restore")
-        while after:
-            function, args, kwargs = after.pop(0)
-            function(*args, **kwargs)
-    except Exception as error:
-        error_type, members = _describe(error, None)
-        sys.stdout.flush()
-        api.post("restore/error", json.dumps(members).encode(), error_type)
-        api.receive()
-        sys.exit(1)
+    loader = importlib.machinery.SourcelessFileLoader("lambdatune_snapshot", code)
+    module: Any = type(sys)("lambdatune_snapshot")
+    loader.exec_module(module)
+    handler, api = module.restored(int(fd), _load, _describe, RuntimeApi)
     return handler, api
 
 
 def main() -> None:
     _prepare()
-    snapshot_fd = os.environ.pop("_LAMBDATUNE_SNAPSHOT_FD", None)
-    if snapshot_fd is None:
+    snapshot = os.environ.pop("_LAMBDATUNE_SNAPSHOT", None)
+    if snapshot is None:
         api = RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"])
         handler = _initialised(api)
     else:
-        handler, api = _restored(int(snapshot_fd))
+        fd, _, code = snapshot.partition(":")
+        handler, api = _restored(fd, code)
     api.send(_NEXT.encode())
     while True:
         headers, body = api.receive()
