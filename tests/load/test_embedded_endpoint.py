@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import subprocess
@@ -20,6 +21,8 @@ from lambdatune.model.invocation import Start, Status
 
 CODE = """
 import os, time
+
+time.sleep(float(os.environ.get("INIT_S", "0")))
 
 def handler(event, context):
     if event.get("raise"):
@@ -49,28 +52,33 @@ def embedded():
 
 
 @pytest.fixture
-async def function(embedded, request):
+async def client(embedded):
+    session = aioboto3.Session(
+        aws_access_key_id="AKIDEXAMPLE", aws_secret_access_key="AKIDEXAMPLE", region_name=embedded["region"]
+    )
+    async with session.client("lambda", endpoint_url=embedded["endpoint_url"]) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def function(embedded, request, client):
     """A function on the embedded endpoint, named after the test."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as package:
         package.writestr("app.py", CODE)
-    session = aioboto3.Session(
-        aws_access_key_id="AKIDEXAMPLE", aws_secret_access_key="AKIDEXAMPLE", region_name=embedded["region"]
-    )
     name = request.node.name.replace("[", "-").replace("]", "")[:64]
-    async with session.client("lambda", endpoint_url=embedded["endpoint_url"]) as client:
-        await client.create_function(
-            FunctionName=name,
-            Runtime="python3.11",
-            Role=f"arn:aws:iam::{embedded['account_id']}:role/lambda",
-            Handler="app.handler",
-            Code={"ZipFile": archive.getvalue()},
-            MemorySize=512,
-            Timeout=1,
-        )
-        await client.get_waiter("function_active_v2").wait(FunctionName=name)
-        yield name
-        await client.delete_function(FunctionName=name)
+    await client.create_function(
+        FunctionName=name,
+        Runtime="python3.12",
+        Role=f"arn:aws:iam::{embedded['account_id']}:role/lambda",
+        Handler="app.handler",
+        Code={"ZipFile": archive.getvalue()},
+        MemorySize=512,
+        Timeout=1,
+    )
+    await client.get_waiter("function_active_v2").wait(FunctionName=name)
+    yield name
+    await client.delete_function(FunctionName=name)
 
 
 @pytest.fixture
@@ -102,6 +110,52 @@ async def test_a_burst_forces_one_cold_start_a_call(driver, function, collect, m
     assert (rows["status"] == Status.OK).all()
     assert (rows["start"] == Start.COLD).all()
     assert len(np.unique(rows["intended_ns"])) == 1
+
+
+async def publish(client, function, **settings):
+    """Publish a version whose init takes 0.3 s, and wait until it can be called."""
+    await client.update_function_configuration(
+        FunctionName=function, Environment={"Variables": {"INIT_S": "0.3"}}, **settings
+    )
+    await client.get_waiter("function_updated_v2").wait(FunctionName=function, WaiterConfig={"Delay": 0.1})
+    version = (await client.publish_version(FunctionName=function))["Version"]
+    waiter = client.get_waiter("published_version_active")
+    await waiter.wait(FunctionName=function, Qualifier=version, WaiterConfig={"Delay": 0.1})
+    return version
+
+
+async def test_provisioned_concurrency_is_not_taken_for_a_cold_start(driver, function, client, collect, make_order):
+    version = await publish(client, function)
+    await client.put_provisioned_concurrency_config(
+        FunctionName=function, Qualifier=version, ProvisionedConcurrentExecutions=1
+    )
+    status = ""
+    while status != "READY":
+        await asyncio.sleep(0.05)
+        found = await client.get_provisioned_concurrency_config(FunctionName=function, Qualifier=version)
+        status = found["Status"]
+        assert status != "FAILED"
+    rows = await collect(driver, make_order(function, 3, ClosedLoop(1), qualifier=version))
+    assert (rows["status"] == Status.OK).all()
+    assert rows["start"].tolist() == [Start.PREINITIALISED, Start.WARM, Start.WARM]
+    assert rows["init_ms"][0] > 300
+    # A call beyond what is provisioned spills over, and its caller waits for the init.
+    payload = WeightedPayload(b'{"sleep_s": 0.6}')
+    rows = await collect(driver, make_order(function, 2, Burst(2), qualifier=version, payloads=(payload,)))
+    assert sorted(rows["start"].tolist()) == [Start.WARM, Start.COLD]
+
+
+async def test_restored_environments_of_a_real_snapshot(driver, function, client, collect, make_order):
+    version = await publish(client, function, SnapStart={"ApplyOn": "PublishedVersions"})
+    payload = WeightedPayload(b'{"sleep_s": 0.3}')
+    rows = await collect(driver, make_order(function, 2, Burst(2), qualifier=version, payloads=(payload,)))
+    assert (rows["status"] == Status.OK).all()
+    assert (rows["start"] == Start.RESTORED).all()
+    assert (rows["restore_ms"] > 0).all()
+    assert np.isnan(rows["init_ms"]).all()
+    service_ms = (rows["done_ns"] - rows["sent_ns"]) / 1e6
+    assert (service_ms >= rows["duration_ms"] + rows["restore_ms"]).all()
+    assert (rows["billed_ms"] >= rows["duration_ms"]).all()
 
 
 @pytest.mark.parametrize(
