@@ -38,6 +38,9 @@ def was_preinitialised(init_ms: float, duration_ms: float, service_ms: float) ->
     have waited for Init Duration and Duration at least; one who had the answer sooner did not. The slack of 5 %
     and 2 ms is for two clocks that are not each other's: in doubt the call stays a cold start.
 
+    Where Duration goes on after the answer (extensions), its REPORT line comes after the answer too, and the call is
+    `Start.UNKNOWN` before this is asked.
+
     Source: lambda-facts C.3 (public reports on provisioned concurrency and proactive initialisation).
 
     Args:

@@ -37,7 +37,7 @@ def handler(event, context):
 @pytest.fixture(scope="module")
 def embedded():
     process = subprocess.Popen(
-        [sys.executable, "-m", "lambdatune.local", "--port", "0", "--exit-with-stdin"],
+        [sys.executable, "-m", "lambdatune.local", "--port", "0", "--exit-with-stdin", "--init-timeout-s", "1.5"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -143,6 +143,22 @@ async def test_provisioned_concurrency_is_not_taken_for_a_cold_start(driver, fun
     payload = WeightedPayload(b'{"sleep_s": 0.6}')
     rows = await collect(driver, make_order(function, 2, Burst(2), qualifier=version, payloads=(payload,)))
     assert sorted(rows["start"].tolist()) == [Start.WARM, Start.COLD]
+
+
+async def test_an_init_that_timed_out_and_ran_again_inside_the_call_is_cold(
+    driver, function, client, collect, make_order
+):
+    """Its REPORT line has no Init Duration: Duration holds the init, and INIT_REPORT alone tells."""
+    await client.update_function_configuration(
+        FunctionName=function, Timeout=9, Environment={"Variables": {"INIT_S": "1.8"}}
+    )
+    await client.get_waiter("function_updated_v2").wait(FunctionName=function, WaiterConfig={"Delay": 0.1})
+    rows = await collect(driver, make_order(function, 2, ClosedLoop(1)))
+    assert (rows["status"] == Status.OK).all()
+    assert rows["start"].tolist() == [Start.COLD, Start.WARM]
+    assert np.isnan(rows["init_ms"]).all()
+    assert rows["duration_ms"][0] > 1800
+    assert rows["billed_ms"][0] >= rows["duration_ms"][0]
 
 
 async def test_restored_environments_of_a_real_snapshot(driver, function, client, collect, make_order):
