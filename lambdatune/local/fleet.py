@@ -55,6 +55,7 @@ class Fleet:
         self._retired_busy: set[Environment] = set()
         self._closed = False
         self.started = 0
+        self.snapshots_taken = 0
         self.provisioned = Provisioned(capacity, self._make, self._background)
         self._snapshots: dict[str, Snapshot] = {}
         self._snapshots_leaving: set[Snapshot] = set()
@@ -115,8 +116,9 @@ class Fleet:
         """
         if self._closed:
             raise SnapshotError("FunctionError", "the endpoint is ending")
-        self.started += 1
-        snapshot = self._snapshots[version.revision_id] = Snapshot(self._services, version, f"s{self.started}")
+        self.snapshots_taken += 1
+        name = f"s{self.snapshots_taken}"
+        snapshot = self._snapshots[version.revision_id] = Snapshot(self._services, version, name)
         weight = self._capacity.init_weight
         await self._capacity.acquire(weight)
         try:

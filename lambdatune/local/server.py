@@ -148,6 +148,7 @@ class Endpoint:
             "queued_ms_max": round(self._capacity.queued_max_ns / 1e6, 3),
             "environments_started": self._fleet.started,
             "environments_alive": self._fleet.alive,
+            "snapshots_taken": self._fleet.snapshots_taken,
             "account_concurrency": self._options.account_concurrency,
             "runtimes": self._services.runtimes.in_use,
         }

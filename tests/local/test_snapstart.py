@@ -105,6 +105,7 @@ def wait_gone(*pids: int) -> list[int]:
 
 def test_a_version_is_pending_until_its_init_has_run(endpoint: Any) -> None:
     name = endpoint.create(COUNTING, **SNAP_START)
+    before = endpoint.host()
     latest = configuration(endpoint, name, "%24LATEST")
     assert latest["SnapStart"] == {"ApplyOn": "PublishedVersions", "OptimizationStatus": "Off"}
     published = publish(endpoint, name)
@@ -113,6 +114,9 @@ def test_a_version_is_pending_until_its_init_has_run(endpoint: Any) -> None:
     assert (early.status, early.error) == (409, "SnapStartNotReadyException")
     config = settled(endpoint, name, "1")
     assert config["State"] == "Active"
+    after = endpoint.host()
+    assert after["snapshots_taken"] == before["snapshots_taken"] + 1
+    assert after["environments_started"] == before["environments_started"]
     assert config["SnapStart"] == {"ApplyOn": "PublishedVersions", "OptimizationStatus": "On"}
 
 
