@@ -88,8 +88,8 @@ def test_answers_without_a_report_line_end_the_run_with_a_sentence(
     # It was known after the first order: nothing more was called.
     assert result["spend"]["invocations"] == 2
     # The clone, its versions and its log group came, and are gone; the function is as it was.
-    assert "deleted function `lambdatune-" in done.err
-    assert "deleted log group `/aws/lambda/lambdatune-" in done.err
+    assert f"function `lambdatune-{function}-" in done.err
+    assert f"log group `/aws/lambda/lambdatune-{function}-" in done.err
     assert snapshot(ministack) == before
 
 
