@@ -21,6 +21,7 @@ from lambdatune.session.events import Silent
 from lambdatune.session.journal import Change
 from lambdatune.session.measure import Measurement, Outcome
 from lambdatune.session.plan_card import plan_card
+from lambdatune.session.preflight import preflight
 from lambdatune.session.recorder import Recorder
 from lambdatune.session.restore import undo
 from lambdatune.session.results import Facts, compose
@@ -87,6 +88,7 @@ class Session:
         async with AsyncExitStack() as stack:
             subject = await find_subject(plan, stack)
             description, run_id = subject.description, new_run_id(started)
+            await preflight(plan, subject, run_id)
             cells = [
                 Cell(description.name, size, description.architecture, description.runtime, plan.mode)
                 for size in spread_sizes(plan.memory)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from lambdatune.model.errors import LambdatuneError, UsageError, did_you_mean
 from lambdatune.model.load_shape import parse_burst, parse_ramp
 from lambdatune.model.memory import parse_memory
-from lambdatune.model.plan import Arrivals, FunctionSource, Limits, Plan, Strategy
+from lambdatune.model.plan import Arrivals, FunctionSource, IsolationName, Limits, Plan, Strategy
 from lambdatune.model.quantities import parse_rate_per_s, parse_share
 from lambdatune.model.target import parse_target
 from lambdatune.session.payloads import read_payloads
@@ -105,6 +105,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "payload-tokens", "flag", "",
         "Replace {{uuid}}, {{sequence}} and {{timestamp}} in the payloads anew for every call.",
+    ),
+    Setting(
+        "isolation", "text", "KIND",
+        "What is called: clone (a copy of the function, deleted at the end), version (versions published from the "
+        "function itself, whose $LATEST changes for a moment each time), or current (the function as it is, at its "
+        "one size; nothing is changed). [default: clone]",
     ),
     Setting("max-invocations", "integer", "N", "End the run after N calls.", 1),
     Setting("max-usd", "number", "X", "End the run before its calls have cost X dollars.", 0.0),
@@ -206,6 +212,7 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
         endpoint_url=reader.value("endpoint-url", None),
         region=reader.value("region", None),
         aws_profile=reader.value("aws-profile", None),
+        isolation=reader.read("isolation", parse_isolation, "clone"),
         seed=reader.value("seed", 0),
     )
 
@@ -222,6 +229,21 @@ def parse_strategy(text: str) -> Strategy:
     raise UsageError(
         f"there is no strategy `{text}`: expected cheapest, fastest or balanced",
         hint=did_you_mean(text, get_args(Strategy)),
+    )
+
+
+def parse_isolation(text: str) -> IsolationName:
+    """Read the name of an isolation.
+
+    Raises:
+        UsageError: naming the nearest one.
+    """
+    for isolation in get_args(IsolationName):
+        if text == isolation:
+            return isolation  # type: ignore[no-any-return]
+    raise UsageError(
+        f"there is no isolation `{text}`: expected clone, version or current",
+        hint=did_you_mean(text, get_args(IsolationName)),
     )
 
 
