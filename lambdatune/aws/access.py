@@ -123,7 +123,7 @@ class AwsAccess:
             user_agent_extra="lambdatune",
         )
         self._stack = AsyncExitStack()
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, str], Any] = {}
 
     async def __aenter__(self) -> Self:
         """Open nothing yet: a client is opened when it is first asked for."""
@@ -145,12 +145,13 @@ class AwsAccess:
         client: CloudWatchLogsClient = await self._client("logs")
         return client
 
-    async def service(self, name: str) -> Any:
+    async def service(self, name: str, *, region: str | None = None) -> Any:
         """Return the client of a service that is only asked now and then: ``sts``, ``iam``, ``ec2``, ``s3``.
 
+        It is the one in `region`, or else in this access's.
         A service's own ``AWS_ENDPOINT_URL_<SERVICE>`` wins over the endpoint that Lambda is reached at.
         """
-        return await self._client(name)
+        return await self._client(name, region)
 
     async def keys(self) -> Keys:
         """Return the credentials as they are now.
@@ -187,17 +188,18 @@ class AwsAccess:
             raise translated(error, "reading the AWS credentials") from error
         return credentials.method, frozen
 
-    async def _client(self, service: str) -> Any:
-        if service not in self._clients:
-            self._clients[service] = await self._stack.enter_async_context(
+    async def _client(self, service: str, region: str | None = None) -> Any:
+        key = (service, region or self.region)
+        if key not in self._clients:
+            self._clients[key] = await self._stack.enter_async_context(
                 self._session.client(
                     service,  # type: ignore[call-overload]
-                    region_name=self.region,
+                    region_name=key[1],
                     endpoint_url=self._endpoint_of(service),
                     config=self._config,
                 )
             )
-        return self._clients[service]
+        return self._clients[key]
 
     def _endpoint_of(self, service: str) -> str | None:
         """Return where `service` is: an endpoint of its own in the environment is nearer to the point than ours."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdatune.aws.clone import RUN_TAG, delete_function, log_group_of
+from lambdatune.aws.price_list import pricing_region
 from lambdatune.aws.refusals import DENIED, denied_action, error_code, is_about_credentials, translated
 
 if TYPE_CHECKING:
@@ -220,6 +221,11 @@ async def _list(access: AwsAccess, _ground: Ground) -> None:
     await (await access.functions()).list_functions(MaxItems=1)
 
 
+async def _prices(access: AwsAccess, ground: Ground) -> None:
+    client = await access.service("pricing", region=pricing_region(ground.region))
+    await client.get_products(ServiceCode="AWSLambda", MaxResults=1)
+
+
 async def _head(access: AwsAccess, ground: Ground) -> None:
     client = await access.service("s3")
     for bucket, key in ground.objects:
@@ -251,6 +257,7 @@ _ATTEMPTS: dict[tuple[Target, str], Callable[[AwsAccess, Ground], Awaitable[None
     ("logs", "logs:DescribeLogStreams"): _streams,
     ("account", "lambda:GetAccountSettings"): _account,
     ("account", "lambda:ListFunctions"): _list,
+    ("account", "pricing:GetProducts"): _prices,
     ("extra", "ec2:DescribeSecurityGroups"): _describe("security_groups"),
     ("extra", "ec2:DescribeSubnets"): _describe("subnets"),
     ("extra", "ec2:DescribeVpcs"): _describe("vpcs"),

@@ -19,6 +19,7 @@ from lambdatune.load.order import (
     connections_of,
 )
 from lambdatune.model.errors import AwsRefused
+from lambdatune.pricing.cost import money
 from lambdatune.recommend.evidence import spend
 from lambdatune.session.events import Progress
 from lambdatune.session.generator import GeneratorRecord, GeneratorWatch
@@ -241,7 +242,7 @@ class Measurement:
             room_usd = limits.max_usd - spend(self._evidence).usd
             affordable = math.floor(room_usd / self._dearest_call_usd(cell))
             if affordable < block and (room_usd <= 0 or cell.calls):
-                self._end("limit", f"the limit of ${limits.max_usd:g}")
+                self._end("limit", f"the limit of {money(limits.max_usd, cell.tariff.currency)}")
                 return 0
             # What the first call of a size costs is only bounded by its timeout: one is let through to learn it.
             calls = min(calls, max(affordable // block * block, 1))

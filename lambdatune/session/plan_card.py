@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lambdatune.aws.clone import log_group_of
+from lambdatune.pricing.cost import money
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +32,7 @@ class PlanCard:
         calls: about how many calls, if each verdict comes as soon as it can.
         usd_per_100ms: dollars of all calls if each were billed 100 ms.
         load: when the warm calls come and how long that takes, where the plan says so; None in the closed loop.
+        currency: of `usd_per_100ms`: ``USD``, in China ``CNY``.
         costs_money: whether the calls are real calls on AWS.
         changes: every change that will be made, and how it is undone.
     """
@@ -41,16 +43,18 @@ class PlanCard:
     calls: int
     usd_per_100ms: float
     load: str | None
+    currency: str
     costs_money: bool
     changes: tuple[str, ...]
 
     def lines(self) -> list[str]:
         """Return the card as lines of text."""
+        price = money(self.usd_per_100ms, self.currency, 4)
         sizes = ", ".join(map(str, self.sizes_mb))
         lines = [
             f"tuning {self.function} {self.place} at {sizes} MB",
             f"about {self.calls} calls"
-            + (f", about ${self.usd_per_100ms:.4f} for each 100 ms that a call is billed" if self.costs_money else
+            + (f", about {price} for each 100 ms that a call is billed" if self.costs_money else
                "; nothing is billed: they run on this machine"),
         ]  # fmt: skip
         if self.load is not None:
@@ -76,6 +80,7 @@ def plan_card(
         calls=calls,
         usd_per_100ms=calls * sum(per_call_usd) / len(per_call_usd),
         load=_load(plan, max(calls - plan.cold_starts * len(cells), 0)),
+        currency=evidence.tariff.currency,
         costs_money=subject.costs_money,
         changes=(
             f"create function {clone}, a clone with a published version per size; deleted at the end",

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from lambdatune.aws.clone import clone_name
 from lambdatune.aws.identity import greet
 from lambdatune.aws.permissions import Ground, bare_name, needs_of, partition_of, policy_of
+from lambdatune.aws.price_list import pricing_endpoint
 from lambdatune.aws.probes import Prober
 from lambdatune.model.errors import AwsRefused
+from lambdatune.session.prices import is_live
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +49,7 @@ def ground_of(
         configuration=description.configuration if description is not None else {},
         code=description.code if description is not None else {},
         objects=tuple(payload.s3 for payload in plan.payloads if payload.s3 is not None),
-        live_prices=plan.prices == "live" or (plan.prices is None and plan.endpoint_url is None),
+        live_prices=is_live(plan) and (plan.endpoint_url is None or pricing_endpoint() is not None),
     )
 
 

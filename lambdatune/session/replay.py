@@ -16,6 +16,7 @@ from lambdatune.pricing.cost import Tariff
 from lambdatune.recommend.evidence import gather
 from lambdatune.session.generator import GeneratorRecord
 from lambdatune.session.measure import Outcome, warm_pacing
+from lambdatune.session.prices import recorded_prices
 from lambdatune.session.results import Facts, compose
 from lambdatune.session.row_file import read_rows, recorded_sizes
 
@@ -93,7 +94,8 @@ def _as_recorded(made: Validity, recorded: Validity) -> Validity:
 def recorded_evidence(run: RunDirectory, result: RunResult, plan: Plan) -> Evidence:
     """Return the evidence of a recorded run for `plan`, its rows taken in as they were measured."""
     environment = result.environment
-    tariff = Tariff.of(environment["region"], result.function.architecture, environment["ephemeral_storage_mb"])
+    prices = recorded_prices(environment, result.function.architecture)
+    tariff = Tariff(prices, environment["ephemeral_storage_mb"])
     cells = cells_of(result)
     known = {cell.memory_mb for cell in cells}
     # A run that was killed has rows at sizes that were added after its run.json was written.
@@ -138,6 +140,9 @@ def plan_of(record: dict[str, Any]) -> Plan:
             endpoint_url=record["endpoint_url"],
             region=record["region"],
             aws_profile=record["aws_profile"],
+            record_payloads=record.get("record_payloads", False),
+            isolation=record.get("isolation", "clone"),
+            prices=record.get("prices"),
             seed=record["seed"],
         )
     except (KeyError, TypeError) as error:

@@ -20,6 +20,7 @@ from lambdatune.model.result import (
 from lambdatune.recommend.costs import cost_of
 from lambdatune.recommend.decide import recommend
 from lambdatune.recommend.evidence import spend
+from lambdatune.session.prices import price_record
 from lambdatune.session.validity import rule
 from lambdatune.stats.rows import is_cold, is_error, is_throttled, is_warm
 from lambdatune.stats.summary import cold_stats, histogram_of, warm_stats
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from lambdatune.model.plan import Plan
     from lambdatune.model.result import RunStatus, Validity
     from lambdatune.model.target import ClockName
+    from lambdatune.pricing.table import Prices
     from lambdatune.recommend.evidence import CellEvidence, Evidence
     from lambdatune.session.measure import Outcome
     from lambdatune.session.subject import Subject
@@ -67,7 +69,7 @@ class Facts:
     Attributes:
         started: UTC, as text.
         finished: UTC, as text; None while it runs.
-        environment: versions, region and, on an embedded endpoint, what it says of its host.
+        environment: versions, region, prices and, on an embedded endpoint, what it says of its host.
     """
 
     id: str
@@ -77,8 +79,8 @@ class Facts:
     environment: dict[str, Any]
 
     @classmethod
-    def of(cls, run_id: str, started: dt.datetime, subject: Subject) -> Facts:
-        """Return the facts of a run that starts now on `subject`."""
+    def of(cls, run_id: str, started: dt.datetime, subject: Subject, prices: Prices) -> Facts:
+        """Return the facts of a run that starts now on `subject` and is reckoned at `prices`."""
         found = subject.description
         return cls(
             id=run_id,
@@ -93,6 +95,7 @@ class Facts:
                 "endpoint_url": subject.place.endpoint_url,
                 "ephemeral_storage_mb": found.ephemeral_storage_mb,
                 "embedded": subject.host,
+                "prices": price_record(prices),
             },
         )
 

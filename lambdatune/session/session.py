@@ -22,6 +22,7 @@ from lambdatune.session.journal import Change
 from lambdatune.session.measure import Measurement, Outcome
 from lambdatune.session.plan_card import plan_card
 from lambdatune.session.preflight import preflight
+from lambdatune.session.prices import prices_for
 from lambdatune.session.recorder import Recorder
 from lambdatune.session.restore import undo
 from lambdatune.session.results import Facts, compose
@@ -93,7 +94,7 @@ class Session:
                 Cell(description.name, size, description.architecture, description.runtime, plan.mode)
                 for size in spread_sizes(plan.memory)
             ]
-            tariff = Tariff.of(subject.access.region, description.architecture, description.ephemeral_storage_mb)
+            tariff = Tariff(await prices_for(plan, subject, self.observer), description.ephemeral_storage_mb)
             evidence = gather(cells, plan, tariff)
             search = TuningSearch(plan, cold_batch=subject.cold_batch)
             clone = Clone(subject.access, clone_name(description.name, run_id), description)
@@ -102,7 +103,7 @@ class Session:
                 return None
             self._warn_of_exposure()
             run = self.run_directory = RunDirectory.create(self._output, run_id)
-            facts = Facts.of(run_id, started, subject)
+            facts = Facts.of(run_id, started, subject, tariff.prices)
             # Until the run has ended its file says "interrupted": that is what it is if it ends here.
             run.write(compose(plan, evidence, facts, "interrupted", Outcome()))
             failure: BaseException | None = None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from lambdatune.model.errors import LambdatuneError, UsageError, did_you_mean
 from lambdatune.model.load_shape import parse_burst, parse_ramp
 from lambdatune.model.memory import parse_memory
-from lambdatune.model.plan import Arrivals, FunctionSource, IsolationName, Limits, Plan, Strategy
+from lambdatune.model.plan import Arrivals, FunctionSource, IsolationName, Limits, Plan, PriceChoice, Strategy
 from lambdatune.model.quantities import parse_rate_per_s, parse_share
 from lambdatune.model.target import parse_target
 from lambdatune.session.payloads import read_payloads
@@ -113,9 +113,14 @@ SETTINGS: tuple[Setting, ...] = (
         "one size; nothing is changed). [default: clone]",
     ),
     Setting("max-invocations", "integer", "N", "End the run after N calls.", 1),
-    Setting("max-usd", "number", "X", "End the run before its calls have cost X dollars.", 0.0),
+    Setting("max-usd", "number", "X", "End the run before its calls have cost X dollars (in China: CNY).", 0.0),
     Setting("max-minutes", "number", "M", "End the run after M minutes.", 0.0),
     Setting("endpoint-url", "text", "URL", "An endpoint that speaks like AWS, for example that of `lambdatune local`."),
+    Setting(
+        "prices", "text", "SOURCE",
+        "Prices to reckon with: live (AWS's price list, needs pricing:GetProducts; else the table) or bundled (the "
+        "table of this version). [default: live on AWS, bundled elsewhere]",
+    ),
     Setting("region", "text", "REGION", "AWS region. [default: as the AWS CLI finds it]"),
     Setting("aws-profile", "text", "NAME", "Profile of the AWS configuration. [default: the standard chain]"),
     Setting("seed", "integer", "N", "Seed of every random choice. [default: 0]", 0),
@@ -210,6 +215,7 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
         ),
         payloads=read_payloads(given.get("payload"), tokens=reader.value("payload-tokens", default=False)),
         endpoint_url=reader.value("endpoint-url", None),
+        prices=reader.read("prices", parse_prices, None),
         region=reader.value("region", None),
         aws_profile=reader.value("aws-profile", None),
         isolation=reader.read("isolation", parse_isolation, "clone"),
@@ -244,6 +250,20 @@ def parse_isolation(text: str) -> IsolationName:
     raise UsageError(
         f"there is no isolation `{text}`: expected clone, version or current",
         hint=did_you_mean(text, get_args(IsolationName)),
+    )
+
+
+def parse_prices(text: str) -> PriceChoice:
+    """Read where prices come from.
+
+    Raises:
+        UsageError: naming the nearest choice.
+    """
+    for choice in get_args(PriceChoice):
+        if text == choice:
+            return choice  # type: ignore[no-any-return]
+    raise UsageError(
+        f"there are no prices `{text}`: expected live or bundled", hint=did_you_mean(text, get_args(PriceChoice))
     )
 
 
