@@ -111,7 +111,7 @@ def cells_of(result: RunResult) -> list[Cell]:
 
 
 def plan_of(record: dict[str, Any]) -> Plan:
-    """Return the plan that run.json holds, without the payloads' bytes, which are not recorded.
+    """Return the plan that run.json holds, with the payloads' bytes only where they were recorded.
 
     Raises:
         UsageError: when the record is not a plan.
@@ -135,7 +135,8 @@ def plan_of(record: dict[str, Any]) -> Plan:
             cold_rate=record["cold_rate"],
             limits=Limits(**record["limits"]),
             payloads=tuple(
-                Payload(b"", payload["weight"], payload.get("tokens", False)) for payload in record["payloads"]
+                Payload(payload.get("body", "").encode(), payload["weight"], payload.get("tokens", False))
+                for payload in record["payloads"]
             ),
             endpoint_url=record["endpoint_url"],
             region=record["region"],

@@ -26,7 +26,7 @@ from lambdatune.stats.rows import is_cold, is_error, is_throttled, is_warm
 from lambdatune.stats.summary import cold_stats, histogram_of, warm_stats
 
 if TYPE_CHECKING:
-    from lambdatune.model.plan import Plan
+    from lambdatune.model.plan import Payload, Plan
     from lambdatune.model.result import RunStatus, Validity
     from lambdatune.model.target import ClockName
     from lambdatune.pricing.table import Prices
@@ -123,16 +123,21 @@ def compose(plan: Plan, evidence: Evidence, facts: Facts, status: RunStatus, out
 
 
 def plan_record(plan: Plan) -> dict[str, Any]:
-    """Return the plan as run.json holds it: text forms, and of the payloads only sizes and weights."""
+    """Return the plan as run.json holds it: text forms, and of the payloads sizes and weights, unless it says more."""
     record = asdict(plan)
     record["memory"] = str(plan.memory)
     record["ramp"] = None if plan.ramp is None else str(plan.ramp)
     record["burst"] = None if plan.burst is None else str(plan.burst)
     record["targets"] = [str(target) for target in plan.targets]
-    record["payloads"] = [
-        {"bytes": len(payload.body), "weight": payload.weight, "tokens": payload.tokens} for payload in plan.payloads
-    ]
+    record["payloads"] = [_payload_record(payload, keep_body=plan.record_payloads) for payload in plan.payloads]
     return record
+
+
+def _payload_record(payload: Payload, *, keep_body: bool) -> dict[str, Any]:
+    """Return a payload as run.json holds it: events may hold what is private, so only on demand with their text."""
+    record: dict[str, Any] = {"bytes": len(payload.body), "weight": payload.weight, "tokens": payload.tokens}
+    # Lambda takes events in UTF-8 only, which was checked when they were read.
+    return record | ({"body": payload.body.decode("utf-8")} if keep_body else {})
 
 
 def _current_memory_mb(plan: Plan, function: FunctionInfo) -> int | None:

@@ -27,6 +27,7 @@ from lambdatune.session.recorder import Recorder
 from lambdatune.session.restore import undo
 from lambdatune.session.results import Facts, compose
 from lambdatune.session.run_directory import OwedUndo, RunDirectory, new_run_id
+from lambdatune.session.stored_payloads import fetch_payloads
 from lambdatune.session.subject import find_subject
 
 if TYPE_CHECKING:
@@ -85,7 +86,8 @@ class Session:
             LambdatuneError: what went wrong; everything measured is in the run directory by then, and
                 everything changed is undone, unless it is NotUndone.
         """
-        plan, started = self.plan, dt.datetime.now(dt.UTC)
+        started = dt.datetime.now(dt.UTC)
+        plan = self.plan = await fetch_payloads(self.plan)
         async with AsyncExitStack() as stack:
             subject = await find_subject(plan, stack)
             description, run_id = subject.description, new_run_id(started)

@@ -101,11 +101,15 @@ SETTINGS: tuple[Setting, ...] = (
         "Needs lambdatune[dask] here and on the workers.",
     ),
     Setting("cold-starts", "integer", "N", "Cold starts forced per size. [default: 10]", 0, 10_000),
-    Setting("payload", "texts", "JSON|@FILE[:WEIGHT]", "The event to send. Repeatable with weights. [default: {}]"),
+    Setting(
+        "payload", "texts", "JSON|@FILE|s3://BUCKET/KEY[:WEIGHT]",
+        "The event to send. Repeatable with weights. [default: {}]",
+    ),
     Setting(
         "payload-tokens", "flag", "",
         "Replace {{uuid}}, {{sequence}} and {{timestamp}} in the payloads anew for every call.",
     ),
+    Setting("record-payloads", "flag", "", "Keep the payloads in the run's directory; they are not by default."),
     Setting(
         "isolation", "text", "KIND",
         "What is called: clone (a copy of the function, deleted at the end), version (versions published from the "
@@ -214,6 +218,7 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
             reader.value("max-minutes", None),
         ),
         payloads=read_payloads(given.get("payload"), tokens=reader.value("payload-tokens", default=False)),
+        record_payloads=reader.value("record-payloads", default=False),
         endpoint_url=reader.value("endpoint-url", None),
         prices=reader.read("prices", parse_prices, None),
         region=reader.value("region", None),
