@@ -1,7 +1,7 @@
 """A program that serves the files of a directory as S3 does, path-style: GET and HEAD of /BUCKET/KEY.
 
-Run as ``python object_store.py DIRECTORY``; prints its own URL. ``GET /requests`` lists the requests it has seen.
-Objects of the bucket ``private`` are denied. Only requests that carry a signature are answered, as with a private bucket.
+Run as ``python object_store.py DIRECTORY``; prints its own URL. ``GET /requests`` lists what it was asked. Objects of
+the bucket ``private`` are denied. Only requests that carry a signature are answered, as with a private bucket.
 """
 
 from __future__ import annotations
