@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from lambdatune.aws.clone import RUN_TAG, delete_function, log_group_of
 from lambdatune.aws.price_list import pricing_region
 from lambdatune.aws.refusals import DENIED, denied_action, error_code, is_about_credentials, translated
+from lambdatune.model.errors import AwsRefused, NotUndone
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -64,19 +65,20 @@ class Prober:
         self._ground = ground
         self._principal = principal_of(identity_arn)
         self._no_simulator = "" if self._principal else "IAM's simulator takes only users and roles"
-        self._denied_pass_role: str | None = None
+        self._denied_besides: dict[str, str] = {}
 
     async def try_all(self, needs: Iterable[Need]) -> list[Finding]:
         """Return a finding for each of `needs`, in their order; one call at a time, as AWS's control plane likes it.
 
         Raises:
             AwsRefused: when AWS does not accept the credentials at all.
+            NotUndone: when an endpoint, other than AWS, made a function of what is none, and keeps it.
         """
         return [await self._try(need) for need in needs]
 
     async def _try(self, need: Need) -> Finding:
-        if need.action == "iam:PassRole" and self._denied_pass_role is not None:
-            return Finding(need, "denied", self._denied_pass_role)
+        if need.action in self._denied_besides:
+            return Finding(need, "denied", self._denied_besides[need.action])
         attempt = _ATTEMPTS.get((need.target, need.action))
         if attempt is None:
             return await self._simulate(need)
@@ -95,9 +97,9 @@ class Prober:
         message = error.response.get("Error", {}).get("Message") or code
         if code in DENIED or (code == "403" and need.target == "object"):
             action, _ = denied_action(error)
-            if action == "iam:PassRole" and need.action == "lambda:CreateFunction":
-                # Lambda looks at the role after its own permission: this one is there, the other is not.
-                self._denied_pass_role = message
+            if action not in {None, need.action}:
+                # CreateFunction also passes a role and sets tags: this permission is there, that one is not.
+                self._denied_besides[str(action)] = message
                 return Finding(need, "permitted", "tried")
             return Finding(need, "denied", message)
         if code in _PERMITTED:
@@ -152,7 +154,14 @@ async def _create(access: AwsAccess, ground: Ground) -> None:
         Runtime=configuration.get("Runtime") or "python3.12", Tags={RUN_TAG: "doctor"},
     )  # fmt: skip
     # An endpoint that takes anything for a zip has made a function now, under a name that is ours alone.
-    await delete_function(access, ground.clone)
+    try:
+        await delete_function(access, ground.clone)
+    except AwsRefused as error:
+        raise NotUndone(
+            f"this endpoint took what is no zip for a function `{ground.clone}`, which could not be deleted again: "
+            f"{error.message}",
+            hint=f"aws lambda delete-function --function-name {ground.clone}",
+        ) from error
 
 
 def _digits(account: str) -> str:

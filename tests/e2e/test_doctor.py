@@ -211,3 +211,30 @@ def test_code_on_this_machine_needs_nothing_of_aws(functions, lambdatune) -> Non
     refused = lambdatune("doctor", *path, "--policy")
     assert refused.code == 2
     assert "needs no permission on AWS" in refused.err
+
+
+def test_a_run_needs_no_more_than_the_policy(policed, lambdatune, tmp_path) -> None:
+    policy = lambdatune("doctor", "--endpoint-url", policed(), "--function", "quick", "--policy")
+    (tmp_path / "policy.json").write_text(policy.out)
+    url = policed("--policy", str(tmp_path / "policy.json"))
+    done = lambdatune("run", "--endpoint-url", url, "--function", "quick", *PARTS, "--output", str(tmp_path / "runs"))
+    assert done.code in {0, 5}, done.err
+    assert policed.local.functions() == ["quick"]
+    assert lambdatune("doctor", "--endpoint-url", url, "--function", "quick").code == 0
+    other = lambdatune("doctor", "--endpoint-url", url, "--function", "another")
+    assert "not authorized to perform: lambda:GetFunction" in other.out
+
+
+@pytest.mark.parametrize("can_delete", [True, False])
+def test_an_endpoint_that_takes_anything_for_a_zip_is_left_as_it_was_or_it_is_said(
+    policed, lambdatune, can_delete
+) -> None:
+    url = policed("--sloppy", *([] if can_delete else denied("lambda:DeleteFunction")))
+    done = lambdatune("doctor", "--endpoint-url", url, "--function", "quick")
+    if can_delete:
+        assert done.code == 0, done.err
+        assert policed.local.functions() == ["quick"]
+        return
+    assert done.code == 8
+    (left,) = set(policed.local.functions()) - {"quick"}
+    assert f"hint: aws lambda delete-function --function-name {left}" in done.err

@@ -121,6 +121,22 @@ def test_china_is_shown_in_yuan(price_list, tune, lambdatune, tmp_path) -> None:
     assert "$" not in out
 
 
+@pytest.mark.parametrize(("region", "sign"), [("us-east-1", "about $"), ("cn-north-1", "about CNY ")])
+def test_on_aws_itself_the_live_list_is_the_default(
+    price_list, endpoint, create, lambdatune, monkeypatch, region, sign
+) -> None:
+    price_list("--factor", "2")
+    local = endpoint()
+    create(local, "quick")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", local.url)  # stands for AWS; nothing is called before the question
+    done = lambdatune("run", "--function", "quick", "--memory", "512", "--region", region)
+    assert done.code == 2
+    assert "add --yes to go ahead" in done.err
+    assert "prices: AWS price list of 2026-11-03" in done.err
+    assert sign in done.err
+    assert local.functions() == ["quick"]
+
+
 def test_an_unknown_source_of_prices_names_the_choices(lambdatune) -> None:
     done = lambdatune("run", "--function", "any", "--prices", "liv")
     assert done.code == 2

@@ -1,23 +1,33 @@
 """A program that stands before an endpoint as IAM stands before AWS: some actions are denied, in AWS's words.
 
-Run as ``python policed_endpoint.py TARGET_URL [--deny ACTION[@NAME-PART]] [--ahead SECONDS] [--no-simulator]``; prints
-its own URL. A denial may be narrowed to requests that name something with NAME-PART in it. ``--ahead`` shifts the Date
-of every answer. ``GET /requests`` lists the requests it has seen, as "METHOD path".
+Run as ``python policed_endpoint.py TARGET_URL [options]``; prints its own URL.
+
+``--deny ACTION[@NAME-PART]`` denies an action, or only where it names something with NAME-PART in it. ``--policy FILE``
+denies whatever that IAM policy does not allow. ``--ahead SECONDS`` shifts the Date of every answer. ``--sloppy`` takes
+anything for a zip. ``GET /requests`` lists the requests it has seen, as "METHOD path".
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
+import io
 import json
 import re
 import sys
 import time
+import zipfile
 from email.utils import formatdate
+from fnmatch import fnmatchcase
+from pathlib import Path
 from urllib.parse import parse_qs, unquote
 
 import aiohttp
 from aiohttp import web
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from support.signing import signed
 
 _OWN_HEADERS = {"transfer-encoding", "content-length", "connection", "content-encoding", "date", "server"}
 _IDENTITY = "arn:aws:iam::123456789012:user/embedded-endpoint"
@@ -53,10 +63,23 @@ class Police:
         self.denied = [rule.partition("@")[::2] for rule in arguments.deny]
         self.ahead_s = arguments.ahead
         self.simulates = not arguments.no_simulator
+        self.policy = json.loads(arguments.policy.read_text())["Statement"] if arguments.policy else None
+        self.sloppy = arguments.sloppy
         self.seen: list[str] = []
 
     def denies(self, action: str, name: str) -> bool:
+        if action and self.policy is not None and not self.allows(action, name):
+            return True
         return any(action == denied and part in name for denied, part in self.denied)
+
+    def allows(self, action: str, name: str) -> bool:
+        kind = "logs" if action.startswith("logs:") else "lambda"
+        thing = f"log-group:{name}" if kind == "logs" else f"function:{name}"
+        arn = name if name.startswith("arn:") else f"arn:aws:{kind}:us-east-1:123456789012:{thing}"
+        return any(
+            action in each["Action"] and any(fnmatchcase(arn, resource) for resource in each["Resource"])
+            for each in self.policy
+        )
 
     def refusal(self, action: str, name: str, resource: str) -> web.Response:
         said = (
@@ -80,8 +103,14 @@ class Police:
         if form.get("Action") == ["SimulatePrincipalPolicy"] and self.simulates:
             return self.simulate(form)
         action, name = action_of(request.method, request.path, request.headers.get("X-Amz-Target", ""), body)
-        if action == "lambda:CreateFunction" and not self.denies(action, name) and self.denies("iam:PassRole", ""):
-            return self.refusal("iam:PassRole", name, json.loads(body)["Role"])
+        if action == "lambda:InvokeFunction" and request.query.get("Qualifier"):
+            name = f"{name}:{request.query['Qualifier']}"
+        if action == "lambda:CreateFunction" and not self.denies(action, name):
+            document = json.loads(body)
+            if self.denies("iam:PassRole", document["Role"]):
+                return self.refusal("iam:PassRole", name, document["Role"])
+            if self.sloppy:
+                body = self.as_zip(document)
         if self.denies(action, name):
             kind = "logs" if action.startswith("logs:") else "lambda"
             return self.refusal(action, name, f"arn:aws:{kind}:us-east-1:123456789012:function:{name}")
@@ -99,8 +128,18 @@ class Police:
             content_type="text/xml",
         )
 
+    def as_zip(self, document: dict[str, object]) -> bytes:
+        """Return a CreateFunction with code that is a zip, signed anew."""
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as package:
+            package.writestr("none.py", "def none(event, context):\n    return None\n")
+        document["Code"] = {"ZipFile": base64.b64encode(archive.getvalue()).decode()}
+        return json.dumps(document).encode()
+
     async def forward(self, request: web.Request, http: aiohttp.ClientSession, body: bytes) -> web.Response:
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _OWN_HEADERS}
+        if body != await request.read():
+            headers = signed(request.method, self.target + request.raw_path, body)
         url = aiohttp.client.URL(self.target + request.raw_path, encoded=True)
         async with http.request(request.method, url, headers=headers, data=body) as answer:
             kept = {name: value for name, value in answer.headers.items() if name.lower() not in _OWN_HEADERS}
@@ -131,4 +170,6 @@ if __name__ == "__main__":
     parser.add_argument("--deny", action="append", default=[])
     parser.add_argument("--ahead", type=float, default=0.0)
     parser.add_argument("--no-simulator", action="store_true")
+    parser.add_argument("--policy", type=Path)
+    parser.add_argument("--sloppy", action="store_true")
     asyncio.run(main(parser.parse_args()))
