@@ -115,7 +115,11 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class CellResult:
-    """What was measured of one cell, and the verdict."""
+    """What was measured of one cell, and the verdict.
+
+    Attributes:
+        environments: execution environments that served its calls; None when the function's log could not tell.
+    """
 
     function: str
     memory_mb: int
@@ -133,6 +137,7 @@ class CellResult:
     certificates: tuple[Certificate, ...]
     histograms: dict[str, str]
     reason: str | None = None
+    environments: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
