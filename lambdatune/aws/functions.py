@@ -47,6 +47,11 @@ class FunctionDescription:
     code: dict[str, Any]
     tags: dict[str, str]
 
+    @property
+    def logs_json(self) -> bool:
+        """Whether its log lines, REPORT among them, are JSON."""
+        return bool(self.configuration.get("LoggingConfig", {}).get("LogFormat") == "JSON")
+
 
 def split_function_name(text: str) -> tuple[str, str | None]:
     """Return (name or ARN without qualifier, qualifier) of a name, ``name:qualifier`` or an ARN.

@@ -115,7 +115,11 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class CellResult:
-    """What was measured of one cell, and the verdict."""
+    """What was measured of one cell, and the verdict.
+
+    Attributes:
+        environments: execution environments that served its calls; None when the function's log could not tell.
+    """
 
     function: str
     memory_mb: int
@@ -133,6 +137,7 @@ class CellResult:
     certificates: tuple[Certificate, ...]
     histograms: dict[str, str]
     reason: str | None = None
+    environments: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +151,20 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class ToBeSure:
-    """What it would about cost to prove what is unproven."""
+    """What it would about cost to settle what is unproven, one way or the other.
+
+    Attributes:
+        invocations: as many calls or fewer do in half of the cases; dollars and minutes are for these.
+        invocations_range: the middle nine tenths of the futures that the calls leave plausible take so many calls; None
+            at the end: no number of calls may settle it.
+        memory_mb: the size that gets the calls.
+    """
 
     invocations: int
     usd: float
     minutes: float
+    invocations_range: tuple[int, int | None] | None = None
+    memory_mb: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lambdatune.model.plan import Plan
+    from lambdatune.model.result import ToBeSure
     from lambdatune.recommend.evidence import CellEvidence, Evidence
 
 _MAX_ALTERNATIVES = 3
@@ -179,12 +180,22 @@ def _unproven(candidates: list[_Candidate], plan: Plan) -> Recommendation:
     sentence = (
         f"Unproven: no size is proven to meet {_targets(plan)} at {plan.confidence:.0%} confidence; "
         f"{best.memory_mb} MB is the {_SUPERLATIVE[plan.strategy]} that may. "
-        f"About {more.invocations} more calls ({cost}, {more.minutes:.1f} min) would settle it."
+        f"About {more.invocations} more calls ({cost}, {more.minutes:.1f} min) would settle it{_range(more)}."
     )
     return Recommendation(
         "unproven", sentence, plan.confidence, to_be_sure=more,
         frontier_mb=tuple(sorted(candidate.memory_mb for candidate in _frontier(candidates))),
     )  # fmt: skip
+
+
+def _range(more: ToBeSure) -> str:
+    """Return how far off the number of missing calls may be, as the rest of a sentence."""
+    if more.invocations_range is None:
+        return ""
+    low, high = more.invocations_range
+    return (
+        f" (as few as {low} or as many as {high})" if high is not None else f" (as few as {low}, or no number of calls)"
+    )
 
 
 def _missed(candidates: list[_Candidate], plan: Plan) -> Recommendation:

@@ -14,6 +14,7 @@ from lambdatune.model.plan import FunctionSource, Limits, Payload, Plan
 from lambdatune.model.target import parse_target
 from lambdatune.pricing.cost import Tariff
 from lambdatune.recommend.evidence import gather
+from lambdatune.session.environments import read_recorded
 from lambdatune.session.generator import GeneratorRecord
 from lambdatune.session.measure import Outcome, warm_pacing
 from lambdatune.session.prices import recorded_prices
@@ -102,6 +103,7 @@ def recorded_evidence(run: RunDirectory, result: RunResult, plan: Plan) -> Evide
     cells += [replace(cells[0], memory_mb=size) for size in recorded_sizes(run.rows_path) if size not in known]
     evidence = gather(cells, plan, tariff)
     evidence.take_in(read_rows(run.rows_path, cells))
+    evidence.know_environments(read_recorded(run.environments_path))
     return evidence
 
 

@@ -22,6 +22,7 @@ from lambdatune.recommend.decide import recommend
 from lambdatune.recommend.evidence import spend
 from lambdatune.session.prices import price_record
 from lambdatune.session.validity import rule
+from lambdatune.stats.environments import count_of
 from lambdatune.stats.rows import is_cold, is_error, is_throttled, is_warm
 from lambdatune.stats.summary import cold_stats, histogram_of, warm_stats
 
@@ -41,7 +42,7 @@ _CLOCKS: tuple[ClockName, ...] = ("duration", "response", "service")
 def _cell_result(evidence: CellEvidence, plan: Plan) -> CellResult:
     """Return what was measured of one cell."""
     rows, cell = evidence.rows, evidence.cell
-    memory_used = rows["max_memory_used_mb"]
+    memory_used, environments = rows["max_memory_used_mb"], evidence.environments()
     return CellResult(
         function=cell.function,
         memory_mb=cell.memory_mb,
@@ -52,13 +53,14 @@ def _cell_result(evidence: CellEvidence, plan: Plan) -> CellResult:
         invocations=len(rows),
         errors=_errors(rows),
         throttles=int(np.count_nonzero(is_throttled(rows))),
-        warm=warm_stats(rows, plan.confidence),
-        cold=cold_stats(rows, plan.confidence),
+        warm=warm_stats(rows, plan.confidence, environments),
+        cold=cold_stats(rows, plan.confidence, environments),
         cost_usd_per_million=cost_of(evidence, plan),
         max_memory_used_mb=int(memory_used.max()) if len(rows) and memory_used.max() >= 0 else None,
         certificates=evidence.certificates(),
         histograms=_histograms(rows),
         reason=evidence.failure(),
+        environments=None if environments is None else count_of(environments),
     )
 
 

@@ -17,6 +17,7 @@ from lambdatune.recommend.evidence import gather
 from lambdatune.recommend.search import TuningSearch
 from lambdatune.recommend.sizes import spread_sizes
 from lambdatune.session.credentials import credentials_now, keep_fresh
+from lambdatune.session.environments import learn_environments
 from lambdatune.session.events import Silent
 from lambdatune.session.journal import Change
 from lambdatune.session.measure import Measurement, Outcome
@@ -163,6 +164,10 @@ class Session:
                     await self._measurement.run()
                 finally:
                     fresh.cancel()
+            await learn_environments(
+                run, subject.access, log_group_of(clone.name), evidence, self.observer,
+                is_json=subject.description.logs_json, stopped=self._stop_asked.is_set(),
+            )  # fmt: skip
 
     async def _undo(self, run: RunDirectory, subject: Subject, failure: BaseException | None) -> None:
         try:
