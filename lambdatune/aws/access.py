@@ -12,7 +12,9 @@ import aioboto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, NoCredentialsError
 
+from lambdatune.aws.pace import keep_pace
 from lambdatune.aws.refusals import no_credentials, translated
+from lambdatune.aws.unmodelled import keep_unmodelled
 from lambdatune.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,11 +22,15 @@ if TYPE_CHECKING:
 
     from types_aiobotocore_lambda import LambdaClient
     from types_aiobotocore_logs import CloudWatchLogsClient
+    from types_aiobotocore_sts import STSClient
 
 LOOPBACK_KEY = "lambdatune-loopback"
 """Stands in for a credential towards a loopback endpoint, so that real ones never leave for it by accident."""
 
 _ATTEMPTS = 5
+_READ_TIMEOUT_S = 30
+"""CreateFunction with 50 MB of code answers within seconds; a network that is lost shows sooner like this."""
+
 _ATTEMPTS_ON_LOOPBACK = 2
 """What is not there on this machine will not be there in a minute: no use to wait for it."""
 
@@ -85,7 +91,7 @@ class AwsAccess:
         self._config = Config(
             retries={"mode": "standard", "max_attempts": attempts},
             connect_timeout=5,
-            read_timeout=70,
+            read_timeout=_READ_TIMEOUT_S,
             user_agent_extra="lambdatune",
         )
         self._stack = AsyncExitStack()
@@ -111,6 +117,11 @@ class AwsAccess:
         client: CloudWatchLogsClient = await self._client("logs")
         return client
 
+    async def identity(self) -> STSClient:
+        """Return the client that says whose credentials these are."""
+        client: STSClient = await self._client("sts")
+        return client
+
     async def keys(self) -> Keys:
         """Return the credentials as they are now.
 
@@ -130,7 +141,7 @@ class AwsAccess:
 
     async def _client(self, service: str) -> Any:
         if service not in self._clients:
-            self._clients[service] = await self._stack.enter_async_context(
+            client = await self._stack.enter_async_context(
                 self._session.client(
                     service,  # type: ignore[call-overload]
                     region_name=self.region,
@@ -138,4 +149,8 @@ class AwsAccess:
                     config=self._config,
                 )
             )
+            keep_pace(client)
+            if service == "lambda":
+                keep_unmodelled(client)
+            self._clients[service] = client
         return self._clients[service]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 Mode = Literal["invoke"]
 Arrivals = Literal["constant", "poisson"]
 Strategy = Literal["cheapest", "fastest", "balanced"]
+IsolationName = Literal["clone", "version", "current"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,8 @@ class Plan:
         cold_rate: share of cold starts that the cost per million assumes; None: as a target-free default.
         limits: hard limits over the whole run.
         payloads: the events, at least one.
+        isolation: what is called: a clone, versions published from the function, or the function as it is.
+        concurrency_share: share of the account's unreserved concurrency that the load may take, above 0 to 1.
         endpoint_url: an endpoint that speaks like AWS; None for AWS itself.
         region: AWS region; None to take it from the environment.
         aws_profile: name of a profile of the AWS configuration; None for the standard chain.
@@ -104,6 +107,8 @@ class Plan:
     cold_rate: float = 0.01
     limits: Limits = field(default_factory=Limits)
     payloads: tuple[Payload, ...] = (Payload(b"{}"),)
+    isolation: IsolationName = "clone"
+    concurrency_share: float = 0.5
     endpoint_url: str | None = None
     region: str | None = None
     aws_profile: str | None = None

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lambdatune.aws.clone import log_group_of
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lambdatune.aws.isolation import Isolation
     from lambdatune.model.cell import Cell
     from lambdatune.model.plan import Plan
     from lambdatune.recommend.evidence import Evidence
@@ -33,6 +32,7 @@ class PlanCard:
         load: when the warm calls come and how long that takes, where the plan says so; None in the closed loop.
         costs_money: whether the calls are real calls on AWS.
         changes: every change that will be made, and how it is undone.
+        warnings: how what is measured differs from the function, and what others may notice.
     """
 
     function: str
@@ -43,6 +43,7 @@ class PlanCard:
     load: str | None
     costs_money: bool
     changes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """Return the card as lines of text."""
@@ -56,13 +57,14 @@ class PlanCard:
         if self.load is not None:
             lines.append(self.load)
         lines += [f"change: {change}" for change in self.changes]
+        lines += [f"note: {warning}" for warning in self.warnings]
         if self.costs_money:
             lines.append("the calls are real: whatever the function does (writes, mails, payments), it does")
         return lines
 
 
 def plan_card(
-    plan: Plan, cells: Sequence[Cell], evidence: Evidence, search: Search, *, subject: Subject, clone: str
+    plan: Plan, cells: Sequence[Cell], evidence: Evidence, search: Search, *, subject: Subject, isolation: Isolation
 ) -> PlanCard:
     """Return the card of a plan for a function that was found; nothing has been measured yet."""
     calls = search.calls_expected(evidence)
@@ -77,10 +79,8 @@ def plan_card(
         usd_per_100ms=calls * sum(per_call_usd) / len(per_call_usd),
         load=_load(plan, max(calls - plan.cold_starts * len(cells), 0)),
         costs_money=subject.costs_money,
-        changes=(
-            f"create function {clone}, a clone with a published version per size; deleted at the end",
-            f"its log group {log_group_of(clone)}; deleted at the end",
-        ),
+        changes=isolation.changes,
+        warnings=(*isolation.warnings, *subject.notes),
     )
 
 

@@ -135,6 +135,8 @@ def plan_of(record: dict[str, Any]) -> Plan:
             payloads=tuple(
                 Payload(b"", payload["weight"], payload.get("tokens", False)) for payload in record["payloads"]
             ),
+            isolation=record.get("isolation", "clone"),
+            concurrency_share=record.get("concurrency_share", 0.5),
             endpoint_url=record["endpoint_url"],
             region=record["region"],
             aws_profile=record["aws_profile"],
