@@ -31,6 +31,8 @@ _ATTEMPTS = 5
 _READ_TIMEOUT_S = 30
 """CreateFunction with 50 MB of code answers within seconds; a network that is lost shows sooner like this."""
 
+_READ_TIMEOUT_ON_LOOPBACK_S = 10
+
 _ATTEMPTS_ON_LOOPBACK = 2
 """What is not there on this machine will not be there in a minute: no use to wait for it."""
 
@@ -91,7 +93,7 @@ class AwsAccess:
         self._config = Config(
             retries={"mode": "standard", "max_attempts": attempts},
             connect_timeout=5,
-            read_timeout=_READ_TIMEOUT_S,
+            read_timeout=_READ_TIMEOUT_ON_LOOPBACK_S if is_loopback(endpoint_url) else _READ_TIMEOUT_S,
             user_agent_extra="lambdatune",
         )
         self._stack = AsyncExitStack()

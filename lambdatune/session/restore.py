@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import psutil
 
 from lambdatune.aws.access import AwsAccess
+from lambdatune.aws.refusals import UNREACHABLE
 from lambdatune.aws.undo import undo_change
 from lambdatune.model.errors import AwsRefused, LambdatuneError, NotUndone, UsageError
 from lambdatune.session.liveness import is_alive
@@ -36,12 +37,14 @@ class Undone:
         where: region, and the endpoint if it is not AWS.
         state: what became of it.
         detail: why it is left, and the command that removes it; empty when it is not left.
+        unreachable: whether it is left because nothing answered.
     """
 
     what: str
     where: str
     state: State
     detail: str = ""
+    unreachable: bool = False
 
 
 async def undo(run: RunDirectory, access: AwsAccess, observer: Observer) -> list[Undone]:
@@ -50,9 +53,11 @@ async def undo(run: RunDirectory, access: AwsAccess, observer: Observer) -> list
     Raises:
         UsageError: when the journal cannot be read.
     """
-    done = []
+    done: list[Undone] = []
     for change in run.journal.pending():
-        outcome = await undo_one(access, change)
+        # One change has been waited for: whatever does not answer is not waited for again for each of the others.
+        lost = any(outcome.unreachable for outcome in done)
+        outcome = not_tried(change) if lost else await undo_one(access, change)
         if outcome.state != "left":
             run.journal.undone(change)
             if outcome.state != "already gone":
@@ -68,12 +73,20 @@ async def undo_one(access: AwsAccess, change: Change) -> Undone:
         async with asyncio.timeout(_PATIENCE_S):
             was_there = await undo_change(access, change)
     except TimeoutError:
-        return Undone(thing, where, "left", f"no answer within {_PATIENCE_S:.0f} s; by hand: {change.command()}")
+        said = f"no answer within {_PATIENCE_S:.0f} s; by hand: {change.command()}"
+        return Undone(thing, where, "left", said, unreachable=True)
     except AwsRefused as error:
-        return Undone(thing, where, "left", f"{error.message}; by hand: {change.command()}")
+        said = f"{error.message}; by hand: {change.command()}"
+        return Undone(thing, where, "left", said, unreachable=error.code == UNREACHABLE)
     if not was_there:
         return Undone(thing, where, "already gone")
     return Undone(thing, where, "put back" if change.kind == "update-function" else "removed")
+
+
+def not_tried(change: Change) -> Undone:
+    """Return what becomes of a change where nothing has answered a moment ago."""
+    said = f"not tried, since nothing answers there; by hand: {change.command()}"
+    return Undone(change.thing, str(change.place), "left", said, unreachable=True)
 
 
 def left_behind(run: RunDirectory, done: Iterable[Undone]) -> NotUndone | None:

@@ -2,16 +2,19 @@
 
 Run as ``python faulty_proxy.py TARGET_URL PLAN``, where PLAN is a JSON object. It prints its own URL, and then, for
 each control-plane call, a line ``NUMBER OPERATION``. Requests are forwarded byte for byte, the Host header too, so
-that signatures hold. Invokes, code downloads and ``/_lambdatune`` are passed on and not counted.
+that signatures hold. Invokes, code downloads and ``/_lambdatune`` are passed on and not counted; an invoke is printed
+as ``0 Invoke``.
 
 =============  ====================================================================================================
 ``at``         number of the control-plane call that is meant, counted from 1; 0 or left out: every one
 ``operation``  only calls of this operation count (AWS's name, ``CreateFunction``)
-``times``      to how many calls in a row it happens; left out: 1 with ``at``, else to all
+``every``      only every n-th of the calls that count, the first of them included: 2 lets each repeat through
+``times``      to how many calls it happens; left out: 1 with ``at``, else to all
 ``do``         ``kill-before`` or ``kill-after``: SIGKILL to ``pid_file``'s process, before the call is forwarded, or
                after the target has answered; ``error``: answer ``status``, ``code`` and ``message``; ``reset``: break
                the connection, before the call is forwarded; ``reset-after``: after the target has answered;
-               ``delay``: hold the answer for ``delay_s``; ``silence``: never answer, and nothing after it either
+               ``delay``: hold the call for ``delay_s`` before it is forwarded; ``silence``: never answer, and nothing
+               after it either
 =============  ====================================================================================================
 """
 
@@ -48,6 +51,7 @@ class Proxy:
         self.host, self.port = parts.hostname or "", parts.port or 80
         self.plan = plan
         self.calls = 0
+        self.eligible = 0
         self.done = 0
         self.silent = False
 
@@ -70,6 +74,8 @@ class Proxy:
     ) -> None:
         operation = _operation(request)
         harm = self._harm(operation) if operation else None
+        if operation is None and b"/invocations" in request[: request.index(b"\r\n")]:
+            print(0, "Invoke", flush=True)
         if self.silent or harm == "silence":
             self.silent = True
             await asyncio.Event().wait()
@@ -81,11 +87,11 @@ class Proxy:
         if harm == "reset":
             writer.transport.abort()
             raise ConnectionResetError
+        if harm == "delay":
+            await asyncio.sleep(self.plan["delay_s"])
         upstream.write(request)
         answer = await _message(back)
         assert answer is not None
-        if harm == "delay":
-            await asyncio.sleep(self.plan["delay_s"])
         if harm == "kill-after":
             self._kill()
         if harm == "reset-after":
@@ -104,7 +110,8 @@ class Proxy:
         at = plan.get("at", 0)
         if at and self.calls < at:
             return None
-        if self.done >= plan.get("times", 1 if at else 1 << 30):
+        self.eligible += 1
+        if (self.eligible - 1) % plan.get("every", 1) or self.done >= plan.get("times", 1 if at else 1 << 30):
             return None
         self.done += 1
         return str(plan["do"])
