@@ -13,7 +13,9 @@ import aioboto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, NoCredentialsError
 
+from lambdatune.aws.pace import keep_pace
 from lambdatune.aws.refusals import no_credentials, translated
+from lambdatune.aws.unmodelled import keep_unmodelled
 from lambdatune.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,11 +23,17 @@ if TYPE_CHECKING:
 
     from types_aiobotocore_lambda import LambdaClient
     from types_aiobotocore_logs import CloudWatchLogsClient
+    from types_aiobotocore_sts import STSClient
 
 LOOPBACK_KEY = "lambdatune-loopback"
 """Stands in for a credential towards a loopback endpoint, so that real ones never leave for it by accident."""
 
 _ATTEMPTS = 5
+_READ_TIMEOUT_S = 30
+"""CreateFunction with 50 MB of code answers within seconds; a network that is lost shows sooner like this."""
+
+_READ_TIMEOUT_ON_LOOPBACK_S = 10
+
 _ATTEMPTS_ON_LOOPBACK = 2
 """What is not there on this machine will not be there in a minute: no use to wait for it."""
 
@@ -119,7 +127,7 @@ class AwsAccess:
         self._config = Config(
             retries={"mode": "standard", "max_attempts": attempts},
             connect_timeout=5,
-            read_timeout=70,
+            read_timeout=_READ_TIMEOUT_ON_LOOPBACK_S if is_loopback(endpoint_url) else _READ_TIMEOUT_S,
             user_agent_extra="lambdatune",
         )
         self._stack = AsyncExitStack()
@@ -152,6 +160,11 @@ class AwsAccess:
         A service's own ``AWS_ENDPOINT_URL_<SERVICE>`` wins over the endpoint that Lambda is reached at.
         """
         return await self._client(name, region)
+
+    async def identity(self) -> STSClient:
+        """Return the client that says whose credentials these are."""
+        client: STSClient = await self._client("sts")
+        return client
 
     async def keys(self) -> Keys:
         """Return the credentials as they are now.
@@ -191,7 +204,7 @@ class AwsAccess:
     async def _client(self, service: str, region: str | None = None) -> Any:
         key = (service, region or self.region)
         if key not in self._clients:
-            self._clients[key] = await self._stack.enter_async_context(
+            client = await self._stack.enter_async_context(
                 self._session.client(
                     service,  # type: ignore[call-overload]
                     region_name=key[1],
@@ -199,6 +212,10 @@ class AwsAccess:
                     config=self._config,
                 )
             )
+            keep_pace(client)
+            if service == "lambda":
+                keep_unmodelled(client)
+            self._clients[key] = client
         return self._clients[key]
 
     def _endpoint_of(self, service: str) -> str | None:

@@ -11,8 +11,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from lambdatune.aws.clone import CLONE_PREFIX, log_group_of
 from lambdatune.aws.functions import split_function_name
+from lambdatune.aws.marks import CLONE_PREFIX, log_group_of
 from lambdatune.aws.refusals import statement
 
 if TYPE_CHECKING:
@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
     from lambdatune.model.plan import IsolationName
 
-Target = Literal["function", "clone", "logs", "role", "account", "extra", "object"]
-"""What an action is done to: the user's function, a clone, its log group, the function's role, the account."""
+Target = Literal["function", "own logs", "clone", "logs", "role", "account", "extra", "object"]
+"""What an action is done to: the user's function or its log group, a clone or its log group, the role, the account."""
+
+
+_ENVIRONMENTS = "tells which environment served each call"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +83,15 @@ class Ground:
         """Return the ARN of function `name` here."""
         return f"arn:{self.partition}:lambda:{self.region}:{self.account}:function:{name}"
 
-    def log_group_arn(self, function: str) -> str:
-        """Return the ARN of the log group of `function`."""
-        return f"arn:{self.partition}:logs:{self.region}:{self.account}:log-group:{log_group_of(function)}"
+    @property
+    def log_group(self) -> str:
+        """Name of the log group of the function."""
+        told: str | None = (self.configuration.get("LoggingConfig") or {}).get("LogGroup")
+        return told or log_group_of(self.function)
+
+    def log_group_arn(self, name: str) -> str:
+        """Return the ARN of the log group `name` here."""
+        return f"arn:{self.partition}:logs:{self.region}:{self.account}:log-group:{name}"
 
 
 def partition_of(region: str) -> str:
@@ -109,13 +118,14 @@ def policy_of(needs: Iterable[Need]) -> dict[str, Any]:
     for number, group in enumerate(groups.values()):
         first = group[0]
         made = json.loads(statement(sorted({need.action for need in group}), list(first.resources), first.condition))
-        statements.append({"Sid": f"Lambdatune{first.target.capitalize()}{number}", **made})
+        kind = first.target.title().replace(" ", "")
+        statements.append({"Sid": f"Lambdatune{kind}{number}", **made})
     return {"Version": "2012-10-17", "Statement": statements}
 
 
 def _clone(ground: Ground) -> list[Need]:
     clones = (ground.function_arn(f"{CLONE_PREFIX}*"),)
-    groups = (ground.log_group_arn(f"{CLONE_PREFIX}*"),)
+    groups = (ground.log_group_arn(log_group_of(f"{CLONE_PREFIX}*")),)
     on_clone = [
         ("lambda:CreateFunction", "makes the clone"),
         ("lambda:TagResource", "marks the clone as this run's"),
@@ -136,7 +146,8 @@ def _clone(ground: Ground) -> list[Need]:
         passing,
         *_extras(ground),
         Need("logs:DeleteLogGroup", "logs", groups, "removes the clone's logs"),
-        *_log_reading(groups),
+        Need("logs:FilterLogEvents", "logs", groups, _ENVIRONMENTS, required=False),
+        Need("logs:DescribeLogGroups", "account", ("*",), "`restore --all` finds log groups", required=False),
     ]
 
 
@@ -147,13 +158,22 @@ def _version(ground: Ground) -> list[Need]:
         ("lambda:PublishVersion", "makes a version per size"),
         ("lambda:InvokeFunction", "calls those versions"),
         ("lambda:DeleteFunction", "removes those versions"),
+        ("lambda:ListVersionsByFunction", "finds those versions to remove them"),
     ]
-    return [*_reading(ground), *(Need(action, "function", everything, why) for action, why in on_function)]
+    return [
+        *_reading(ground),
+        *(Need(action, "function", everything, why) for action, why in on_function),
+        _own_log_reading(ground),
+    ]
 
 
 def _current(ground: Ground) -> list[Need]:
     everything = (ground.function_arn(ground.function), ground.function_arn(f"{ground.function}:*"))
-    return [*_reading(ground), Need("lambda:InvokeFunction", "function", everything, "calls the function as it is")]
+    return [
+        *_reading(ground),
+        Need("lambda:InvokeFunction", "function", everything, "calls the function as it is"),
+        _own_log_reading(ground),
+    ]
 
 
 _BY_ISOLATION: dict[IsolationName, Callable[[Ground], list[Need]]] = {
@@ -168,12 +188,10 @@ def _reading(ground: Ground) -> list[Need]:
     return [Need("lambda:GetFunction", "function", read, "reads the function's code and configuration")]
 
 
-def _log_reading(groups: tuple[str, ...]) -> list[Need]:
-    why = "reads REPORT lines that an answer leaves out"
-    return [
-        Need("logs:FilterLogEvents", "logs", groups, why, required=False),
-        Need("logs:DescribeLogStreams", "logs", groups, why, required=False),
-    ]
+def _own_log_reading(ground: Ground) -> Need:
+    # The events of a group have the ARN of the group with `:*` behind it.
+    arn = ground.log_group_arn(ground.log_group)
+    return Need("logs:FilterLogEvents", "own logs", (arn, f"{arn}:*"), _ENVIRONMENTS, required=False)
 
 
 def _account(ground: Ground) -> list[Need]:

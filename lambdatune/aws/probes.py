@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdatune.aws.clone import RUN_TAG, delete_function, log_group_of
+from lambdatune.aws.marks import RUN_TAG, log_group_of
 from lambdatune.aws.price_list import pricing_region
-from lambdatune.aws.refusals import DENIED, denied_action, error_code, is_about_credentials, translated
+from lambdatune.aws.refusals import DENIED, denied_action, error_code, is_about_credentials, refused, translated
 from lambdatune.model.errors import AwsRefused, NotUndone
 
 if TYPE_CHECKING:
@@ -155,7 +155,8 @@ async def _create(access: AwsAccess, ground: Ground) -> None:
     )  # fmt: skip
     # An endpoint that takes anything for a zip has made a function now, under a name that is ours alone.
     try:
-        await delete_function(access, ground.clone)
+        with refused(f"deleting function `{ground.clone}`"):
+            await client.delete_function(FunctionName=ground.clone)
     except AwsRefused as error:
         raise NotUndone(
             f"this endpoint took what is no zip for a function `{ground.clone}`, which could not be deleted again: "
@@ -214,12 +215,20 @@ async def _delete_logs(access: AwsAccess, ground: Ground) -> None:
     await (await access.logs()).delete_log_group(logGroupName=log_group_of(ground.clone))
 
 
-async def _filter_logs(access: AwsAccess, ground: Ground) -> None:
+async def _filter_clone_logs(access: AwsAccess, ground: Ground) -> None:
     await (await access.logs()).filter_log_events(logGroupName=log_group_of(ground.clone), limit=1)
 
 
-async def _streams(access: AwsAccess, ground: Ground) -> None:
-    await (await access.logs()).describe_log_streams(logGroupName=log_group_of(ground.clone), limit=1)
+async def _filter_own_logs(access: AwsAccess, ground: Ground) -> None:
+    await (await access.logs()).filter_log_events(logGroupName=ground.log_group, limit=1)
+
+
+async def _log_groups(access: AwsAccess, ground: Ground) -> None:
+    await (await access.logs()).describe_log_groups(logGroupNamePrefix=log_group_of(ground.clone), limit=1)
+
+
+async def _list_versions(access: AwsAccess, ground: Ground) -> None:
+    await (await access.functions()).list_versions_by_function(FunctionName=ground.function, MaxItems=1)
 
 
 async def _account(access: AwsAccess, _ground: Ground) -> None:
@@ -262,8 +271,10 @@ _ATTEMPTS: dict[tuple[Target, str], Callable[[AwsAccess, Ground], Awaitable[None
     ("clone", "lambda:InvokeFunction"): _invoke_clone,
     ("clone", "lambda:DeleteFunction"): _delete,
     ("logs", "logs:DeleteLogGroup"): _delete_logs,
-    ("logs", "logs:FilterLogEvents"): _filter_logs,
-    ("logs", "logs:DescribeLogStreams"): _streams,
+    ("logs", "logs:FilterLogEvents"): _filter_clone_logs,
+    ("own logs", "logs:FilterLogEvents"): _filter_own_logs,
+    ("account", "logs:DescribeLogGroups"): _log_groups,
+    ("function", "lambda:ListVersionsByFunction"): _list_versions,
     ("account", "lambda:GetAccountSettings"): _account,
     ("account", "lambda:ListFunctions"): _list,
     ("account", "pricing:GetProducts"): _prices,

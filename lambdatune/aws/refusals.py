@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING, NoReturn
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    ConnectTimeoutError,
-    EndpointConnectionError,
+    HTTPClientError,
     NoCredentialsError,
     PartialCredentialsError,
 )
+from botocore.exceptions import ConnectionError as NoConnection
 
 from lambdatune.model.errors import AwsRefused
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
+
+UNREACHABLE = "Unreachable"
+"""Code of a refusal that is none: nothing answered."""
 
 _ACTION = re.compile(r"not authorized to perform:? (?P<action>[\w:-]+)(?: on resource: (?P<resource>arn:\S+))?")
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
@@ -65,8 +68,9 @@ def translated(error: BotoCoreError | ClientError, doing: str) -> AwsRefused:
         return _client_error(error, doing)
     if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
         return no_credentials()
-    if isinstance(error, (EndpointConnectionError, ConnectTimeoutError)):
-        return AwsRefused(f"{doing}: {error}", hint="check --endpoint-url, --region and the network, then run it again")
+    if isinstance(error, (HTTPClientError, NoConnection)):
+        hint = "check --endpoint-url, --region and the network, then run it again"
+        return AwsRefused(f"{doing}: {error}", hint=hint, code=UNREACHABLE)
     return AwsRefused(f"{doing}: {error}")
 
 

@@ -86,7 +86,8 @@ class Plan:
         limits: hard limits over the whole run.
         payloads: the events, at least one.
         record_payloads: whether the run directory keeps the events themselves.
-        isolation: what is measured in place of the function: a clone, versions of it, or itself as it is.
+        isolation: what is called: a clone, versions published from the function, or the function as it is.
+        concurrency_share: share of the account's unreserved concurrency that the load may take, above 0 to 1.
         prices: AWS's price list of today, or the bundled table; None: live on AWS itself, bundled elsewhere.
         endpoint_url: an endpoint that speaks like AWS; None for AWS itself.
         region: AWS region; None to take it from the environment.
@@ -113,6 +114,7 @@ class Plan:
     payloads: tuple[Payload, ...] = (Payload(b"{}"),)
     record_payloads: bool = False
     isolation: IsolationName = "clone"
+    concurrency_share: float = 0.5
     prices: PriceChoice | None = None
     endpoint_url: str | None = None
     region: str | None = None

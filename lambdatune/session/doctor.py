@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from lambdatune.aws.access import AwsAccess
-from lambdatune.aws.clone import clone_name
 from lambdatune.aws.functions import describe_function
 from lambdatune.aws.identity import Greeting, account_concurrency, greet
+from lambdatune.aws.marks import clone_name
 from lambdatune.aws.permissions import bare_name, needs_of, policy_of
 from lambdatune.aws.probes import Prober
 from lambdatune.model.errors import AwsRefused, LambdatuneError

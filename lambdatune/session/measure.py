@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
+from lambdatune.aws.versions import REFUSED_SIZE
 from lambdatune.load.order import (
     Burst,
     ClosedLoop,
@@ -25,7 +26,7 @@ from lambdatune.session.events import Progress
 from lambdatune.session.generator import GeneratorRecord, GeneratorWatch
 
 if TYPE_CHECKING:
-    from lambdatune.aws.clone import Clone, Version
+    from lambdatune.aws.isolation import Isolation, Version
     from lambdatune.load.driver import LoadDriver
     from lambdatune.load.order import Pacing
     from lambdatune.model.plan import Plan
@@ -52,7 +53,6 @@ class Outcome:
     generator: GeneratorRecord = field(default_factory=GeneratorRecord)
 
 
-_BAD_SIZE = frozenset({"InvalidParameterValueException", "ValidationException"})
 _DRAIN_S = 30.0
 """Seconds at the most for which an interrupted run waits for the calls in flight."""
 _CLIENT_PATIENCE_S = 20.0
@@ -67,7 +67,7 @@ class Measurement:
         evidence: one per cell; cells are added as the search asks for new sizes.
         search: which size gets the next calls.
         driver: the load driver, ready.
-        clone: where versions come from.
+        isolation: where versions come from.
         recorder: takes the rows.
         observer: watches.
     """
@@ -79,7 +79,7 @@ class Measurement:
         search: Search,
         *,
         driver: LoadDriver,
-        clone: Clone,
+        isolation: Isolation,
         recorder: Recorder,
         observer: Observer,
     ) -> None:
@@ -87,7 +87,7 @@ class Measurement:
         self._evidence = evidence
         self._search = search
         self._driver = driver
-        self._clone = clone
+        self._isolation = isolation
         self._recorder = recorder
         self._observer = observer
         self._versions: dict[int, Version] = {}
@@ -111,7 +111,7 @@ class Measurement:
         if abandon:
             self._abandon()
         elif self._drain is None:
-            patience_s = min(_DRAIN_S, self._clone.source.timeout_s)
+            patience_s = min(_DRAIN_S, self._isolation.source.timeout_s)
             self._drain = asyncio.get_running_loop().call_later(patience_s, self._give_up, patience_s)
 
     def _give_up(self, patience_s: float) -> None:
@@ -179,7 +179,7 @@ class Measurement:
         try:
             version = await self._version(ask)
         except AwsRefused as error:
-            if error.code not in _BAD_SIZE:
+            if error.code not in REFUSED_SIZE:
                 raise
             cell.failed_reason = error.message
             self._observer.narrate(f"{cell.cell.memory_mb} MB is left out: {error.message}")
@@ -202,7 +202,7 @@ class Measurement:
             pacing=pacing,
             calls=calls,
             seed=self._plan.seed + self._orders,
-            timeout_s=self._clone.source.timeout_s + _CLIENT_PATIENCE_S,
+            timeout_s=self._isolation.source.timeout_s + _CLIENT_PATIENCE_S,
         )
         self._show(step)
         self._in_flight = min(connections_of(pacing), calls)
@@ -217,10 +217,10 @@ class Measurement:
         present = self._versions.get(ask.memory_mb)
         if present is not None and not ask.cold:
             return present
-        version = await self._clone.publish(ask.memory_mb)
+        version = await self._isolation.version(ask.memory_mb)
         self._versions[ask.memory_mb] = version
         if present is not None:
-            await self._clone.discard(present)
+            await self._isolation.discard(present)
         return version
 
     def _within_limits(self, ask: Ask, cell: CellEvidence) -> int:
@@ -264,7 +264,7 @@ class Measurement:
         seen = cell.dearest_call_usd()
         if seen is not None:
             return seen
-        longest_ms = (self._clone.source.timeout_s + _LONGEST_INIT_S) * 1000
+        longest_ms = (self._isolation.source.timeout_s + _LONGEST_INIT_S) * 1000
         return cell.tariff.per_million(longest_ms, cell.cell.memory_mb) / 1e6
 
     def _note_generator(self) -> None:

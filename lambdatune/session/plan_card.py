@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lambdatune.aws.clone import log_group_of
 from lambdatune.pricing.cost import money
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lambdatune.aws.isolation import Isolation
     from lambdatune.model.cell import Cell
     from lambdatune.model.plan import Plan
     from lambdatune.recommend.evidence import Evidence
@@ -35,6 +35,7 @@ class PlanCard:
         currency: of `usd_per_100ms`: ``USD``, in China ``CNY``.
         costs_money: whether the calls are real calls on AWS.
         changes: every change that will be made, and how it is undone.
+        warnings: how what is measured differs from the function, and what others may notice.
     """
 
     function: str
@@ -46,6 +47,7 @@ class PlanCard:
     currency: str
     costs_money: bool
     changes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """Return the card as lines of text."""
@@ -60,13 +62,14 @@ class PlanCard:
         if self.load is not None:
             lines.append(self.load)
         lines += [f"change: {change}" for change in self.changes]
+        lines += [f"note: {warning}" for warning in self.warnings]
         if self.costs_money:
             lines.append("the calls are real: whatever the function does (writes, mails, payments), it does")
         return lines
 
 
 def plan_card(
-    plan: Plan, cells: Sequence[Cell], evidence: Evidence, search: Search, *, subject: Subject, clone: str
+    plan: Plan, cells: Sequence[Cell], evidence: Evidence, search: Search, *, subject: Subject, isolation: Isolation
 ) -> PlanCard:
     """Return the card of a plan for a function that was found; nothing has been measured yet."""
     calls = search.calls_expected(evidence)
@@ -82,10 +85,8 @@ def plan_card(
         load=_load(plan, max(calls - plan.cold_starts * len(cells), 0)),
         currency=evidence.tariff.currency,
         costs_money=subject.costs_money,
-        changes=(
-            f"create function {clone}, a clone with a published version per size; deleted at the end",
-            f"its log group {log_group_of(clone)}; deleted at the end",
-        ),
+        changes=isolation.changes,
+        warnings=(*isolation.warnings, *subject.notes),
     )
 
 

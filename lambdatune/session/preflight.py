@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from lambdatune.aws.clone import clone_name
 from lambdatune.aws.identity import greet
+from lambdatune.aws.marks import clone_name
 from lambdatune.aws.permissions import Ground, bare_name, needs_of, partition_of, policy_of
 from lambdatune.aws.price_list import pricing_endpoint
 from lambdatune.aws.probes import Prober

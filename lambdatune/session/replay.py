@@ -140,11 +140,12 @@ def plan_of(record: dict[str, Any]) -> Plan:
                 Payload(payload.get("body", "").encode(), payload["weight"], payload.get("tokens", False))
                 for payload in record["payloads"]
             ),
+            isolation=record.get("isolation", "clone"),
+            concurrency_share=record.get("concurrency_share", 0.5),
             endpoint_url=record["endpoint_url"],
             region=record["region"],
             aws_profile=record["aws_profile"],
             record_payloads=record.get("record_payloads", False),
-            isolation=record.get("isolation", "clone"),
             prices=record.get("prices"),
             seed=record["seed"],
         )

@@ -43,10 +43,14 @@ def test_version_and_current_need_nothing_of_clones_roles_or_logs() -> None:
     version, current = (policy_of(needs_of(ground(), isolation)) for isolation in ("version", "current"))
     for policy in (version, current):
         assert "lambdatune-" not in json.dumps(policy)
-        assert not any(action.startswith(("iam:", "logs:")) for action in actions(policy))
+        assert not any(action.startswith("iam:") for action in actions(policy))
+        group = "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/lambda/shop"
+        assert resources_of(policy, "logs:FilterLogEvents") == {group, f"{group}:*"}
+        assert "logs:DeleteLogGroup" not in actions(policy)
     assert "lambda:UpdateFunctionConfiguration" in actions(version)
     assert actions(current) == {
         "lambda:GetFunction", "lambda:InvokeFunction", "lambda:GetAccountSettings", "lambda:ListFunctions",
+        "logs:FilterLogEvents",
     }  # fmt: skip
 
 

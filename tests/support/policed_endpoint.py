@@ -38,6 +38,7 @@ _ROUTES = (
     ("DELETE", r"/2015-03-31/functions/([^/]+)", "DeleteFunction"),
     ("PUT", r"/2015-03-31/functions/([^/]+)/configuration", "UpdateFunctionConfiguration"),
     ("POST", r"/2015-03-31/functions/([^/]+)/versions", "PublishVersion"),
+    ("GET", r"/2015-03-31/functions/([^/]+)/versions", "ListVersionsByFunction"),
     ("POST", r"/2015-03-31/functions/([^/]+)/invocations", "InvokeFunction"),
     ("POST", r"/2017-03-31/tags/(.+)", "TagResource"),
     ("GET", r"/2017-03-31/tags/(.+)", "ListTags"),
@@ -48,7 +49,7 @@ _ROUTES = (
 def action_of(method: str, path: str, target: str, body: bytes) -> tuple[str, str]:
     """Return IAM's name of a request's action, and what the request is about."""
     if target.startswith("Logs_"):
-        return f"logs:{target.rpartition('.')[2]}", json.loads(body).get("logGroupName", "")
+        return f"logs:{target.rpartition('.')[2]}", json.loads(body).get("logGroupName", "*")
     for verb, pattern, action in _ROUTES:
         match = re.fullmatch(pattern, unquote(path))
         if verb == method and match:
