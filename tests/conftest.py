@@ -22,8 +22,9 @@ MakeRows = Callable[..., Any]
 
 @pytest.fixture(autouse=True)
 def own_data_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Keep runs and owed undos of a test away from the user's."""
+    """Keep runs, owed undos and kept prices of a test away from the user's."""
     directory = tmp_path / "data"
+    monkeypatch.setenv("LAMBDATUNE_CACHE", str(directory / "cache"))
     monkeypatch.setenv("LAMBDATUNE_DATA", str(directory))
     return directory
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -12,7 +13,9 @@ import aioboto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, NoCredentialsError
 
+from lambdatune.aws.pace import keep_pace
 from lambdatune.aws.refusals import no_credentials, translated
+from lambdatune.aws.unmodelled import keep_unmodelled
 from lambdatune.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,11 +23,17 @@ if TYPE_CHECKING:
 
     from types_aiobotocore_lambda import LambdaClient
     from types_aiobotocore_logs import CloudWatchLogsClient
+    from types_aiobotocore_sts import STSClient
 
 LOOPBACK_KEY = "lambdatune-loopback"
 """Stands in for a credential towards a loopback endpoint, so that real ones never leave for it by accident."""
 
 _ATTEMPTS = 5
+_READ_TIMEOUT_S = 30
+"""CreateFunction with 50 MB of code answers within seconds; a network that is lost shows sooner like this."""
+
+_READ_TIMEOUT_ON_LOOPBACK_S = 10
+
 _ATTEMPTS_ON_LOOPBACK = 2
 """What is not there on this machine will not be there in a minute: no use to wait for it."""
 
@@ -36,6 +45,37 @@ class Keys:
     access_key_id: str
     secret_access_key: str = field(repr=False)
     session_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialFacts:
+    """What may be told of credentials.
+
+    Attributes:
+        source: where the chain found them, in words: ``environment variables``, a file, SSO, a role.
+        key_id: the access key id, shortened: ``AKIA...WXYZ``; empty for the stand-in.
+        temporary: whether they come with a session token, and so expire.
+    """
+
+    source: str
+    key_id: str
+    temporary: bool
+
+
+_SOURCES = {
+    "env": "environment variables",
+    "shared-credentials-file": "the shared credentials file",
+    "config-file": "the AWS configuration file",
+    "custom-process": "a credential process",
+    "assume-role": "a role of the AWS configuration",
+    "assume-role-with-web-identity": "a role by web identity",
+    "sso": "SSO (IAM Identity Center)",
+    "login": "`aws login`",
+    "iam-role": "the role of this EC2 instance",
+    "container-role": "the role of this container",
+    "explicit": "a stand-in for a loopback endpoint: no credential of yours is sent there",
+}
+"""botocore's name of the provider that found the credentials (botocore/credentials.py, METHOD) to words."""
 
 
 def is_loopback(endpoint_url: str | None) -> bool:
@@ -55,7 +95,8 @@ class AwsAccess:
     """Open clients of one account and region; use as an async context manager.
 
     Args:
-        region: AWS region; None takes it from the environment or the configuration file.
+        region: AWS region; None takes it from the environment (AWS_REGION, which botocore itself does not read, or
+            AWS_DEFAULT_REGION) or the configuration file.
         aws_profile: a profile of the AWS configuration; None uses the standard chain.
         endpoint_url: an endpoint that speaks like AWS; None is AWS itself. Towards a loopback endpoint a
             stand-in credential is used unless a profile is named.
@@ -70,7 +111,8 @@ class AwsAccess:
             {"aws_access_key_id": LOOPBACK_KEY, "aws_secret_access_key": LOOPBACK_KEY} if stand_in else {}
         )
         try:
-            self._session = aioboto3.Session(region_name=region, profile_name=aws_profile, **keys)
+            named = region or os.environ.get("AWS_REGION")
+            self._session = aioboto3.Session(region_name=named, profile_name=aws_profile, **keys)
         except BotoCoreError as error:
             raise UsageError(
                 f"AWS configuration: {error}", hint="`aws configure list-profiles` lists profiles"
@@ -85,11 +127,11 @@ class AwsAccess:
         self._config = Config(
             retries={"mode": "standard", "max_attempts": attempts},
             connect_timeout=5,
-            read_timeout=70,
+            read_timeout=_READ_TIMEOUT_ON_LOOPBACK_S if is_loopback(endpoint_url) else _READ_TIMEOUT_S,
             user_agent_extra="lambdatune",
         )
         self._stack = AsyncExitStack()
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, str], Any] = {}
 
     async def __aenter__(self) -> Self:
         """Open nothing yet: a client is opened when it is first asked for."""
@@ -111,12 +153,43 @@ class AwsAccess:
         client: CloudWatchLogsClient = await self._client("logs")
         return client
 
+    async def service(self, name: str, *, region: str | None = None) -> Any:
+        """Return the client of a service that is only asked now and then: ``sts``, ``iam``, ``ec2``, ``s3``.
+
+        It is the one in `region`, or else in this access's.
+        A service's own ``AWS_ENDPOINT_URL_<SERVICE>`` wins over the endpoint that Lambda is reached at.
+        """
+        return await self._client(name, region)
+
+    async def identity(self) -> STSClient:
+        """Return the client that says whose credentials these are."""
+        client: STSClient = await self._client("sts")
+        return client
+
     async def keys(self) -> Keys:
         """Return the credentials as they are now.
 
         Raises:
             AwsRefused: when the chain finds none, or they cannot be refreshed.
         """
+        _, frozen = await self._credentials()
+        return Keys(frozen.access_key, frozen.secret_key, frozen.token)
+
+    async def credential_facts(self) -> CredentialFacts:
+        """Return where the credentials come from and which they are, without their secret.
+
+        Raises:
+            AwsRefused: when the chain finds none, or they cannot be refreshed.
+        """
+        method, frozen = await self._credentials()
+        key_id: str = frozen.access_key
+        if key_id == LOOPBACK_KEY:
+            return CredentialFacts(_SOURCES["explicit"], "", temporary=False)
+        shortened = f"{key_id[:4]}...{key_id[-4:]}" if len(key_id) >= 16 else f"{key_id[:2]}..."
+        return CredentialFacts(_SOURCES.get(method, method), shortened, temporary=frozen.token is not None)
+
+    async def _credentials(self) -> tuple[str, Any]:
+        """Return the chain's name of their source, and the credentials as they are now."""
         try:
             # aioboto3 returns a coroutine here; its stubs say otherwise.
             pending: Any = self._session.get_credentials()
@@ -126,16 +199,27 @@ class AwsAccess:
             frozen = await credentials.get_frozen_credentials()
         except (NoCredentialsError, BotoCoreError) as error:
             raise translated(error, "reading the AWS credentials") from error
-        return Keys(frozen.access_key, frozen.secret_key, frozen.token)
+        return credentials.method, frozen
 
-    async def _client(self, service: str) -> Any:
-        if service not in self._clients:
-            self._clients[service] = await self._stack.enter_async_context(
+    async def _client(self, service: str, region: str | None = None) -> Any:
+        key = (service, region or self.region)
+        if key not in self._clients:
+            client = await self._stack.enter_async_context(
                 self._session.client(
                     service,  # type: ignore[call-overload]
-                    region_name=self.region,
-                    endpoint_url=self.endpoint_url,
+                    region_name=key[1],
+                    endpoint_url=self._endpoint_of(service),
                     config=self._config,
                 )
             )
-        return self._clients[service]
+            keep_pace(client)
+            if service == "lambda":
+                keep_unmodelled(client)
+            self._clients[key] = client
+        return self._clients[key]
+
+    def _endpoint_of(self, service: str) -> str | None:
+        """Return where `service` is: an endpoint of its own in the environment is nearer to the point than ours."""
+        if service in {"lambda", "logs"}:
+            return self.endpoint_url
+        return os.environ.get(f"AWS_ENDPOINT_URL_{service.upper()}") or self.endpoint_url

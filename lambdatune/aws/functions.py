@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from lambdatune.aws.marks import log_group_of
 from lambdatune.aws.refusals import error_code, refused
+from lambdatune.aws.unmodelled import unmodelled_of
 from lambdatune.model.errors import AwsRefused, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -21,8 +23,14 @@ _ARN = re.compile(
     r"arn:(?P<partition>aws[\w-]*):lambda:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):function:"
     r"(?P<name>[\w-]+)(?::(?P<qualifier>[\w$-]+))?"
 )
+LATEST = "$LATEST"
 _FIRST_LOOK_S = 0.05
 _PATIENCE_S = 300.0
+"""What AWS's waiters function_active_v2 and function_updated_v2 wait."""
+
+_PATIENCE_WITH_VERSION_S = 1560.0
+"""What AWS's waiter published_version_active waits: SnapStart takes its snapshot meanwhile."""
+
 _NAME = re.compile(r"(?P<name>[\w-]{1,64})(?::(?P<qualifier>[\w$-]+))?")
 
 
@@ -34,6 +42,9 @@ class FunctionDescription:
         configuration: AWS's GetFunction ``Configuration``, whole.
         code: AWS's GetFunction ``Code``: a short-lived ``Location`` of the zip, or ``ImageUri``.
         tags: the function's tags.
+        qualifier: the version or alias that was described; None for the function itself.
+        reserved_concurrency: what is reserved for the function; None when nothing is.
+        unmodelled: members of the configuration that the AWS SDK in use does not know, as AWS wrote them.
     """
 
     name: str
@@ -46,6 +57,44 @@ class FunctionDescription:
     configuration: dict[str, Any]
     code: dict[str, Any]
     tags: dict[str, str]
+    qualifier: str | None = None
+    reserved_concurrency: int | None = None
+    unmodelled: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment variables, secrets among them: never to be shown or written."""
+        return variables_of(self.configuration)
+
+    @property
+    def log_group(self) -> str:
+        """The log group that it writes to: its own, unless it is told another."""
+        told: str | None = self.configuration.get("LoggingConfig", {}).get("LogGroup")
+        return told or log_group_of(self.name)
+
+    @property
+    def logs_json(self) -> bool:
+        """Whether its log lines, REPORT among them, are JSON."""
+        return bool(self.configuration.get("LoggingConfig", {}).get("LogFormat") == "JSON")
+
+
+def variables_of(configuration: dict[str, Any]) -> dict[str, str]:
+    """Return the environment variables of a configuration; they may hold secrets."""
+    return dict(configuration.get("Environment", {}).get("Variables", {}))
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionArn:
+    """The parts of a function's ARN that say where it is."""
+
+    region: str
+    account: str
+
+
+def where_of(text: str) -> FunctionArn | None:
+    """Return region and account when `text` is the ARN of a function, else None."""
+    match = _ARN.fullmatch(text)
+    return FunctionArn(match["region"], match["account"]) if match else None
 
 
 def split_function_name(text: str) -> tuple[str, str | None]:
@@ -95,32 +144,54 @@ async def describe_function(access: AwsAccess, function: str) -> FunctionDescrip
         configuration=configuration,
         code=dict(answer["Code"]),
         tags=dict(answer.get("Tags", {})),
+        qualifier=None if qualifier == LATEST else qualifier,
+        reserved_concurrency=answer.get("Concurrency", {}).get("ReservedConcurrentExecutions"),
+        unmodelled=unmodelled_of(answer),
     )
 
 
-async def wait_ready(client: LambdaClient, function: str, qualifier: str | None = None) -> None:
+async def wait_ready(client: LambdaClient, function: str, qualifier: str | None = None) -> dict[str, Any]:
     """Wait until `function` (or a version of it) can be invoked and its last update is in force.
 
     AWS's own waiters look once a second; most updates are done sooner, so the looks here start close
     together and then keep to AWS's pace.
 
+    Returns:
+        its configuration then.
+
     Raises:
-        AwsRefused: when it failed, with the reason that AWS gives, or is not ready after five minutes.
+        AwsRefused: when it failed, with the reason that AWS gives, or is not ready after five minutes (a version:
+            after 26).
+    """
+    name = f"{function}:{qualifier}" if qualifier else function
+    state = await wait_settled(client, function, qualifier)
+    if "Failed" in {state.get("State"), state.get("LastUpdateStatus")}:
+        reason = state.get("LastUpdateStatusReason") or state.get("StateReason") or "AWS gives no reason"
+        raise AwsRefused(f"function `{name}` did not become ready: {reason}")
+    return state
+
+
+async def wait_settled(client: LambdaClient, function: str, qualifier: str | None = None) -> dict[str, Any]:
+    """Wait until nothing is under way at `function` (or a version of it), whether that went well or not.
+
+    Returns:
+        its configuration then.
+
+    Raises:
+        AwsRefused: when something still is after the patience of `wait_ready`, or it may not be read.
     """
     ask: dict[str, Any] = {"FunctionName": function} | ({"Qualifier": qualifier} if qualifier else {})
     name = f"{function}:{qualifier}" if qualifier else function
+    patience_s = _PATIENCE_WITH_VERSION_S if qualifier else _PATIENCE_S
     pause_s, waited_s = _FIRST_LOOK_S, 0.0
     while True:
         with refused(f"waiting for function `{name}`"):
             answer = await client.get_function(**ask)
-        state = answer["Configuration"]
-        if "Failed" in {state.get("State"), state.get("LastUpdateStatus")}:
-            reason = state.get("LastUpdateStatusReason") or state.get("StateReason") or "AWS gives no reason"
-            raise AwsRefused(f"function `{name}` did not become ready: {reason}")
-        if state.get("State") == "Active" and state.get("LastUpdateStatus", "Successful") == "Successful":
-            return
-        if waited_s >= _PATIENCE_S:
-            raise AwsRefused(f"function `{name}` was not ready after {_PATIENCE_S:.0f} s: it is {state.get('State')}")
+        state: dict[str, Any] = dict(answer["Configuration"])
+        if state.get("State", "Active") != "Pending" and state.get("LastUpdateStatus", "Successful") != "InProgress":
+            return state
+        if waited_s >= patience_s:
+            raise AwsRefused(f"function `{name}` was not ready after {patience_s:.0f} s: it is {state.get('State')}")
         await asyncio.sleep(pause_s)
         waited_s += pause_s
         pause_s = min(pause_s * 2, 1.0)
@@ -134,6 +205,12 @@ async def _not_found(client: LambdaClient, function: str, region: str) -> AwsRef
     except ClientError:
         names = []  # the list may be forbidden where the look-up is not: then there is no nearest name
     by_folded_name = {name.casefold(): name for name in names}
-    match = nearest(split_function_name(function)[0], by_folded_name)
+    bare_name = split_function_name(function)[0].rpartition(":")[2]
+    if bare_name in names:
+        return AwsRefused(
+            f"function `{bare_name}` has no version or alias `{function.rpartition(':')[2]}` in {region}",
+            hint=f"`aws lambda list-aliases --function-name {bare_name}` and `list-versions-by-function` list them",
+        )
+    match = nearest(bare_name, by_folded_name)
     hint = f"did you mean {by_folded_name[match]}?" if match else "`aws lambda list-functions` lists what is there"
     return AwsRefused(f"function `{function}` was not found in {region}", hint=hint)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, NoReturn
 
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    ConnectTimeoutError,
-    EndpointConnectionError,
+    HTTPClientError,
     NoCredentialsError,
     PartialCredentialsError,
 )
+from botocore.exceptions import ConnectionError as NoConnection
 
 from lambdatune.model.errors import AwsRefused
 
@@ -20,15 +21,37 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-_ACTION = re.compile(r"not authorized to perform:? (?P<action>[\w:-]+)")
+UNREACHABLE = "Unreachable"
+"""Code of a refusal that is none: nothing answered."""
+
+_ACTION = re.compile(r"not authorized to perform:? (?P<action>[\w:-]+)(?: on resource: (?P<resource>arn:\S+))?")
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 _UNKNOWN_KEY = frozenset({"UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException"})
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+"""Error codes with which services say that the caller's policies do not allow an action."""
 
 
 def error_code(error: ClientError) -> str:
     """Return AWS's error code, ``ResourceNotFoundException``."""
     return error.response.get("Error", {}).get("Code", "Unknown")
+
+
+def is_about_credentials(error: ClientError) -> bool:
+    """Return whether AWS refused the credentials themselves, so that no other call would fare better."""
+    return error_code(error) in _EXPIRED | _UNKNOWN_KEY
+
+
+def denied_action(error: ClientError) -> tuple[str | None, str | None]:
+    """Return the action and the resource that AWS's sentence of a denial names, None where it names none."""
+    message = error.response.get("Error", {}).get("Message") or ""
+    found = _ACTION.search(message)
+    return (found["action"], found["resource"]) if found else (None, None)
+
+
+def statement(actions: list[str], resources: list[str], condition: dict[str, object] | None = None) -> str:
+    """Return an IAM policy statement that allows `actions` on `resources`, as JSON on one line."""
+    document: dict[str, object] = {"Effect": "Allow", "Action": actions, "Resource": resources}
+    return json.dumps(document | ({"Condition": condition} if condition else {}))
 
 
 def no_credentials() -> AwsRefused:
@@ -45,18 +68,21 @@ def translated(error: BotoCoreError | ClientError, doing: str) -> AwsRefused:
         return _client_error(error, doing)
     if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
         return no_credentials()
-    if isinstance(error, (EndpointConnectionError, ConnectTimeoutError)):
-        return AwsRefused(f"{doing}: {error}", hint="check --endpoint-url, --region and the network, then run it again")
+    if isinstance(error, (HTTPClientError, NoConnection)):
+        hint = "check --endpoint-url, --region and the network, then run it again"
+        return AwsRefused(f"{doing}: {error}", hint=hint, code=UNREACHABLE)
     return AwsRefused(f"{doing}: {error}")
 
 
 def _client_error(error: ClientError, doing: str) -> AwsRefused:
     code = error_code(error)
     message = error.response.get("Error", {}).get("Message") or str(error)
-    if code in _DENIED:
-        action = _ACTION.search(message)
-        missing = action["action"] if action else "the action named above"
-        return AwsRefused(f"{doing} was denied: {message}", hint=f"ask for the permission {missing}", code=code)
+    if code in DENIED:
+        action, resource = denied_action(error)
+        hint = "ask for the permission to do it; `lambdatune doctor --policy` prints the whole policy"
+        if action is not None:
+            hint = f"add this statement to the caller's policy: {statement([action], [resource or '*'])}"
+        return AwsRefused(f"{doing} was denied: {message}", hint=hint, code=code)
     if code in _EXPIRED:
         return AwsRefused(
             f"{doing} was refused: the credentials have expired",

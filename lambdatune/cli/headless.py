@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import signal
 import sys
 from contextlib import contextmanager
@@ -59,7 +60,8 @@ def run_headless(
     if result is None:
         watcher.narrate("nothing was changed and nothing was called")
         return signalled or ExitCode.OK
-    _report(result, json_file)
+    with _closed_terminal():
+        _report(result, json_file)
     if session.run_directory is not None:
         watcher.narrate(f"recorded in {session.run_directory.path}")
     if result.status == "interrupted" and signalled is not None:
@@ -114,6 +116,16 @@ def _interruptible() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, previous)
+
+
+@contextmanager
+def _closed_terminal() -> Iterator[None]:
+    """Let a terminal that was closed in the middle be: the result is in the run directory, and no one is there."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
 
 
 def _report(result: RunResult, json_file: str | None) -> None:

@@ -17,6 +17,7 @@ COMMANDS = {
     "runs": "List recorded runs.",
     "local": "Serve the embedded AWS-compatible endpoint by itself.",
     "restore": "Undo what an interrupted run left behind.",
+    "doctor": "Check credentials, permissions, limits and host; print the IAM policy to ask for.",
 }
 """Command to its line in the help; the help needs no command's module, so that it answers at once."""
 

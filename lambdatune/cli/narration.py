@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from typing import TYPE_CHECKING, Self
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
     from lambdatune.session.events import Progress as Snapshot
 
 LINE_EVERY_S = 5.0
+
+
+def _whoever_listens() -> contextlib.suppress:
+    """Go on without narrating when the terminal was closed: what was changed on AWS has to be undone all the same."""
+    return contextlib.suppress(OSError)
 
 
 class PlainNarration:
@@ -34,7 +40,8 @@ class PlainNarration:
 
     def narrate(self, sentence: str) -> None:
         """Print a line."""
-        print(sentence, file=sys.stderr, flush=True)
+        with _whoever_listens():
+            print(sentence, file=sys.stderr, flush=True)
 
     def progress(self, snapshot: Snapshot) -> None:
         """Print a line if the last one is long enough ago."""
@@ -65,27 +72,31 @@ class BarNarration:
 
     def __enter__(self) -> Self:
         """Show the bar."""
-        self._progress.start()
+        with _whoever_listens():
+            self._progress.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Take the bar away."""
-        self._progress.stop()
+        with _whoever_listens():
+            self._progress.stop()
 
     def narrate(self, sentence: str) -> None:
         """Print a line above the bar."""
-        self._progress.console.print(sentence, markup=False)
+        with _whoever_listens():
+            self._progress.console.print(sentence, markup=False)
 
     def progress(self, snapshot: Snapshot) -> None:
         """Move the bar."""
-        self._progress.update(
-            self._task,
-            completed=snapshot.calls,
-            total=max(snapshot.calls_expected, 1),
-            description=snapshot.step,
-        )
+        with _whoever_listens():
+            self._progress.update(
+                self._task,
+                completed=snapshot.calls,
+                total=max(snapshot.calls_expected, 1),
+                description=snapshot.step,
+            )
 
 
 class QuietNarration(PlainNarration):

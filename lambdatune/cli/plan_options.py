@@ -40,6 +40,15 @@ def plan_from(profile: str | None, options: dict[str, Any]) -> Plan:
     Raises:
         UsageError: naming the option, or the profile and its key.
     """
+    return build_plan(given_from(profile, options))
+
+
+def given_from(profile: str | None, options: dict[str, Any]) -> dict[str, Given]:
+    """Return what a profile and the options say, by setting; options win.
+
+    Raises:
+        UsageError: naming the option, or the profile and its key.
+    """
     given = read_profile(profile) if profile else {}
     here = Path.cwd()
     for setting in SETTINGS:
@@ -50,4 +59,4 @@ def plan_from(profile: str | None, options: dict[str, Any]) -> Plan:
         given[setting.name] = Given(
             check_kind(setting.name, list(value) if setting.kind == "texts" else value, origin), origin, here
         )
-    return build_plan(given)
+    return given

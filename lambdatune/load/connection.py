@@ -25,7 +25,9 @@ _TIMESPEC = struct.Struct("@ll")
 _ANCILLARY_BYTES = socket.CMSG_SPACE(_TIMESPEC.size)
 _READ_BYTES = 16 * 1024
 _LARGE_READ_BYTES = 256 * 1024
-_HAS_KERNEL_STAMPS = sys.platform == "linux"
+HAS_KERNEL_STAMPS = sys.platform == "linux"
+"""Whether the kernel stamps what arrives, so that a busy generator does not make answers late."""
+
 _NS_PER_S = 1_000_000_000
 
 SocketAddress = tuple[socket.AddressFamily, Any]
@@ -99,7 +101,7 @@ class Connection:
         self.unsent = None
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if _HAS_KERNEL_STAMPS:
+        if HAS_KERNEL_STAMPS:
             sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         code = sock.connect_ex(target)
         if code not in {0, errno.EINPROGRESS}:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 Mode = Literal["invoke"]
 Arrivals = Literal["constant", "poisson"]
 Strategy = Literal["cheapest", "fastest", "balanced"]
+IsolationName = Literal["clone", "version", "current"]
+PriceChoice = Literal["live", "bundled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +51,16 @@ class Payload:
     """One event that is sent.
 
     Attributes:
-        body: the event, JSON.
+        body: the event, JSON; empty until it is read, when it is in S3.
         weight: its weight among the events of the plan.
         tokens: whether ``{{uuid}}``, ``{{sequence}}`` and ``{{timestamp}}`` in it are replaced anew for every call.
+        s3: bucket and key of an event that is read from S3 when the session starts.
     """
 
     body: bytes
     weight: float = 1.0
     tokens: bool = False
+    s3: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,10 @@ class Plan:
         cold_rate: share of cold starts that the cost per million assumes; None: as a target-free default.
         limits: hard limits over the whole run.
         payloads: the events, at least one.
+        record_payloads: whether the run directory keeps the events themselves.
+        isolation: what is called: a clone, versions published from the function, or the function as it is.
+        concurrency_share: share of the account's unreserved concurrency that the load may take, above 0 to 1.
+        prices: AWS's price list of today, or the bundled table; None: live on AWS itself, bundled elsewhere.
         endpoint_url: an endpoint that speaks like AWS; None for AWS itself.
         region: AWS region; None to take it from the environment.
         aws_profile: name of a profile of the AWS configuration; None for the standard chain.
@@ -104,6 +112,10 @@ class Plan:
     cold_rate: float = 0.01
     limits: Limits = field(default_factory=Limits)
     payloads: tuple[Payload, ...] = (Payload(b"{}"),)
+    record_payloads: bool = False
+    isolation: IsolationName = "clone"
+    concurrency_share: float = 0.5
+    prices: PriceChoice | None = None
     endpoint_url: str | None = None
     region: str | None = None
     aws_profile: str | None = None

@@ -120,6 +120,7 @@ class CellResult:
     Attributes:
         preinitialised: first calls of environments that were initialised before the call came (provisioned
             concurrency, proactive initialisation); counted neither as warm nor as cold.
+        environments: execution environments that served its calls; None when the function's log could not tell.
     """
 
     function: str
@@ -139,6 +140,7 @@ class CellResult:
     histograms: dict[str, str]
     reason: str | None = None
     preinitialised: int = 0
+    environments: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +154,20 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class ToBeSure:
-    """What it would about cost to prove what is unproven."""
+    """What it would about cost to settle what is unproven, one way or the other.
+
+    Attributes:
+        invocations: as many calls or fewer do in half of the cases; dollars and minutes are for these.
+        invocations_range: the middle nine tenths of the futures that the calls leave plausible take so many calls; None
+            at the end: no number of calls may settle it.
+        memory_mb: the size that gets the calls.
+    """
 
     invocations: int
     usd: float
     minutes: float
+    invocations_range: tuple[int, int | None] | None = None
+    memory_mb: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

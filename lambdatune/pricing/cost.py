@@ -26,6 +26,11 @@ _MS_PER_S = 1_000.0
 _MILLION = 1_000_000
 
 
+def money(amount: float, currency: str, digits: int = 2) -> str:
+    """Return an amount as text: ``$1.20``, and ``CNY 1.20`` where the sign could be read as another currency's."""
+    return f"${amount:.{digits}f}" if currency == "USD" else f"{currency} {amount:.{digits}f}"
+
+
 @dataclass(frozen=True, slots=True)
 class Tariff:
     """Prices of a region and architecture for a function with a given ``/tmp``.

@@ -43,6 +43,7 @@ class Prices:
         snapstart_cache: per GB-second for which a snapshot is kept; Java is free.
         snapstart_restore: per GB restored; Java is free.
         derived: names of the attributes that AWS's list was not at hand for.
+        source: ``bundled`` with lambdatune, or ``live`` from AWS's price list.
     """
 
     region: str
@@ -57,6 +58,7 @@ class Prices:
     snapstart_cache: float
     snapstart_restore: float
     derived: frozenset[str] = frozenset()
+    source: Literal["bundled", "live"] = "bundled"
 
     @property
     def duration(self) -> float:

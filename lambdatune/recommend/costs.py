@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lambdatune.model.plan import Plan
-    from lambdatune.recommend.evidence import Billed, CellEvidence
+    from lambdatune.recommend.billed import Billed
+    from lambdatune.recommend.evidence import CellEvidence
 
 TIE = 0.03
 """Costs further apart than this share are never called a tie, however few calls were made."""
@@ -21,8 +22,8 @@ TIE = 0.03
 def cost_of(cell: CellEvidence, plan: Plan) -> Cost:
     """Return the mean cost per million calls of a cell with intervals at the plan's confidence.
 
-    Student's t on the mean Billed Duration; the blend's degrees of freedom by Welch and Satterthwaite. Calls are
-    taken as independent.
+    Student's t on the mean Billed Duration; the blend's degrees of freedom by Welch and Satterthwaite. Where the
+    environments are known, calls of one may be alike; otherwise calls are taken as independent.
     """
     intervals = {}
     for name, cold_rate in (("warm", 0.0), ("cold", 1.0), ("blended", plan.cold_rate)):
@@ -106,8 +107,9 @@ def _parts(cell: CellEvidence, cold_rate: float) -> list[tuple[float, int]]:
     parts = []
     per_ms = 1e3 * cell.tariff.per_second(cell.cell.memory_mb)
     for weight, billed in _kinds(cell, cold_rate):
-        error = billed.standard_error_ms
-        if error is None:
+        found = cell.billed_error_ms(billed)
+        if found is None:
             return []
-        parts.append((weight * error * per_ms, billed.calls))
+        error_ms, independent = found
+        parts.append((weight * error_ms * per_ms, independent))
     return parts

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lambdatune.model.result import Alternative, Recommendation
+from lambdatune.pricing.cost import money
 from lambdatune.recommend.costs import break_even, tied
 from lambdatune.recommend.outlook import strategic
 from lambdatune.recommend.outstanding import nearest_feasible, shortfall, to_be_sure
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lambdatune.model.plan import Plan
+    from lambdatune.model.result import ToBeSure
     from lambdatune.recommend.evidence import CellEvidence, Evidence
 
 _MAX_ALTERNATIVES = 3
@@ -148,15 +150,19 @@ def _met_sentence(best: _Candidate, candidates: list[_Candidate], plan: Plan, op
     )
     return (
         f"Use {best.memory_mb} MB: {which} ({plan.confidence:.0%} confidence, {best.evidence.calls} calls), "
-        f"at ${best.cost:.2f} per million calls{{saving}}."
+        f"at {_price(best)} per million calls{{saving}}."
     )
 
 
 def _bare_sentence(best: _Candidate, candidates: list[_Candidate], plan: Plan) -> str:
     return (
-        f"{best.memory_mb} MB is the {_SUPERLATIVE[plan.strategy]} of {len(candidates)} sizes, at ${best.cost:.2f} "
+        f"{best.memory_mb} MB is the {_SUPERLATIVE[plan.strategy]} of {len(candidates)} sizes, at {_price(best)} "
         f"per million calls{{saving}}; no target was set, so its latency (p50 {best.p50_ms:.1f} ms) was not judged."
     )
+
+
+def _price(candidate: _Candidate) -> str:
+    return money(candidate.cost, candidate.evidence.tariff.currency)
 
 
 def _tie_clause(best: _Candidate, tie: list[_Candidate]) -> str:
@@ -170,15 +176,26 @@ def _tie_clause(best: _Candidate, tie: list[_Candidate]) -> str:
 def _unproven(candidates: list[_Candidate], plan: Plan) -> Recommendation:
     best = next(candidate for candidate in candidates if candidate.verdict == "unproven")
     more = to_be_sure(best.evidence, plan)
+    cost = money(more.usd, best.evidence.tariff.currency, 4)
     sentence = (
         f"Unproven: no size is proven to meet {_targets(plan)} at {plan.confidence:.0%} confidence; "
         f"{best.memory_mb} MB is the {_SUPERLATIVE[plan.strategy]} that may. "
-        f"About {more.invocations} more calls (${more.usd:.4f}, {more.minutes:.1f} min) would settle it."
+        f"About {more.invocations} more calls ({cost}, {more.minutes:.1f} min) would settle it{_range(more)}."
     )
     return Recommendation(
         "unproven", sentence, plan.confidence, to_be_sure=more,
         frontier_mb=tuple(sorted(candidate.memory_mb for candidate in _frontier(candidates))),
     )  # fmt: skip
+
+
+def _range(more: ToBeSure) -> str:
+    """Return how far off the number of missing calls may be, as the rest of a sentence."""
+    if more.invocations_range is None:
+        return ""
+    low, high = more.invocations_range
+    return (
+        f" (as few as {low} or as many as {high})" if high is not None else f" (as few as {low}, or no number of calls)"
+    )
 
 
 def _missed(candidates: list[_Candidate], plan: Plan) -> Recommendation:

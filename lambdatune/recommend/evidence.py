@@ -11,7 +11,11 @@ import numpy as np
 
 from lambdatune.model.invocation import Status
 from lambdatune.model.result import Spend
+from lambdatune.recommend.billed import Billed
 from lambdatune.recommend.proof import ErrorBudget, TargetProof
+from lambdatune.stats.environments import groups_of
+from lambdatune.stats.intervals import design_effect
+from lambdatune.stats.means import mean_error
 from lambdatune.stats.rows import (
     clock_ms,
     counted_times_ms,
@@ -32,36 +36,8 @@ if TYPE_CHECKING:
     from lambdatune.model.result import Certificate, Verdict
     from lambdatune.model.target import Population, Target
     from lambdatune.pricing.cost import Tariff
+    from lambdatune.stats.environments import Environments
     from lambdatune.stats.rows import Mask, Rows
-
-
-@dataclass(slots=True)
-class Billed:
-    """Billed Durations of successful calls: their number, sum and sum of squares, in ms."""
-
-    calls: int = 0
-    total_ms: float = 0.0
-    total_squared: float = 0.0
-
-    def add(self, billed_ms: NDArray[np.float64]) -> None:
-        """Take in further calls."""
-        self.calls += len(billed_ms)
-        self.total_ms += float(billed_ms.sum())
-        self.total_squared += float(billed_ms @ billed_ms)
-
-    @property
-    def mean_ms(self) -> float | None:
-        """The mean, None without calls."""
-        return self.total_ms / self.calls if self.calls else None
-
-    @property
-    def standard_error_ms(self) -> float | None:
-        """The standard error of the mean, None below two calls."""
-        if self.calls < 2:
-            return None
-        mean = self.total_ms / self.calls
-        variance = max(self.total_squared / self.calls - mean * mean, 0.0) * self.calls / (self.calls - 1)
-        return math.sqrt(variance / self.calls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +62,7 @@ class CellEvidence:
         attempt: the number of this cell among those attempted, from 1; None while it is only screened.
         share: its share of the error; None while it is only screened.
         failed_reason: why it cannot be measured at all; None when it can.
+        known_environments: which environment served each call; None when it is not known.
     """
 
     def __init__(self, cell: Cell, plan: Plan, budget: ErrorBudget, tariff: Tariff) -> None:
@@ -95,6 +72,7 @@ class CellEvidence:
         self.attempt: int | None = None
         self.share: float | None = None
         self.failed_reason: str | None = None
+        self.known_environments: Environments | None = None
         self.warm_billed = Billed()
         self.cold_billed = Billed()
         self.calls = 0
@@ -109,6 +87,7 @@ class CellEvidence:
         self._batches: list[_Batch] = []
         self._pending: list[_Batch] = []
         self._joined: Rows | None = None
+        self._served_by: tuple[Rows, NDArray[np.int64] | None] | None = None
         self._p50_ms: float | None = None
         self._proofs = tuple(TargetProof(target, plan.confidence, len(plan.targets)) for target in plan.targets)
 
@@ -166,6 +145,40 @@ class CellEvidence:
             batches = [batch.rows for batch in self._batches]
             self._joined = np.concatenate(batches) if batches else empty_rows(0)
         return self._joined
+
+    def environments(self) -> NDArray[np.int64] | None:
+        """Return the environment of each row as a number; None where that is not known."""
+        if self.known_environments is None:
+            return None
+        if self._served_by is None or self._served_by[0] is not self.rows:
+            self._served_by = self.rows, self.known_environments.of(self.rows)
+        return self._served_by[1]
+
+    def billed_error_ms(self, billed: Billed) -> tuple[float, int] | None:
+        """Return the standard error of a mean billed time of this cell and how many independent calls it rests on.
+
+        Args:
+            billed: `warm_billed` or `cold_billed`.
+        """
+        environments = self.environments()
+        if environments is None:
+            error_ms = billed.standard_error_ms
+            return None if error_ms is None else (error_ms, billed.calls)
+        rows = self.rows
+        chosen = is_ok(rows) & (is_cold(rows) if billed is self.cold_billed else is_warm(rows))
+        return mean_error(rows["billed_ms"][chosen], groups_of(environments[chosen]))
+
+    def design_effect(self, target: Target) -> float | None:
+        """Return how many calls weigh as much as one independent call for `target`; None where that is not known."""
+        environments = self.environments()
+        if environments is None:
+            return None
+        masks = [counts_for(batch.rows, target, meant_for=batch.meant_for) for batch in self._batches]
+        groups = groups_of(environments[np.concatenate(masks)])
+        if groups is None:
+            return None
+        _, index = np.unique(groups, return_inverse=True)
+        return design_effect(self.times_ms(target) > target.threshold_ms, index)
 
     @property
     def warm_sent(self) -> int:
@@ -308,6 +321,7 @@ class Evidence(Sequence[CellEvidence]):
         self._template = cells[0]
         self._cells = [CellEvidence(cell, plan, self._budget, tariff) for cell in cells]
         self._index = {cell.memory_mb: index for index, cell in enumerate(cells)}
+        self._environments: Environments | None = None
 
     @overload
     def __getitem__(self, index: int) -> CellEvidence: ...
@@ -325,7 +339,14 @@ class Evidence(Sequence[CellEvidence]):
             cell = replace(self._template, memory_mb=memory_mb)
             self._index[memory_mb] = len(self._cells)
             self._cells.append(CellEvidence(cell, self.plan, self._budget, self.tariff))
+            self._cells[-1].known_environments = self._environments
         return self._index[memory_mb]
+
+    def know_environments(self, environments: Environments | None) -> None:
+        """Take note of which environment served each call; the cells' intervals then allow for it."""
+        self._environments = environments
+        for cell in self._cells:
+            cell.known_environments = environments
 
     def take_in(self, rows: Rows) -> None:
         """Add recorded rows of a whole run, as if they had come order by order.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lambdatune.stats.diagnostics import mann_kendall, sign_statistic, two_groups
+from lambdatune.stats.environments import FEWEST, count_of
 from lambdatune.stats.rows import clock_ms, is_ok, is_warm
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ _ONE_IN_A_THOUSAND = 3.29
 _NOTABLE_DRIFT = 0.05
 _NOTABLE_WARM_UP = 0.10
 _FEW_ENVIRONMENTS = 10
+_NOTABLE_EFFECT = 1.5
 _MOST_NAMED = 3
 
 
@@ -43,8 +45,9 @@ def warnings(evidence: Sequence[CellEvidence], plan: Plan, *, on_aws: bool) -> l
     warm = {cell.cell.memory_mb: _warm_times(cell) for cell in evidence}
     warm = {size: (times, ms) for size, (times, ms) in warm.items() if len(ms) >= _FEWEST_CALLS}
     notes = [_drift(warm), _warm_up(warm), _bimodality({size: ms for size, (_, ms) in warm.items()})]
+    notes += [_alike(cell) for cell in evidence]
     if on_aws and warm:
-        notes.append(_environments(plan))
+        notes.append(_environments([cell for cell in evidence if cell.cell.memory_mb in warm], plan))
     return [note for note in notes if note]
 
 
@@ -124,8 +127,32 @@ def _bimodality(warm: dict[int, Floats]) -> str | None:
     )
 
 
-def _environments(plan: Plan) -> str | None:
-    """State the assumption that rows cannot check, and warn when it is a strong one."""
+def _alike(cell: CellEvidence) -> str | None:
+    """Warn of a size whose proof counts calls as independent that are not."""
+    effects = [effect for target in cell.targets if (effect := cell.design_effect(target)) is not None]
+    effect = max(effects, default=1.0)
+    if effect < _NOTABLE_EFFECT or cell.verdict not in {"meets", "misses"}:
+        return None
+    return (
+        f"calls of one environment are alike at {cell.cell.memory_mb} MB: {effect:.1f} of them weigh as much as one "
+        "independent call. Intervals allow for that, the proof does not: a larger --concurrency spreads the calls "
+        "over more environments"
+    )
+
+
+def _environments(cells: Sequence[CellEvidence], plan: Plan) -> str | None:
+    """Say where calls come from too few environments, or what is assumed where that is not known."""
+    counts = [None if (found := cell.environments()) is None else count_of(found) for cell in cells]
+    known = [count for count in counts if count is not None]
+    if len(known) == len(counts):
+        fewest = min(known)
+        if fewest >= _FEW_ENVIRONMENTS:
+            return None
+        assumed = "" if fewest >= FEWEST else "; with fewer than 5, calls are taken as independent"
+        return (
+            f"few environments: {fewest} served the calls of a size, and a slow host looks like a slow function"
+            f"{assumed}: --concurrency {_FEW_ENVIRONMENTS} spreads the calls over more hosts"
+        )
     at_once = plan.concurrency if plan.burst is None else plan.burst.size
     if at_once >= _FEW_ENVIRONMENTS:
         return None

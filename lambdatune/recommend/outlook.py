@@ -126,6 +126,13 @@ class Outlook:
             exceedances=test.exceedances if test else 0,
         )
 
+    def calls_to_miss(self, cell: CellEvidence, proof: TargetProof) -> float:
+        """Return about how many more calls would prove that a size misses a target; infinite if none would."""
+        return further_calls(
+            proof.target.exceedance, proof.refutation.confidence, self.cell_slow_share(cell, proof),
+            side="misses", calls=proof.calls, exceedances=proof.exceedances,
+        )  # fmt: skip
+
 
 def strategic(plan: Plan, cost: Floats, p50_ms: Floats) -> Floats:
     """Return what the plan's strategy makes small: cost, time, or for ``balanced`` their product.

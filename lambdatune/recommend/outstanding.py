@@ -9,21 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lambdatune.model.result import ToBeSure
-from lambdatune.stats.certificate import SequentialTest, beta_quantiles, further_calls
+from lambdatune.stats.certificate import SequentialTest
+from lambdatune.stats.stopping import PATHS, Standing, further_calls_played, plausible_rates
 from lambdatune.stats.summary import nearest_rank
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from lambdatune.model.plan import Plan
     from lambdatune.model.target import Target
     from lambdatune.recommend.evidence import CellEvidence
     from lambdatune.recommend.proof import TargetProof
-
-_LEVELS = (0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95)
-"""Levels of the posterior of the share of slow calls at which the calls that are missing are worked out."""
-
-_PRIOR_SLOW = 1 / 3
-"""No slow call so far does not mean that there is none: before its calls a size is expected to be slow in a third
-of what is allowed, with the weight of a third of a slow call."""
 
 _DIGITS = 3
 
@@ -31,42 +27,59 @@ _DIGITS = 3
 def to_be_sure(cell: CellEvidence, plan: Plan) -> ToBeSure:
     """Return what it would about take to settle a size, one way or the other.
 
-    The share of slow calls is not known, only its posterior; the answer is the median of what is missing over
-    that posterior. A share that is so near to what is allowed that no number of calls would settle it is left
-    out as long as there is another.
+    The share of slow calls is not known, only its posterior, and how many calls a proof takes is chance as well:
+    futures are played through, and the answer is their median, with the range of the middle nine tenths. Futures that
+    nothing settles are left out of the median as long as there are others.
     """
-    calls = 1
-    for proof in cell.proofs:
-        if proof.status == "undecided":
-            calls = max(calls, _missing(cell, proof))
+    missing = np.sort(_missing(cell))
+    finite = missing[np.isfinite(missing)]
+    low, middle, high = (float(np.quantile(missing, level, method="nearest")) for level in (0.05, 0.5, 0.95))
+    if not math.isfinite(middle):
+        middle = float(finite[-1]) if len(finite) else float(_NEVER)
+    calls = plan.in_blocks(math.ceil(middle))
+    least = plan.in_blocks(math.ceil(min(low, middle)))
+    most = plan.in_blocks(math.ceil(high)) if math.isfinite(high) else None
     rows = cell.rows
     seconds = float((rows["done_ns"] - rows["sent_ns"]).mean()) / 1e9
-    calls = plan.in_blocks(calls)
     per_s = plan.arrivals_per_s or plan.concurrency / seconds
     cost = cell.blended_cost_per_million(plan.cold_rate) or 0.0
-    return ToBeSure(calls, calls * cost / 1e6, calls / per_s / 60)
+    return ToBeSure(
+        calls, calls * cost / 1e6, calls / per_s / 60, invocations_range=(least, most), memory_mb=cell.cell.memory_mb
+    )
 
 
-def _missing(cell: CellEvidence, proof: TargetProof) -> int:
-    allowed = proof.target.exceedance
-    slow = proof.exceedances + _PRIOR_SLOW
-    within = proof.calls - proof.exceedances + 1 / allowed - _PRIOR_SLOW
-    fresh = proof.proof
-    found = []
-    for rate in beta_quantiles(slow, within, _LEVELS):
-        meets = further_calls(
-            allowed, 1 - cell.upcoming_share() * (1 - proof.confidence), rate, side="meets",
-            calls=fresh.calls if fresh else 0, exceedances=fresh.exceedances if fresh else 0,
-        )  # fmt: skip
-        misses = further_calls(
-            allowed, proof.refutation.confidence, rate, side="misses",
-            calls=proof.calls, exceedances=proof.exceedances,
-        )  # fmt: skip
-        found.append(min(meets, misses))
-    found.sort()
-    middle = found[len(found) // 2]
-    finite = [calls for calls in found if calls < math.inf]
-    return math.ceil(middle if middle < math.inf else max(finite, default=_NEVER))
+def _missing(cell: CellEvidence) -> NDArray[np.float64]:
+    """Return the calls that each future takes: all targets proven to be met, or one proven to be missed."""
+    met, missed = np.ones(PATHS), np.full(PATHS, np.inf)
+    for number, proof in enumerate(cell.proofs):
+        if proof.status == "undecided":
+            rates = plausible_rates(proof.target.exceedance, proof.calls, proof.exceedances)
+            meets, misses = played(cell, proof, rates, seed=number)
+            # What is proven first of a target holds.
+            met = np.maximum(met, np.where(meets <= misses, meets, np.inf))
+            missed = np.minimum(missed, np.where(misses < meets, misses, np.inf))
+    return np.asarray(np.minimum(met, missed))
+
+
+def played(
+    cell: CellEvidence, proof: TargetProof, rates: NDArray[np.float64], *, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the further calls that prove a target met, and those that prove it missed, in futures played through.
+
+    Args:
+        cell: the size.
+        proof: of the target, not decided yet.
+        rates: share of slow calls in each future, shape ``(futures,)``.
+        seed: of the random calls.
+    """
+    allowed, fresh = proof.target.exceedance, proof.proof
+    meets = Standing(
+        "meets", allowed, 1 - cell.upcoming_share() * (1 - proof.confidence),
+        fresh.calls if fresh else 0, fresh.exceedances if fresh else 0,
+    )  # fmt: skip
+    misses = Standing("misses", allowed, proof.refutation.confidence, proof.calls, proof.exceedances)
+    met, missed = further_calls_played((meets, misses), rates, seed)
+    return met, missed
 
 
 _NEVER = 10_000_000

@@ -194,7 +194,30 @@ class TuningSearch:
         long_shots = [cell for cell in open_cells if chances[cell] <= _LONG_SHOT]
         if long_shots:
             return self._proof_calls(min(long_shots, key=chances.__getitem__), outlook)
-        return [] if undecided else self._nearest_feasible(scores)
+        return self._refute(open_cells, outlook) if undecided else self._nearest_feasible(scores)
+
+    def _refute(self, open_cells: list[CellEvidence], outlook: Outlook) -> list[Ask]:
+        """Return calls that prove that a hopeless size misses, the fastest first: smaller ones are left with it.
+
+        Only then is it certain that no size meets, and the nearest target that one does meet can be named.
+        """
+        missing = {cell: self._calls_to_refute(cell, outlook) for cell in open_cells}
+        within_reach = [cell for cell in open_cells if missing[cell][0] <= self._room(cell)]
+        if not within_reach:
+            return []
+        fastest = min(within_reach, key=lambda cell: cell.p50_ms())
+        wanted, cold = missing[fastest]
+        fewest = self._cold_batch if cold else self._first_block()
+        calls = math.ceil(min(max(wanted / 2, fewest), max(self._cold_batch if cold else _MAX_BLOCK, fewest)))
+        return [Ask(fastest.cell.memory_mb, min(calls, max(self._room(fastest), 1)), cold=cold)]
+
+    def _calls_to_refute(self, cell: CellEvidence, outlook: Outlook) -> tuple[float, bool]:
+        """Return about how many more calls prove that a size misses a target, and whether they are cold."""
+        return min(
+            (outlook.calls_to_miss(cell, proof), proof.target.population == "cold")
+            for proof in cell.proofs
+            if proof.status == "undecided"
+        )
 
     def _proof_calls(self, cell: CellEvidence, outlook: Outlook) -> list[Ask]:
         """Return about half of the calls that would prove what is still open at a size."""

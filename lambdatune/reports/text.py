@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lambdatune.pricing.cost import money
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -61,7 +63,9 @@ def _preinitialised(result: RunResult) -> list[str]:
 def _title(result: RunResult) -> str:
     function = result.function
     targets = " and ".join(result.plan.get("targets", [])) or "no target"
-    billed = f"${result.spend.usd:.4f}" + (" at AWS prices" if result.environment.get("embedded") else "")
+    billed = money(result.spend.usd, _currency(result), 4) + (
+        " at AWS prices" if result.environment.get("embedded") else ""
+    )
     runtime = f"{function.runtime}, " if function.runtime else ""
     return (
         f"{function.name} ({runtime}{function.architecture}), {targets}: "
@@ -69,9 +73,18 @@ def _title(result: RunResult) -> str:
     )
 
 
+def _currency(result: RunResult) -> str:
+    """Return the currency of a run's amounts; runs of before it was recorded had dollars."""
+    currency: str = result.environment.get("prices", {}).get("currency", "USD")
+    return currency
+
+
 def _table(result: RunResult) -> list[str]:
     best = result.recommendation.memory_mb
-    rows = [[header for _, header in _HEADERS]] + [_cells(cell, best=cell.memory_mb == best) for cell in result.cells]
+    sign = "$" if _currency(result) == "USD" else _currency(result)
+    rows = [[header.replace("$", sign) for _, header in _HEADERS]] + [
+        _cells(cell, best=cell.memory_mb == best) for cell in result.cells
+    ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADERS))]
     widths = [max(width, len(group)) for width, (group, _) in zip(widths, _HEADERS, strict=True)]
     return [_aligned([group for group, _ in _HEADERS], widths), *(_aligned(row, widths) for row in rows)]

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
+from lambdatune.aws.versions import REFUSED_SIZE
 from lambdatune.load.order import (
     Burst,
     ClosedLoop,
@@ -19,13 +20,14 @@ from lambdatune.load.order import (
     connections_of,
 )
 from lambdatune.model.errors import AwsRefused
+from lambdatune.pricing.cost import money
 from lambdatune.recommend.evidence import spend
 from lambdatune.session.events import Progress
 from lambdatune.session.generator import GeneratorRecord, GeneratorWatch
 from lambdatune.session.silence import silent_calls
 
 if TYPE_CHECKING:
-    from lambdatune.aws.clone import Clone, Version
+    from lambdatune.aws.isolation import Isolation, Version
     from lambdatune.load.driver import LoadDriver
     from lambdatune.load.order import Pacing
     from lambdatune.model.plan import Plan
@@ -52,7 +54,6 @@ class Outcome:
     generator: GeneratorRecord = field(default_factory=GeneratorRecord)
 
 
-_BAD_SIZE = frozenset({"InvalidParameterValueException", "ValidationException"})
 _DRAIN_S = 30.0
 """Seconds at the most for which an interrupted run waits for the calls in flight."""
 _CLIENT_PATIENCE_S = 20.0
@@ -67,7 +68,7 @@ class Measurement:
         evidence: one per cell; cells are added as the search asks for new sizes.
         search: which size gets the next calls.
         driver: the load driver, ready.
-        clone: where versions come from.
+        isolation: where versions come from.
         recorder: takes the rows.
         observer: watches.
     """
@@ -79,7 +80,7 @@ class Measurement:
         search: Search,
         *,
         driver: LoadDriver,
-        clone: Clone,
+        isolation: Isolation,
         recorder: Recorder,
         observer: Observer,
     ) -> None:
@@ -87,7 +88,7 @@ class Measurement:
         self._evidence = evidence
         self._search = search
         self._driver = driver
-        self._clone = clone
+        self._isolation = isolation
         self._recorder = recorder
         self._observer = observer
         self._versions: dict[int, Version] = {}
@@ -112,7 +113,7 @@ class Measurement:
         if abandon:
             self._abandon()
         elif self._drain is None:
-            patience_s = min(_DRAIN_S, self._clone.source.timeout_s)
+            patience_s = min(_DRAIN_S, self._isolation.source.timeout_s)
             self._drain = asyncio.get_running_loop().call_later(patience_s, self._give_up, patience_s)
 
     def _give_up(self, patience_s: float) -> None:
@@ -180,7 +181,7 @@ class Measurement:
         try:
             version = await self._version(ask)
         except AwsRefused as error:
-            if error.code not in _BAD_SIZE:
+            if error.code not in REFUSED_SIZE:
                 raise
             cell.failed_reason = error.message
             self._observer.narrate(f"{cell.cell.memory_mb} MB is left out: {error.message}")
@@ -209,7 +210,7 @@ class Measurement:
             pacing=pacing,
             calls=calls,
             seed=self._plan.seed + self._orders,
-            timeout_s=self._clone.source.timeout_s + _CLIENT_PATIENCE_S,
+            timeout_s=self._isolation.source.timeout_s + _CLIENT_PATIENCE_S,
         )
         self._show(step)
         self._in_flight = min(connections_of(pacing), calls)
@@ -224,10 +225,10 @@ class Measurement:
         present = self._versions.get(ask.memory_mb)
         if present is not None and not ask.cold:
             return present
-        version = await self._clone.publish(ask.memory_mb)
+        version = await self._isolation.version(ask.memory_mb)
         self._versions[ask.memory_mb] = version
         if present is not None:
-            await self._clone.discard(present)
+            await self._isolation.discard(present)
         return version
 
     def _within_limits(self, ask: Ask, cell: CellEvidence) -> int:
@@ -249,7 +250,7 @@ class Measurement:
             room_usd = limits.max_usd - spend(self._evidence).usd
             affordable = math.floor(room_usd / self._dearest_call_usd(cell))
             if affordable < block and (room_usd <= 0 or cell.calls):
-                self._end("limit", f"the limit of ${limits.max_usd:g}")
+                self._end("limit", f"the limit of {money(limits.max_usd, cell.tariff.currency)}")
                 return 0
             # What the first call of a size costs is only bounded by its timeout: one is let through to learn it.
             calls = min(calls, max(affordable // block * block, 1))
@@ -271,7 +272,7 @@ class Measurement:
         seen = cell.dearest_call_usd()
         if seen is not None:
             return seen
-        longest_ms = (self._clone.source.timeout_s + _LONGEST_INIT_S) * 1000
+        longest_ms = (self._isolation.source.timeout_s + _LONGEST_INIT_S) * 1000
         return cell.tariff.per_million(longest_ms, cell.cell.memory_mb) / 1e6
 
     def _note_generator(self) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lambdatune.aws.clone import log_group_of
+from lambdatune.pricing.cost import money
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lambdatune.aws.isolation import Isolation
     from lambdatune.model.cell import Cell
     from lambdatune.model.plan import Plan
     from lambdatune.recommend.evidence import Evidence
@@ -31,8 +32,10 @@ class PlanCard:
         calls: about how many calls, if each verdict comes as soon as it can.
         usd_per_100ms: dollars of all calls if each were billed 100 ms.
         load: when the warm calls come and how long that takes, where the plan says so; None in the closed loop.
+        currency: of `usd_per_100ms`: ``USD``, in China ``CNY``.
         costs_money: whether the calls are real calls on AWS.
         changes: every change that will be made, and how it is undone.
+        warnings: how what is measured differs from the function, and what others may notice.
     """
 
     function: str
@@ -41,28 +44,32 @@ class PlanCard:
     calls: int
     usd_per_100ms: float
     load: str | None
+    currency: str
     costs_money: bool
     changes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """Return the card as lines of text."""
+        price = money(self.usd_per_100ms, self.currency, 4)
         sizes = ", ".join(map(str, self.sizes_mb))
         lines = [
             f"tuning {self.function} {self.place} at {sizes} MB",
             f"about {self.calls} calls"
-            + (f", about ${self.usd_per_100ms:.4f} for each 100 ms that a call is billed" if self.costs_money else
+            + (f", about {price} for each 100 ms that a call is billed" if self.costs_money else
                "; nothing is billed: they run on this machine"),
         ]  # fmt: skip
         if self.load is not None:
             lines.append(self.load)
         lines += [f"change: {change}" for change in self.changes]
+        lines += [f"note: {warning}" for warning in self.warnings]
         if self.costs_money:
             lines.append("the calls are real: whatever the function does (writes, mails, payments), it does")
         return lines
 
 
 def plan_card(
-    plan: Plan, cells: Sequence[Cell], evidence: Evidence, search: Search, *, subject: Subject, clone: str
+    plan: Plan, cells: Sequence[Cell], evidence: Evidence, search: Search, *, subject: Subject, isolation: Isolation
 ) -> PlanCard:
     """Return the card of a plan for a function that was found; nothing has been measured yet."""
     calls = search.calls_expected(evidence)
@@ -76,11 +83,10 @@ def plan_card(
         calls=calls,
         usd_per_100ms=calls * sum(per_call_usd) / len(per_call_usd),
         load=_load(plan, max(calls - plan.cold_starts * len(cells), 0)),
+        currency=evidence.tariff.currency,
         costs_money=subject.costs_money,
-        changes=(
-            f"create function {clone}, a clone with a published version per size; deleted at the end",
-            f"its log group {log_group_of(clone)}; deleted at the end",
-        ),
+        changes=isolation.changes,
+        warnings=(*isolation.warnings, *subject.notes),
     )
 
 

@@ -14,8 +14,10 @@ from lambdatune.model.plan import FunctionSource, Limits, Payload, Plan
 from lambdatune.model.target import parse_target
 from lambdatune.pricing.cost import Tariff
 from lambdatune.recommend.evidence import gather
+from lambdatune.session.environments import read_recorded
 from lambdatune.session.generator import GeneratorRecord
 from lambdatune.session.measure import Outcome, warm_pacing
+from lambdatune.session.prices import recorded_prices
 from lambdatune.session.results import Facts, compose
 from lambdatune.session.row_file import read_rows, recorded_sizes
 
@@ -93,13 +95,15 @@ def _as_recorded(made: Validity, recorded: Validity) -> Validity:
 def recorded_evidence(run: RunDirectory, result: RunResult, plan: Plan) -> Evidence:
     """Return the evidence of a recorded run for `plan`, its rows taken in as they were measured."""
     environment = result.environment
-    tariff = Tariff.of(environment["region"], result.function.architecture, environment["ephemeral_storage_mb"])
+    prices = recorded_prices(environment, result.function.architecture)
+    tariff = Tariff(prices, environment["ephemeral_storage_mb"])
     cells = cells_of(result)
     known = {cell.memory_mb for cell in cells}
     # A run that was killed has rows at sizes that were added after its run.json was written.
     cells += [replace(cells[0], memory_mb=size) for size in recorded_sizes(run.rows_path) if size not in known]
     evidence = gather(cells, plan, tariff)
     evidence.take_in(read_rows(run.rows_path, cells))
+    evidence.know_environments(read_recorded(run.environments_path))
     return evidence
 
 
@@ -109,7 +113,7 @@ def cells_of(result: RunResult) -> list[Cell]:
 
 
 def plan_of(record: dict[str, Any]) -> Plan:
-    """Return the plan that run.json holds, without the payloads' bytes, which are not recorded.
+    """Return the plan that run.json holds, with the payloads' bytes only where they were recorded.
 
     Raises:
         UsageError: when the record is not a plan.
@@ -133,11 +137,16 @@ def plan_of(record: dict[str, Any]) -> Plan:
             cold_rate=record["cold_rate"],
             limits=Limits(**record["limits"]),
             payloads=tuple(
-                Payload(b"", payload["weight"], payload.get("tokens", False)) for payload in record["payloads"]
+                Payload(payload.get("body", "").encode(), payload["weight"], payload.get("tokens", False))
+                for payload in record["payloads"]
             ),
+            isolation=record.get("isolation", "clone"),
+            concurrency_share=record.get("concurrency_share", 0.5),
             endpoint_url=record["endpoint_url"],
             region=record["region"],
             aws_profile=record["aws_profile"],
+            record_payloads=record.get("record_payloads", False),
+            prices=record.get("prices"),
             seed=record["seed"],
         )
     except (KeyError, TypeError) as error:

@@ -1,97 +1,166 @@
-"""Undoing what a run changed: at its end, or later from its journal."""
+"""Undoing what a run changed: at its end, later from its journal, or from what AWS's lists and tags say."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import psutil
 
 from lambdatune.aws.access import AwsAccess
-from lambdatune.aws.clone import delete_function, delete_log_group
-from lambdatune.model.errors import LambdatuneError, NotUndone
+from lambdatune.aws.refusals import UNREACHABLE
+from lambdatune.aws.undo import undo_change
+from lambdatune.model.errors import AwsRefused, LambdatuneError, NotUndone, UsageError
+from lambdatune.session.liveness import is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from lambdatune.model.change import Change, Place
     from lambdatune.session.events import Observer
-    from lambdatune.session.journal import Change, Place
     from lambdatune.session.run_directory import OwedUndo, RunDirectory
 
+State = Literal["removed", "put back", "already gone", "in use", "left"]
 
-async def undo(run: RunDirectory, access: AwsAccess, observer: Observer) -> None:
-    """Put back every change of `run` that is still pending, last first.
+_PATIENCE_S = 120.0
+"""Seconds for one change to be undone, repeats and waits included: a network that is lost is not waited for longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What became of one change.
+
+    Attributes:
+        what: the thing.
+        where: region, and the endpoint if it is not AWS.
+        state: what became of it.
+        detail: why it is left, and the command that removes it; empty when it is not left.
+        unreachable: whether it is left because nothing answered.
+    """
+
+    what: str
+    where: str
+    state: State
+    detail: str = ""
+    unreachable: bool = False
+
+
+async def undo(run: RunDirectory, access: AwsAccess, observer: Observer) -> list[Undone]:
+    """Put back every change of `run` that is still pending, last first; none stands in the way of the others.
 
     Raises:
-        NotUndone: naming each thing that is left and the command that removes it.
+        UsageError: when the journal cannot be read.
     """
-    left: list[tuple[Change, LambdatuneError]] = []
+    done: list[Undone] = []
     for change in run.journal.pending():
-        try:
-            if change.kind == "create-function":
-                there = await delete_function(access, change.name)
-            else:
-                there = await delete_log_group(access, change.name)
-        except LambdatuneError as error:
-            left.append((change, error))
-            continue
-        run.journal.undone(change)
-        if there:
-            observer.narrate(f"deleted {change}")
-    if left:
-        names = "; ".join(f"{change} ({error.message})" for change, error in left)
-        commands = " && ".join(change.command() for change, _ in left)
-        raise NotUndone(
-            f"run {run.id} left something behind: {names}",
-            hint=f"`lambdatune restore {run.path}` tries again, or by hand: {commands}",
-        )
+        # One change has been waited for: whatever does not answer is not waited for again for each of the others.
+        lost = any(outcome.unreachable for outcome in done)
+        outcome = not_tried(change) if lost else await undo_one(access, change)
+        if outcome.state != "left":
+            run.journal.undone(change)
+            if outcome.state != "already gone":
+                observer.narrate(f"{outcome.state}: {change}")
+        done.append(outcome)
+    return done
 
 
-async def restore_run(run: RunDirectory, owed: OwedUndo, observer: Observer) -> int:
-    """Undo what `run` left behind; return how many changes were put back.
+async def undo_one(access: AwsAccess, change: Change) -> Undone:
+    """Undo one change, and say what became of it."""
+    thing, where = change.thing, str(change.place)
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            was_there = await undo_change(access, change)
+    except TimeoutError:
+        said = f"no answer within {_PATIENCE_S:.0f} s; by hand: {change.command()}"
+        return Undone(thing, where, "left", said, unreachable=True)
+    except AwsRefused as error:
+        said = f"{error.message}; by hand: {change.command()}"
+        return Undone(thing, where, "left", said, unreachable=error.code == UNREACHABLE)
+    if not was_there:
+        return Undone(thing, where, "already gone")
+    return Undone(thing, where, "put back" if change.kind == "update-function" else "removed")
+
+
+def not_tried(change: Change) -> Undone:
+    """Return what becomes of a change where nothing has answered a moment ago."""
+    said = f"not tried, since nothing answers there; by hand: {change.command()}"
+    return Undone(change.thing, str(change.place), "left", said, unreachable=True)
+
+
+def left_behind(run: RunDirectory, done: Iterable[Undone]) -> NotUndone | None:
+    """Return the error that names everything that is left and the command for each; None when nothing is."""
+    left = [outcome for outcome in done if outcome.state == "left"]
+    if not left:
+        return None
+    names = "; ".join(f"{outcome.what} in {outcome.where} ({outcome.detail})" for outcome in left)
+    return NotUndone(
+        f"run {run.id} left something behind: {names}", hint=f"`lambdatune restore {run.path}` tries again"
+    )
+
+
+async def restore_run(run: RunDirectory, owed: OwedUndo, observer: Observer) -> list[Undone]:
+    """Undo what `run` left behind; return what became of each change.
 
     Raises:
-        NotUndone: naming each thing that is left.
+        UsageError: when the run is still going.
     """
-    pending = run.journal.pending()
+    owner = run.journal.owner()
+    if owner is not None and is_alive(owner):
+        pid = owner.split(":")[1]
+        raise UsageError(
+            f"run {run.id} is still going, in process {pid}: it undoes its changes itself when it ends",
+            hint=f"end it with Ctrl-C or `kill {pid}`; `restore` is for runs that were killed",
+        )
+    return await _restore_dead(run, owed, observer)
+
+
+async def _restore_dead(run: RunDirectory, owed: OwedUndo, observer: Observer) -> list[Undone]:
     by_place: dict[Place, list[Change]] = {}
-    for change in pending:
+    for change in run.journal.pending():
         by_place.setdefault(change.place, []).append(change)
+    done: list[Undone] = []
     for place, changes in by_place.items():
         if place.embedded_pid is not None and not _is_embedded_endpoint(place.embedded_pid):
             # The run's own endpoint has ended, and all that it held with it.
             for change in changes:
                 run.journal.undone(change)
+                done.append(Undone(change.thing, "its embedded endpoint", "already gone"))
             continue
         async with AwsAccess(
             region=place.region, aws_profile=place.aws_profile, endpoint_url=place.endpoint_url
         ) as access:
-            await undo(run, access, observer)
-    owed.settle(run)
-    return len(pending)
+            done += await undo(run, access, observer)
+    if all(outcome.state != "left" for outcome in done):
+        owed.settle(run)
+    return done
 
 
-async def restore_all(runs: Iterable[RunDirectory], owed: OwedUndo, observer: Observer) -> int:
+async def restore_all(runs: Iterable[RunDirectory], owed: OwedUndo, observer: Observer) -> list[Undone]:
     """Undo what every given run left behind, and what dead embedded endpoints left on this machine.
 
+    A run that is still going is left to itself. A journal that cannot be read is reported as left, and does not
+    stand in the way of the others.
+
     Raises:
-        NotUndone: after every run was tried, naming each thing that is left.
+        NotUndone: when something of an embedded endpoint could not be removed.
     """
-    restored = 0
-    failures: list[LambdatuneError] = []
+    done: list[Undone] = []
     for run in runs:
         try:
-            restored += await restore_run(run, owed, observer)
+            owner = run.journal.owner()
+            if owner is not None and is_alive(owner):
+                done += [
+                    Undone(change.thing, str(change.place), "in use", f"run {run.id} is still going")
+                    for change in run.journal.pending()
+                ]
+                continue
+            done += await _restore_dead(run, owed, observer)
         except LambdatuneError as error:
-            failures.append(error)
+            done.append(Undone(f"run {run.id}", str(run.path), "left", f"{error.message}; {error.hint or ''}"))
     await sweep_embedded()
-    if failures:
-        raise NotUndone(
-            "; ".join(failure.message for failure in failures),
-            hint="\n      ".join(failure.hint for failure in failures if failure.hint),
-        )
-    return restored
+    return done
 
 
 async def sweep_embedded() -> None:

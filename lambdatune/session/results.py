@@ -20,14 +20,17 @@ from lambdatune.model.result import (
 from lambdatune.recommend.costs import cost_of
 from lambdatune.recommend.decide import recommend
 from lambdatune.recommend.evidence import spend
+from lambdatune.session.prices import price_record
 from lambdatune.session.validity import rule
+from lambdatune.stats.environments import count_of
 from lambdatune.stats.rows import is_cold, is_error, is_preinitialised, is_throttled, is_warm
 from lambdatune.stats.summary import cold_stats, histogram_of, warm_stats
 
 if TYPE_CHECKING:
-    from lambdatune.model.plan import Plan
+    from lambdatune.model.plan import Payload, Plan
     from lambdatune.model.result import RunStatus, Validity
     from lambdatune.model.target import ClockName
+    from lambdatune.pricing.table import Prices
     from lambdatune.recommend.evidence import CellEvidence, Evidence
     from lambdatune.session.measure import Outcome
     from lambdatune.session.subject import Subject
@@ -39,7 +42,7 @@ _CLOCKS: tuple[ClockName, ...] = ("duration", "response", "service")
 def _cell_result(evidence: CellEvidence, plan: Plan) -> CellResult:
     """Return what was measured of one cell."""
     rows, cell = evidence.rows, evidence.cell
-    memory_used = rows["max_memory_used_mb"]
+    memory_used, environments = rows["max_memory_used_mb"], evidence.environments()
     return CellResult(
         function=cell.function,
         memory_mb=cell.memory_mb,
@@ -50,14 +53,15 @@ def _cell_result(evidence: CellEvidence, plan: Plan) -> CellResult:
         invocations=len(rows),
         errors=_errors(rows),
         throttles=int(np.count_nonzero(is_throttled(rows))),
-        warm=warm_stats(rows, plan.confidence),
-        cold=cold_stats(rows, plan.confidence),
+        warm=warm_stats(rows, plan.confidence, environments),
+        cold=cold_stats(rows, plan.confidence, environments),
         cost_usd_per_million=cost_of(evidence, plan),
         max_memory_used_mb=int(memory_used.max()) if len(rows) and memory_used.max() >= 0 else None,
         certificates=evidence.certificates(),
         histograms=_histograms(rows),
         reason=evidence.failure(),
         preinitialised=int(np.count_nonzero(is_preinitialised(rows))),
+        environments=None if environments is None else count_of(environments),
     )
 
 
@@ -68,7 +72,7 @@ class Facts:
     Attributes:
         started: UTC, as text.
         finished: UTC, as text; None while it runs.
-        environment: versions, region and, on an embedded endpoint, what it says of its host.
+        environment: versions, region, prices and, on an embedded endpoint, what it says of its host.
     """
 
     id: str
@@ -78,8 +82,8 @@ class Facts:
     environment: dict[str, Any]
 
     @classmethod
-    def of(cls, run_id: str, started: dt.datetime, subject: Subject) -> Facts:
-        """Return the facts of a run that starts now on `subject`."""
+    def of(cls, run_id: str, started: dt.datetime, subject: Subject, prices: Prices) -> Facts:
+        """Return the facts of a run that starts now on `subject` and is reckoned at `prices`."""
         found = subject.description
         return cls(
             id=run_id,
@@ -94,6 +98,7 @@ class Facts:
                 "endpoint_url": subject.place.endpoint_url,
                 "ephemeral_storage_mb": found.ephemeral_storage_mb,
                 "embedded": subject.host,
+                "prices": price_record(prices),
             },
         )
 
@@ -121,16 +126,21 @@ def compose(plan: Plan, evidence: Evidence, facts: Facts, status: RunStatus, out
 
 
 def plan_record(plan: Plan) -> dict[str, Any]:
-    """Return the plan as run.json holds it: text forms, and of the payloads only sizes and weights."""
+    """Return the plan as run.json holds it: text forms, and of the payloads sizes and weights, unless it says more."""
     record = asdict(plan)
     record["memory"] = str(plan.memory)
     record["ramp"] = None if plan.ramp is None else str(plan.ramp)
     record["burst"] = None if plan.burst is None else str(plan.burst)
     record["targets"] = [str(target) for target in plan.targets]
-    record["payloads"] = [
-        {"bytes": len(payload.body), "weight": payload.weight, "tokens": payload.tokens} for payload in plan.payloads
-    ]
+    record["payloads"] = [_payload_record(payload, keep_body=plan.record_payloads) for payload in plan.payloads]
     return record
+
+
+def _payload_record(payload: Payload, *, keep_body: bool) -> dict[str, Any]:
+    """Return a payload as run.json holds it: events may hold what is private, so only on demand with their text."""
+    record: dict[str, Any] = {"bytes": len(payload.body), "weight": payload.weight, "tokens": payload.tokens}
+    # Lambda takes events in UTF-8 only, which was checked when they were read.
+    return record | ({"body": payload.body.decode("utf-8")} if keep_body else {})
 
 
 def _current_memory_mb(plan: Plan, function: FunctionInfo) -> int | None:

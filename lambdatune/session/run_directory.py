@@ -21,6 +21,7 @@ RUN_FILE = "run.json"
 ROWS_FILE = "invocations.csv"
 HISTOGRAM_FILE = "latency.hlog"
 JOURNAL_FILE = "journal.jsonl"
+ENVIRONMENTS_FILE = "environments.csv"
 
 
 def data_directory() -> Path:
@@ -76,6 +77,11 @@ class RunDirectory:
     def rows_path(self) -> Path:
         """The file of invocation rows."""
         return self.path / ROWS_FILE
+
+    @property
+    def environments_path(self) -> Path:
+        """The file of execution environments."""
+        return self.path / ENVIRONMENTS_FILE
 
     @property
     def histogram_path(self) -> Path:

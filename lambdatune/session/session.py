@@ -7,7 +7,7 @@ import datetime as dt
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-from lambdatune.aws.clone import Clone, clone_name, log_group_of
+from lambdatune.aws.marks import Maker
 from lambdatune.load.driver import LoadDriver
 from lambdatune.load.endpoint import endpoint_from_region, endpoint_from_url
 from lambdatune.model.cell import Cell
@@ -17,20 +17,26 @@ from lambdatune.recommend.evidence import gather
 from lambdatune.recommend.search import TuningSearch
 from lambdatune.recommend.sizes import spread_sizes
 from lambdatune.session.credentials import credentials_now, keep_fresh
+from lambdatune.session.environments import learn_environments
 from lambdatune.session.events import Silent
-from lambdatune.session.journal import Change
+from lambdatune.session.isolation import allowed_share, fitted, isolation_of
+from lambdatune.session.liveness import own_mark
 from lambdatune.session.measure import Measurement, Outcome
 from lambdatune.session.plan_card import plan_card
+from lambdatune.session.preflight import preflight
+from lambdatune.session.prices import prices_for
 from lambdatune.session.recorder import Recorder
-from lambdatune.session.restore import undo
+from lambdatune.session.restore import left_behind, undo
 from lambdatune.session.results import Facts, compose
 from lambdatune.session.run_directory import OwedUndo, RunDirectory, new_run_id
+from lambdatune.session.stored_payloads import fetch_payloads
 from lambdatune.session.subject import find_subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from lambdatune.aws.isolation import Isolation
     from lambdatune.model.plan import Plan
     from lambdatune.model.result import RunResult, RunStatus
     from lambdatune.recommend.evidence import Evidence
@@ -83,29 +89,36 @@ class Session:
             LambdatuneError: what went wrong; everything measured is in the run directory by then, and
                 everything changed is undone, unless it is NotUndone.
         """
-        plan, started = self.plan, dt.datetime.now(dt.UTC)
+        started = dt.datetime.now(dt.UTC)
+        self.plan = await fetch_payloads(self.plan)
         async with AsyncExitStack() as stack:
-            subject = await find_subject(plan, stack)
+            subject = await find_subject(self.plan, stack)
+            plan = self.plan = fitted(self.plan, subject.description)
+            share = await allowed_share(plan, subject)
+            if share.note is not None:
+                self.observer.narrate(share.note)
             description, run_id = subject.description, new_run_id(started)
+            await preflight(plan, subject, run_id)
             cells = [
                 Cell(description.name, size, description.architecture, description.runtime, plan.mode)
                 for size in spread_sizes(plan.memory)
             ]
-            tariff = Tariff.of(subject.access.region, description.architecture, description.ephemeral_storage_mb)
+            tariff = Tariff(await prices_for(plan, subject, self.observer), description.ephemeral_storage_mb)
             evidence = gather(cells, plan, tariff)
-            search = TuningSearch(plan, cold_batch=subject.cold_batch)
-            clone = Clone(subject.access, clone_name(description.name, run_id), description)
-            card = plan_card(plan, cells, evidence, search, subject=subject, clone=clone.name)
+            cold_batch = min(subject.cold_batch, share.most) if share.most else subject.cold_batch
+            search = TuningSearch(plan, cold_batch=cold_batch)
+            isolation = isolation_of(plan, subject, Maker(run_id, own_mark()))
+            card = plan_card(plan, cells, evidence, search, subject=subject, isolation=isolation)
             if self._stop_asked.is_set() or not self._confirm(card):
                 return None
             self._warn_of_exposure()
             run = self.run_directory = RunDirectory.create(self._output, run_id)
-            facts = Facts.of(run_id, started, subject)
+            facts = Facts.of(run_id, started, subject, tariff.prices)
             # Until the run has ended its file says "interrupted": that is what it is if it ends here.
             run.write(compose(plan, evidence, facts, "interrupted", Outcome()))
             failure: BaseException | None = None
             try:
-                await self._measure(run, clone, subject, evidence, search)
+                await self._measure(run, isolation, subject, evidence, search)
             except BaseException as error:
                 failure = error
                 run.write(compose(plan, evidence, facts.finished_now(), "failed", self._outcome()))
@@ -131,7 +144,7 @@ class Session:
     async def _measure(
         self,
         run: RunDirectory,
-        clone: Clone,
+        isolation: Isolation,
         subject: Subject,
         evidence: Evidence,
         search: Search,
@@ -142,14 +155,13 @@ class Session:
         # Before anything is changed: a cluster that is not there is found out for nothing.
         async with LoadDriver.start(endpoint, credentials, shards=self.plan.shards, dask=self.plan.dask) as driver:
             OwedUndo().note(run)
-            run.journal.intend(Change("create-log-group", log_group_of(clone.name), subject.place))
-            run.journal.intend(Change("create-function", clone.name, subject.place))
-            self.observer.narrate(f"cloning {subject.description.name} as {clone.name}")
-            await clone.create(run.id)
+            run.journal.begin(own_mark())
+            sizes_mb = [cell.cell.memory_mb for cell in evidence]
+            await isolation.prepare(run.journal, sizes_mb, self.observer.narrate)
             with Recorder(run, evidence) as recorder:
                 self._measurement = Measurement(
                     self.plan, evidence, search,
-                    driver=driver, clone=clone, recorder=recorder, observer=self.observer,
+                    driver=driver, isolation=isolation, recorder=recorder, observer=self.observer,
                 )  # fmt: skip
                 if self._stop_asked.is_set():
                     self._measurement.stop()
@@ -158,15 +170,19 @@ class Session:
                     await self._measurement.run()
                 finally:
                     fresh.cancel()
+            await learn_environments(
+                run, subject.access, isolation.log_group, evidence, self.observer,
+                is_json=subject.description.logs_json, stopped=self._stop_asked.is_set(),
+            )  # fmt: skip
 
     async def _undo(self, run: RunDirectory, subject: Subject, failure: BaseException | None) -> None:
-        try:
-            await undo(run, subject.access, self.observer)
-        except NotUndone as left:
-            if isinstance(failure, LambdatuneError):
-                raise NotUndone(f"{left.message}; before that, {failure.message}", hint=left.hint) from failure
-            raise
-        OwedUndo().settle(run)
+        left = left_behind(run, await undo(run, subject.access, self.observer))
+        if left is None:
+            OwedUndo().settle(run)
+        elif isinstance(failure, LambdatuneError):
+            raise NotUndone(f"{left.message}; before that, {failure.message}", hint=left.hint) from failure
+        else:
+            raise left
 
     def _outcome(self) -> Outcome:
         return self._measurement.outcome if self._measurement else Outcome()

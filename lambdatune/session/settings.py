@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from lambdatune.model.errors import LambdatuneError, UsageError, did_you_mean
 from lambdatune.model.load_shape import parse_burst, parse_ramp
 from lambdatune.model.memory import parse_memory
-from lambdatune.model.plan import Arrivals, FunctionSource, Limits, Plan, Strategy
+from lambdatune.model.plan import Arrivals, FunctionSource, IsolationName, Limits, Plan, PriceChoice, Strategy
 from lambdatune.model.quantities import parse_rate_per_s, parse_share
 from lambdatune.model.target import parse_target
 from lambdatune.session.payloads import read_payloads
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lambdatune.model.load_shape import Ramp
+    from lambdatune.model.target import Target
 
 Kind = Literal["text", "texts", "integer", "number", "flag"]
 
@@ -101,15 +102,34 @@ SETTINGS: tuple[Setting, ...] = (
         "Needs lambdatune[dask] here and on the workers.",
     ),
     Setting("cold-starts", "integer", "N", "Cold starts forced per size. [default: 10]", 0, 10_000),
-    Setting("payload", "texts", "JSON|@FILE[:WEIGHT]", "The event to send. Repeatable with weights. [default: {}]"),
+    Setting(
+        "payload", "texts", "JSON|@FILE|s3://BUCKET/KEY[:WEIGHT]",
+        "The event to send. Repeatable with weights. [default: {}]",
+    ),
     Setting(
         "payload-tokens", "flag", "",
         "Replace {{uuid}}, {{sequence}} and {{timestamp}} in the payloads anew for every call.",
     ),
+    Setting("record-payloads", "flag", "", "Keep the payloads in the run's directory; they are not by default."),
     Setting("max-invocations", "integer", "N", "End the run after N calls.", 1),
-    Setting("max-usd", "number", "X", "End the run before its calls have cost X dollars.", 0.0),
+    Setting("max-usd", "number", "X", "End the run before its calls have cost X dollars (in China: CNY).", 0.0),
     Setting("max-minutes", "number", "M", "End the run after M minutes.", 0.0),
+    Setting(
+        "isolation", "text", "KIND",
+        "What is called: clone (a copy of the function, deleted at the end), version (versions published from the "
+        "function itself, whose $LATEST changes for a moment each time), or current (the function as it is, at its "
+        "one size; nothing is changed). [default: clone]",
+    ),
+    Setting(
+        "concurrency-share", "text", "SHARE",
+        "Share of the account's unreserved concurrency that the load may take. [default: 50%]",
+    ),
     Setting("endpoint-url", "text", "URL", "An endpoint that speaks like AWS, for example that of `lambdatune local`."),
+    Setting(
+        "prices", "text", "SOURCE",
+        "Prices to reckon with: live (AWS's price list, needs pricing:GetProducts; else the table) or bundled (the "
+        "table of this version). [default: live on AWS, bundled elsewhere]",
+    ),
     Setting("region", "text", "REGION", "AWS region. [default: as the AWS CLI finds it]"),
     Setting("aws-profile", "text", "NAME", "Profile of the AWS configuration. [default: the standard chain]"),
     Setting("seed", "integer", "N", "Seed of every random choice. [default: 0]", 0),
@@ -182,6 +202,9 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
         )
     _refuse_two_loads(given)
     targets = reader.read("target", lambda texts: tuple(parse_target(text) for text in texts), ())
+    isolation = reader.read("isolation", parse_isolation, "clone")
+    if isolation == "current":
+        _refuse_what_current_cannot(given, targets)
     return Plan(
         function=_function(reader, given),
         memory=reader.read("memory", parse_memory, parse_memory(DEFAULT_MEMORY)),
@@ -195,7 +218,7 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
         burst=reader.read("burst", parse_burst, None),
         shards=reader.value("shards", 1),
         dask=reader.value("dask", None),
-        cold_starts=reader.value("cold-starts", 10),
+        cold_starts=0 if isolation == "current" else reader.value("cold-starts", 10),
         cold_rate=reader.read("cold-rate", parse_share, 0.01),
         limits=Limits(
             reader.value("max-invocations", None),
@@ -203,7 +226,11 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
             reader.value("max-minutes", None),
         ),
         payloads=read_payloads(given.get("payload"), tokens=reader.value("payload-tokens", default=False)),
+        record_payloads=reader.value("record-payloads", default=False),
+        isolation=isolation,
+        concurrency_share=reader.read("concurrency-share", _share_above_zero, 0.5),
         endpoint_url=reader.value("endpoint-url", None),
+        prices=reader.read("prices", parse_prices, None),
         region=reader.value("region", None),
         aws_profile=reader.value("aws-profile", None),
         seed=reader.value("seed", 0),
@@ -223,6 +250,68 @@ def parse_strategy(text: str) -> Strategy:
         f"there is no strategy `{text}`: expected cheapest, fastest or balanced",
         hint=did_you_mean(text, get_args(Strategy)),
     )
+
+
+def parse_isolation(text: str) -> IsolationName:
+    """Read the name of an isolation.
+
+    Raises:
+        UsageError: naming the nearest one.
+    """
+    for isolation in get_args(IsolationName):
+        if text == isolation:
+            return isolation  # type: ignore[no-any-return]
+    raise UsageError(
+        f"there is no isolation `{text}`: expected clone, version or current",
+        hint=did_you_mean(text, get_args(IsolationName)),
+    )
+
+
+def parse_prices(text: str) -> PriceChoice:
+    """Read where prices come from.
+
+    Raises:
+        UsageError: naming the nearest choice.
+    """
+    for choice in get_args(PriceChoice):
+        if text == choice:
+            return choice  # type: ignore[no-any-return]
+    raise UsageError(
+        f"there are no prices `{text}`: expected live or bundled", hint=did_you_mean(text, get_args(PriceChoice))
+    )
+
+
+def _share_above_zero(text: str) -> float:
+    share = parse_share(text)
+    if share == 0:
+        raise UsageError(f"`{text}` leaves no call to make: expected more than 0%", hint="for example 50%")
+    return share
+
+
+def _refuse_what_current_cannot(given: Mapping[str, Given], targets: tuple[Target, ...]) -> None:
+    """Refuse what needs another function than the one that is there.
+
+    Raises:
+        UsageError: naming the setting.
+    """
+    if "memory" in given and parse_memory(given["memory"].value).is_range:
+        raise UsageError(
+            f"{given['memory'].origin}: a range is for a search, and --isolation current measures the function's own "
+            "size",
+            hint="leave the memory out; other sizes need --isolation clone or version",
+        )
+    if "cold-starts" in given and given["cold-starts"].value:
+        raise UsageError(
+            f"{given['cold-starts'].origin}: a cold start cannot be forced without a change, and --isolation current "
+            "makes none",
+            hint="leave it out: cold starts that come by themselves are shown; or use --isolation clone or version",
+        )
+    for target in targets:
+        if target.population == "cold":
+            raise UsageError(
+                f"{given['target'].origin}: `{target}` needs cold starts, which --isolation current cannot force",
+                hint="use --isolation clone or version for it",
+            )
 
 
 class _Reader:
@@ -310,6 +399,12 @@ def _function(reader: _Reader, given: Mapping[str, Given]) -> FunctionSource:
             f"{function.origin}: `{text}` is code on this machine, which also needs {needs}",
             hint="for example --runtime python3.12 --handler app.handler",
         )
+    if "isolation" in given and given["isolation"].value != "clone":
+        raise UsageError(
+            f"{given['isolation'].origin}: a function given as a path runs on an embedded endpoint of its own, where "
+            "nothing needs to be spared",
+            hint="leave the isolation out",
+        )
     if "endpoint-url" in given:
         raise UsageError(
             f"{given['endpoint-url'].origin}: a function given as a path runs on an embedded endpoint of its own",
@@ -334,7 +429,7 @@ def _checked_text(setting: Setting, value: object, origin: str) -> str | list[st
     if setting.name in {"memory", "ramp"} and isinstance(value, list):
         value = ",".join(map(str, value))
     if (
-        setting.name in {"memory", "cold-rate", "rate", "burst"}
+        setting.name in {"memory", "cold-rate", "rate", "burst", "concurrency-share"}
         and isinstance(value, (int, float))
         and not isinstance(value, bool)
     ):

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lambdatune.aws.access import AwsAccess, is_loopback
+from lambdatune.aws.account import refuse_other_account, region_of
 from lambdatune.aws.deploy import create_from_path
 from lambdatune.aws.functions import describe_function
+from lambdatune.aws.suitability import refuse_unsuitable
+from lambdatune.model.change import Place
 from lambdatune.model.errors import UsageError
 from lambdatune.session.embedded import EmbeddedEndpoint, host_facts
-from lambdatune.session.journal import Place
 
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
@@ -33,6 +35,7 @@ class Subject:
         place: where changes are made, for the journal.
         embedded: whether it runs on the run's own embedded endpoint.
         host: what an embedded endpoint says of its host; None on AWS.
+        notes: what could not be checked.
     """
 
     access: AwsAccess
@@ -40,6 +43,7 @@ class Subject:
     place: Place
     embedded: bool
     host: dict[str, Any] | None
+    notes: tuple[str, ...] = ()
 
     @property
     def costs_money(self) -> bool:
@@ -62,13 +66,17 @@ async def find_subject(plan: Plan, stack: AsyncExitStack) -> Subject:
     """
     source = plan.function
     if not source.is_path:
+        region = region_of(source.name, plan.region)
         access = await stack.enter_async_context(
-            AwsAccess(region=plan.region, aws_profile=plan.aws_profile, endpoint_url=plan.endpoint_url)
+            AwsAccess(region=region, aws_profile=plan.aws_profile, endpoint_url=plan.endpoint_url)
         )
+        unchecked = await refuse_other_account(access, source.name)
         description = await describe_function(access, source.name)
+        refuse_unsuitable(description, plan.isolation)
         host = await host_facts(plan.endpoint_url) if plan.endpoint_url and is_loopback(plan.endpoint_url) else None
         place = Place(access.region, plan.endpoint_url, plan.aws_profile)
-        return Subject(access, description, place, embedded=False, host=host)
+        notes = () if unchecked is None else (f"whether the function is in your own account is not known: {unchecked}",)
+        return Subject(access, description, place, embedded=False, host=host, notes=notes)
     endpoint = await EmbeddedEndpoint.start()
     stack.push_async_callback(endpoint.stop)
     access = await stack.enter_async_context(

@@ -29,8 +29,6 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from lambdatune.model.result import CertificateStatus
@@ -160,6 +158,30 @@ class SequentialTest:
         self.exceedances = int(exceedances[-1])
 
 
+def log_e_values(
+    exceedance: float,
+    confidence: float,
+    side: Statement,
+    *,
+    calls: NDArray[np.float64],
+    exceedances: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], float]:
+    """Return the natural logarithms of the e-value at pairs of counts, and the threshold that proves `side`.
+
+    Args:
+        exceedance: p0, the share of calls that may exceed the threshold.
+        confidence: of the statement.
+        side: the statement.
+        calls: numbers of calls, shape ``(n,)``.
+        exceedances: how many of each exceeded, shape ``(n,)``.
+
+    Raises:
+        ValueError: when `exceedance` or `confidence` is not between 0 and 1.
+    """
+    meets, misses, log_threshold = _sides(exceedance, confidence)
+    return (meets if side == "meets" else misses).log_e(calls, exceedances), log_threshold
+
+
 _MAX_CALLS = 10**9
 
 
@@ -221,16 +243,3 @@ def further_calls(
         if first == 0:
             break
     return float(high)
-
-
-def beta_quantiles(successes: float, failures: float, levels: Sequence[float]) -> list[float]:
-    """Return quantiles of the Beta distribution: what counts say of a rate.
-
-    Args:
-        successes: first parameter, above 0.
-        failures: second parameter, above 0.
-        levels: of the quantiles, between 0 and 1.
-    """
-    from scipy.special import betaincinv  # noqa: PLC0415  a heavy import that most commands never need
-
-    return [float(betaincinv(successes, failures, level)) for level in levels]

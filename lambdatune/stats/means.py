@@ -6,8 +6,12 @@ import math
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 
 @lru_cache(maxsize=4096)
@@ -26,6 +30,31 @@ def student_quantile(confidence: float, degrees: float) -> float:
     from scipy.special import stdtrit  # noqa: PLC0415  a heavy import that most commands never need
 
     return float(stdtrit(degrees, (1 + confidence) / 2))
+
+
+def mean_error(values: NDArray[np.float64], groups: NDArray[np.int64] | None) -> tuple[float, int] | None:
+    """Return the standard error of a mean and how many independent values it rests on; None below two.
+
+    Values of one group may be alike: the error is then that of a ratio of sums over groups (Cochran, "Sampling
+    Techniques", 6.3), and never less than that of independent values.
+
+    Args:
+        values: shape ``(n,)``.
+        groups: the group of each value, shape ``(n,)``; None: values are independent.
+    """
+    count = len(values)
+    if count < 2:
+        return None
+    error = float(values.std(ddof=1)) / math.sqrt(count)
+    if groups is None:
+        return error, count
+    _, index = np.unique(groups, return_inverse=True)
+    sizes = np.bincount(index)
+    if len(sizes) < 2:
+        return None
+    residuals = np.bincount(index, weights=values) - float(values.mean()) * sizes
+    clustered = math.sqrt(len(sizes) / (len(sizes) - 1) * float(residuals @ residuals)) / count
+    return (clustered, len(sizes)) if clustered > error else (error, count)
 
 
 def combined_error(parts: Sequence[tuple[float, int]]) -> tuple[float, float]:

@@ -9,6 +9,7 @@ failure is not a latency.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,11 +17,12 @@ import numpy as np
 from lambdatune.model.invocation import Status
 from lambdatune.model.result import ColdStats, Stats, WarmStats
 from lambdatune.stats import histogram as histograms
+from lambdatune.stats.environments import groups_of
 from lambdatune.stats.intervals import percentile_interval
 from lambdatune.stats.rows import clock_ms, is_cold, is_warm
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     from lambdatune.model.target import ClockName
     from lambdatune.stats.histogram import LatencyHistogram
@@ -54,12 +56,30 @@ def histogram_of(rows: Rows, clock: ClockName) -> LatencyHistogram:
     return histograms.LatencyHistogram(_known(clock_ms(rows[described(rows)], clock)))
 
 
-def summarise(values_ms: ArrayLike, confidence: float) -> Stats:
-    """Return the figures of latencies in ms, any shape, with intervals at `confidence`.
+def summarise(
+    values_ms: NDArray[np.float64], confidence: float, environments: NDArray[np.int64] | None = None
+) -> Stats:
+    """Return the figures of latencies in ms, with intervals at `confidence`.
 
     The figures are those of the histogram, so that a report and the histogram in it agree.
+
+    Args:
+        values_ms: shape ``(n,)``.
+        confidence: of the intervals.
+        environments: of each value, shape ``(n,)``; with enough of them the intervals allow for values of one
+            environment being alike. None: values are taken as independent.
     """
-    return summarise_histogram(histograms.LatencyHistogram(values_ms), confidence)
+    stats = summarise_histogram(histograms.LatencyHistogram(values_ms), confidence)
+    groups = groups_of(environments)
+    if groups is None:
+        return stats
+    intervals: dict[str, tuple[float, float | None]] = {}
+    for name, percentile in PERCENTILES.items():
+        low, high = percentile_interval(values_ms, percentile / 100, confidence, groups)
+        # The figure comes from the histogram, a bin's width off at the most: it stays inside its interval.
+        point = getattr(stats, name)
+        intervals[name] = (min(low, point), None if high is None else max(high, point))
+    return replace(stats, intervals=intervals)
 
 
 def summarise_histogram(histogram: LatencyHistogram, confidence: float) -> Stats:
@@ -80,37 +100,51 @@ def summarise_histogram(histogram: LatencyHistogram, confidence: float) -> Stats
     )
 
 
-def warm_stats(rows: Rows, confidence: float) -> WarmStats:
-    """Return the figures of the warm calls among the rows of a cell."""
+def warm_stats(rows: Rows, confidence: float, environments: NDArray[np.int64] | None = None) -> WarmStats:
+    """Return the figures of the warm calls among the rows of a cell.
+
+    Args:
+        rows: of the cell.
+        confidence: of the intervals.
+        environments: of each row; None when they are not known.
+    """
     warm = is_warm(rows)
-    calls = rows[warm & described(rows)]
+    chosen = warm & described(rows)
+    calls = _Calls(rows[chosen], None if environments is None else environments[chosen], confidence)
     return WarmStats(
         count=int(np.count_nonzero(warm)),
-        duration_ms=_clock_stats(calls, "duration", confidence),
-        response_ms=_clock_stats(calls, "response", confidence),
-        service_ms=_clock_stats(calls, "service", confidence),
-        billed_ms_mean=mean_or_none(calls["billed_ms"]),
+        duration_ms=calls.on_clock("duration"),
+        response_ms=calls.on_clock("response"),
+        service_ms=calls.on_clock("service"),
+        billed_ms_mean=mean_or_none(calls.rows["billed_ms"]),
     )
 
 
-def cold_stats(rows: Rows, confidence: float) -> ColdStats:
+def cold_stats(rows: Rows, confidence: float, environments: NDArray[np.int64] | None = None) -> ColdStats:
     """Return the figures of the cold calls (inits and restores) among the rows of a cell.
 
     An init that ran again inside the call is part of its Duration and has no time of its own: such a call
     counts in the totals, but neither as an init nor as a handler.
+
+    Args:
+        rows: of the cell.
+        confidence: of the intervals.
+        environments: of each row; None when they are not known.
     """
     cold = is_cold(rows)
-    calls = rows[cold & described(rows)]
-    init_ms = np.where(np.isnan(calls["init_ms"]), calls["restore_ms"], calls["init_ms"])
-    handler_ms = np.where(np.isnan(init_ms), np.nan, calls["duration_ms"])
+    chosen = cold & described(rows)
+    described_rows = rows[chosen]
+    calls = _Calls(described_rows, None if environments is None else environments[chosen], confidence)
+    init_ms = np.where(np.isnan(described_rows["init_ms"]), described_rows["restore_ms"], described_rows["init_ms"])
+    handler_ms = np.where(np.isnan(init_ms), np.nan, described_rows["duration_ms"])
     return ColdStats(
         count=int(np.count_nonzero(cold)),
-        init_ms=summarise(_known(init_ms), confidence),
-        duration_ms=summarise(_known(handler_ms), confidence),
-        total_ms=_clock_stats(calls, "duration", confidence),
-        response_ms=_clock_stats(calls, "response", confidence),
-        service_ms=_clock_stats(calls, "service", confidence),
-        billed_ms_mean=mean_or_none(calls["billed_ms"]),
+        init_ms=calls.of(init_ms),
+        duration_ms=calls.of(handler_ms),
+        total_ms=calls.on_clock("duration"),
+        response_ms=calls.on_clock("response"),
+        service_ms=calls.on_clock("service"),
+        billed_ms_mean=mean_or_none(described_rows["billed_ms"]),
     )
 
 
@@ -120,8 +154,22 @@ def mean_or_none(values: NDArray[np.float64]) -> float | None:
     return math.fsum(known) / len(known) if len(known) else None
 
 
-def _clock_stats(calls: Rows, clock: ClockName, confidence: float) -> Stats:
-    return summarise(_known(clock_ms(calls, clock)), confidence)
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    """Described calls of one population, with what is known of their environments."""
+
+    rows: Rows
+    environments: NDArray[np.int64] | None
+    confidence: float
+
+    def on_clock(self, clock: ClockName) -> Stats:
+        return self.of(clock_ms(self.rows, clock))
+
+    def of(self, values_ms: NDArray[np.float64]) -> Stats:
+        """Return the figures of a value of each call, without those that are not known."""
+        known = ~np.isnan(values_ms)
+        environments = None if self.environments is None else self.environments[known]
+        return summarise(np.asarray(values_ms[known], dtype=np.float64), self.confidence, environments)
 
 
 def _known(values: NDArray[np.float64]) -> NDArray[np.float64]:

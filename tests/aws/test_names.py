@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdatune.aws.access import is_loopback
-from lambdatune.aws.clone import clone_name
 from lambdatune.aws.deploy import zip_code
 from lambdatune.aws.functions import split_function_name
+from lambdatune.aws.marks import clone_name
 from lambdatune.model.errors import UsageError
 
 ARN = "arn:aws:lambda:eu-central-1:123456789012:function:shop"

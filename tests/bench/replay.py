@@ -40,11 +40,13 @@ from lambdatune.model.plan import FunctionSource, Plan
 from lambdatune.model.result import Recommendation
 from lambdatune.model.target import Target
 from lambdatune.recommend.decide import recommend
-from lambdatune.recommend.evidence import Evidence
+from lambdatune.recommend.evidence import CellEvidence, Evidence
+from lambdatune.recommend.outstanding import played
 from lambdatune.recommend.search import TuningSearch
 from lambdatune.recommend.sizes import spread_sizes
 from lambdatune.stats.certificate import SequentialTest
 from lambdatune.stats.intervals import percentile_interval
+from lambdatune.stats.stopping import PATHS
 
 
 @dataclass
@@ -181,10 +183,12 @@ def staircases(runs: int, seed: int) -> dict[str, Score]:
         size = usual_practice(function, POWERS_OF_TWO, None, 100, run)
         _note(scores["powers of two, 100 a size"], function, None, size, 100 * len(POWERS_OF_TWO), truth)
         worse.append(scores["lambdatune"].regrets[-1] - scores["powers of two, 100 a size"].regrets[-1])
+    ours, theirs = (np.sort(score.regrets) for score in scores.values())
     mean, late, often = np.mean(worse), np.quantile(worse, 0.95), np.mean(np.array(worse) > 0.01)
     print(
         f"\nstaircases: regret beyond that of the powers of two: mean {100 * mean:.2f} %, p95 {100 * late:.2f} %, "
-        f"largest {100 * max(worse):.2f} %, above 1 % in {100 * often:.1f} % of runs"
+        f"largest {100 * max(worse):.2f} %, above 1 % in {100 * often:.1f} % of runs;\n"
+        f"at the same rank of regret it is {100 * max(ours - theirs):+.2f} % at the most"
     )
     return scores
 
@@ -216,6 +220,50 @@ def measured(runs: int, seed: int) -> dict[str, Score]:
             size = usual_practice(function, sizes, target, calls, run)
             _note(scores[f"grid, {calls} a size"], function, target, size, calls * len(sizes), truth)
     return scores
+
+
+def missing_calls(runs: int, seed: int, percentile: float) -> None:
+    """Stop searches at random moments; compare what `to_be_sure` says is missing with what then is needed.
+
+    Beside it the best that any forecast could do: one that is told the true share of slow calls, and the state of
+    the proof, and only does not know which calls will be slow.
+    """
+    ours, best, held = [], [], []
+    for run in range(runs):
+        rng = np.random.default_rng([seed, run, 5])
+        function = reference_function(rng)
+        target = Target("warm", "duration", percentile, with_target(rng, function, TEN_SIZES, percentile))
+        plan = plan_of(MemoryChoice(TEN_SIZES, TEN_SIZES[0], TEN_SIZES[-1]), (target,), run)
+        whole = search(function, plan, run).calls
+        outcome = search(function, plan, run, most_calls=int(rng.uniform(90, max(whole, 91))))
+        more = outcome.advice.to_be_sure
+        if outcome.advice.status != "unproven" or more is None:
+            continue
+        cell = outcome.evidence[outcome.evidence.index_of(more.memory_mb)]
+        rate = function.slow_share(more.memory_mb, target.threshold_ms)
+        told = np.median(_told_the_truth(cell, rate))
+        needed = 0
+        while cell.verdict == "unproven" and needed < 20_000:
+            cell.add(outcome.caller.call(more.memory_mb, 5))
+            needed += 5
+        ours.append(more.invocations / needed)
+        best.append(told / needed)
+        low, high = more.invocations_range
+        held.append(low <= needed + 5 and (high is None or needed <= high))
+    for name, ratios in (("to_be_sure", ours), ("told the true share", best)):
+        within = np.mean([0.5 <= ratio <= 2 for ratio in ratios])
+        print(
+            f"  p{percentile:g}, {len(ratios):3d} stopped searches  {name:20s} median {np.median(ratios):5.2f} x"
+            f"   within a factor of two {100 * within:3.0f} %"
+            + (f"   range holds {100 * np.mean(held):3.0f} %" if ratios is ours else ""),
+            flush=True,
+        )
+
+
+def _told_the_truth(cell: CellEvidence, rate: float) -> np.ndarray:
+    """Return the calls that random futures at the true share of slow calls take."""
+    (proof,) = cell.proofs
+    return np.minimum(*played(cell, proof, np.full(PATHS, rate), seed=0))
 
 
 def boundary(runs: int, seed: int, exceedance: float, confidence: float = 0.95, most: int = 20_000) -> float:
@@ -304,6 +352,10 @@ def main() -> None:
         show("p95 target, measured tables", measured(count(300), options.seed))
     if part("staircase"):
         show("staircases, 128-3008 MB, no target", staircases(count(400), options.seed))
+    if part("missing"):
+        print("\ncalls that are missing, as told, over those that were needed")
+        for percentile in (95.0, 99.0):
+            missing_calls(count(300), options.seed, percentile)
     if part("boundary"):
         print("\nfalse certificates at the exact boundary, looking after every call (at most 5 %), 10,000 replays")
         for exceedance in (0.01, 0.05, 0.1):

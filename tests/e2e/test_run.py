@@ -71,6 +71,24 @@ def test_what_is_recorded_is_consistent_from_the_endpoint_to_the_report(tuned) -
                     assert cell[start][quantity][name] == pytest.approx(nearest_rank(values, quantile), rel=0.005)
 
 
+def test_environments_are_read_from_the_log_and_recorded(tuned, lambdatune) -> None:
+    result, run, local = tuned
+    with (run / "environments.csv").open() as file:
+        served_by = {row["request_id"]: row["environment"] for row in csv.DictReader(file)}
+    rows = rows_of(run)
+    assert set(served_by) == {row["request_id"] for row in rows}
+    assert len(set(served_by.values())) == local.facts()["environments_started"]
+    for cell in result["cells"]:
+        mine = [row for row in rows if row["memory_mb"] == str(cell["memory_mb"])]
+        assert cell["environments"] == len({served_by[row["request_id"]] for row in mine})
+        cold = Counter(served_by[row["request_id"]] for row in mine if row["start"] == "cold")
+        assert set(cold.values()) == {1}
+    again = lambdatune("show", str(run), "--target", "p90<=3s", "--format", "json")
+    assert [cell["environments"] for cell in json.loads(again.out)["cells"]] == [
+        cell["environments"] for cell in result["cells"]
+    ]
+
+
 def test_the_histogram_log_is_read_by_the_public_reader(tuned) -> None:
     result, run, _ = tuned
     lines = [line for line in (run / "latency.hlog").read_text().splitlines() if line.startswith("Tag=")]

@@ -76,6 +76,25 @@ def test_a_clearly_slow_size_is_left_after_its_screen(plan_for, evidence_for, ma
     assert dear.warm_calls == SCREEN_CALLS, "a dearer size is not worth a proof"
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_sizes_without_hope_are_refuted_so_that_the_nearest_target_can_be_named(
+    plan_for, evidence_for, make_rows, seed
+) -> None:
+    """Two calls of five are too slow everywhere: too many to hope for, too few to be proven by the screen."""
+    rng = np.random.default_rng(seed)
+
+    def times(memory_mb: int, calls: int):
+        return np.where(rng.random(calls) < 0.4, 20.0, 3.0) * (1 + 128 / memory_mb)
+
+    plan = plan_for("p95<=5ms", memory="128,256,512")
+    evidence = evidence_for(plan)
+    asks = play(TuningSearch(plan, cold_batch=2), evidence, make_rows, times)
+    advice = recommend(evidence, plan, current_memory_mb=512)
+    assert advice.status == "missed"
+    assert advice.nearest_feasible
+    assert sum(ask.calls for ask in asks) < 400
+
+
 def test_the_cheapest_of_ten_sizes_is_proven_with_few_calls(plan_for, evidence_for, make_rows) -> None:
     plan = plan_for("p95<=200ms", memory=TEN)
     evidence = evidence_for(plan)

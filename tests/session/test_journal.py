@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lambdatune.model.change import Change, Place
 from lambdatune.model.errors import UsageError
-from lambdatune.session.journal import Change, Journal, Place
+from lambdatune.session.journal import Journal
 
 if TYPE_CHECKING:
     from pathlib import Path

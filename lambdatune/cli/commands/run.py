@@ -38,7 +38,7 @@ def command(
     PROFILE is a TOML run profile, or the name of a bundled one (quickstart, cold-starts). Every option of the
     plan is also a key of the profile; an option wins over it.
 
-    The function itself is not touched: a clone is made, measured and deleted.
+    The function itself is not touched: a clone is made, measured and deleted (--isolation says how else).
 
     \b
     Exit codes: 0 targets met (or none set), 2 usage, 3 no size meets the targets, 5 unproven,

@@ -1,0 +1,109 @@
+"""The isolation of a plan: which one, what it asks of the plan, and its share of the account's concurrency."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from lambdatune.aws.account import unreserved_concurrency
+from lambdatune.aws.clone import Clone
+from lambdatune.aws.isolation import Current
+from lambdatune.aws.versions import OwnVersions
+from lambdatune.load.order import connections_of
+from lambdatune.model.errors import AwsRefused, UsageError
+from lambdatune.model.memory import MemoryChoice
+from lambdatune.session.measure import warm_pacing
+
+if TYPE_CHECKING:
+    from lambdatune.aws.functions import FunctionDescription
+    from lambdatune.aws.isolation import Isolation
+    from lambdatune.aws.marks import Maker
+    from lambdatune.model.plan import Plan
+    from lambdatune.session.subject import Subject
+
+
+def isolation_of(plan: Plan, subject: Subject, maker: Maker) -> Isolation:
+    """Return the isolation that `plan` asks for."""
+    source = subject.description
+    if plan.isolation == "current":
+        return Current(source)
+    if plan.isolation == "version":
+        return OwnVersions(subject.access, source, maker, subject.place)
+    return Clone(subject.access, source, maker, subject.place)
+
+
+def fitted(plan: Plan, source: FunctionDescription) -> Plan:
+    """Return `plan` with what its isolation leaves no choice in: `current` has the function's own size alone.
+
+    Raises:
+        UsageError: when the plan asks for other sizes.
+    """
+    if plan.isolation != "current":
+        return plan
+    own_mb = source.memory_mb
+    # A range was not asked for: `build_plan` refuses one that is given, and what is not given is a range.
+    if not plan.memory.is_range and plan.memory.sizes_mb != (own_mb,):
+        raise UsageError(
+            f"--memory {plan.memory}: --isolation current measures `{source.name}` at its own size, {own_mb} MB",
+            hint="leave --memory out; other sizes need --isolation clone or version",
+        )
+    return replace(plan, memory=MemoryChoice((own_mb,), own_mb, own_mb))
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How many calls at once the load may make.
+
+    Attributes:
+        most: calls at once; None when it is not known or not limited.
+        note: why it is not known; None when there is nothing to tell.
+    """
+
+    most: int | None = None
+    note: str | None = None
+
+
+async def allowed_share(plan: Plan, subject: Subject) -> Share:
+    """Return the plan's share of the concurrency that is free, and refuse a plan above it.
+
+    Free is what the account has unreserved; for calls to the function itself what is reserved for it, if anything is.
+    An embedded endpoint of the run's own has no other users: nothing is limited there.
+
+    Raises:
+        UsageError: naming the numbers that would be accepted.
+    """
+    if subject.embedded:
+        return Share()
+    reserved = None if plan.isolation == "clone" else subject.description.reserved_concurrency
+    free, whose = reserved, "reserved for the function"
+    if free is None:
+        whose = "that the account has unreserved"
+        try:
+            free = await unreserved_concurrency(subject.access)
+        except AwsRefused as error:
+            return Share(note=f"warning: the account's free concurrency is not known, and not kept to: {error.message}")
+    most = max(math.floor(plan.concurrency_share * free), 1)
+    peak = connections_of(warm_pacing(plan))
+    if peak > most:
+        raise UsageError(
+            f"the plan makes up to {peak} calls at once: {plan.concurrency_share:.0%} of the {free} concurrent "
+            f"executions {whose} are {most}",
+            hint=_accepted(plan, most, peak, free),
+        )
+    return Share(most)
+
+
+def _accepted(plan: Plan, most: int, peak: int, free: int) -> str:
+    """Return what would be accepted in place of the plan's load."""
+    options = [f"--concurrency {most}"] if plan.concurrency > most else []
+    if plan.ramp is not None and plan.ramp.peak_per_s > most:
+        options.append(f"a --ramp of up to {most}/s")
+    elif plan.burst is not None:
+        options.append(f"--burst {max(math.floor(most * min(plan.burst.every_s, 1)), 1)}/{plan.burst.every_s:g}s")
+    elif plan.rate_per_s is not None and plan.rate_per_s > most:
+        options.append(f"--rate {most}/s")
+    accepted = " with ".join(options)
+    if peak > free:
+        return f"accepted is {accepted}"
+    return f"accepted is {accepted}; or --concurrency-share {math.ceil(100 * peak / free)}%"
