@@ -204,12 +204,17 @@ async def _delete(access: AwsAccess, ground: Ground) -> None:
     await (await access.functions()).delete_function(FunctionName=ground.clone)
 
 
+def _named(ground: Ground) -> dict[str, Any]:
+    """Return the function as it was named: a caller may be allowed an alias and nothing else."""
+    return {"FunctionName": ground.function} | ({"Qualifier": ground.qualifier} if ground.qualifier else {})
+
+
 async def _invoke_function(access: AwsAccess, ground: Ground) -> None:
-    await (await access.functions()).invoke(FunctionName=ground.function, InvocationType="DryRun")
+    await (await access.functions()).invoke(**_named(ground), InvocationType="DryRun")
 
 
 async def _get_function(access: AwsAccess, ground: Ground) -> None:
-    await (await access.functions()).get_function(FunctionName=ground.function)
+    await (await access.functions()).get_function(**_named(ground))
 
 
 async def _delete_logs(access: AwsAccess, ground: Ground) -> None:
