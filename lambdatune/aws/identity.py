@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from lambdatune.aws.refusals import refused, translated
 
@@ -65,7 +66,7 @@ async def greet(access: AwsAccess) -> Greeting:
         refusal = translated(error, "asking AWS who the caller is")
         metadata: Any = error.response.get("ResponseMetadata", {})
         headers = metadata.get("HTTPHeaders", {})
-    except BotoCoreError as error:
+    except (BotoCoreError, ResponseParserError) as error:
         refusal = translated(error, "asking AWS who the caller is")
     return Greeting(identity, refusal, _ahead_s(headers.get("date"), (before_s + time.time()) / 2))
 

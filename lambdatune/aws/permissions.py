@@ -59,6 +59,7 @@ class Ground:
         clone: name that a clone would get, and that no function has.
         configuration: AWS's configuration of the function; empty when it could not be read.
         code: AWS's ``Code`` of the function.
+        qualifier: the version or alias that is called as it is; None for the function itself.
         objects: bucket and key of payloads in S3.
         live_prices: whether the plan asks for AWS's price list.
     """
@@ -70,6 +71,7 @@ class Ground:
     clone: str
     configuration: dict[str, Any] = field(default_factory=dict)
     code: dict[str, Any] = field(default_factory=dict)
+    qualifier: str | None = None
     objects: tuple[tuple[str, str], ...] = ()
     live_prices: bool = False
 

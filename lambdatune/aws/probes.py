@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from lambdatune.aws.marks import RUN_TAG, log_group_of
 from lambdatune.aws.price_list import pricing_region
@@ -86,8 +87,8 @@ class Prober:
             await attempt(self._access, self._ground)
         except ClientError as error:
             return await self._judged(need, error)
-        except BotoCoreError as error:
-            return Finding(need, "not checked", str(error))
+        except (BotoCoreError, ResponseParserError) as error:
+            return Finding(need, "not checked", translated(error, "trying it").message)
         return Finding(need, "permitted", "tried")
 
     async def _judged(self, need: Need, error: ClientError) -> Finding:
@@ -124,8 +125,8 @@ class Prober:
         except ClientError as error:
             self._no_simulator = f"iam:SimulatePrincipalPolicy answered {error_code(error)}"
             return await self._simulate(need)
-        except BotoCoreError as error:
-            self._no_simulator = f"iam:SimulatePrincipalPolicy failed: {error}"
+        except (BotoCoreError, ResponseParserError) as error:
+            self._no_simulator = translated(error, "asking iam:SimulatePrincipalPolicy").message
             return await self._simulate(need)
         if decision == "allowed":
             return Finding(need, "permitted", "simulated by IAM")
@@ -203,12 +204,17 @@ async def _delete(access: AwsAccess, ground: Ground) -> None:
     await (await access.functions()).delete_function(FunctionName=ground.clone)
 
 
+def _named(ground: Ground) -> dict[str, Any]:
+    """Return the function as it was named: a caller may be allowed an alias and nothing else."""
+    return {"FunctionName": ground.function} | ({"Qualifier": ground.qualifier} if ground.qualifier else {})
+
+
 async def _invoke_function(access: AwsAccess, ground: Ground) -> None:
-    await (await access.functions()).invoke(FunctionName=ground.function, InvocationType="DryRun")
+    await (await access.functions()).invoke(**_named(ground), InvocationType="DryRun")
 
 
 async def _get_function(access: AwsAccess, ground: Ground) -> None:
-    await (await access.functions()).get_function(FunctionName=ground.function)
+    await (await access.functions()).get_function(**_named(ground))
 
 
 async def _delete_logs(access: AwsAccess, ground: Ground) -> None:

@@ -14,6 +14,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 from botocore.exceptions import ConnectionError as NoConnection
+from botocore.parsers import ResponseParserError
 
 from lambdatune.model.errors import AwsRefused
 
@@ -62,10 +63,16 @@ def no_credentials() -> AwsRefused:
     )
 
 
-def translated(error: BotoCoreError | ClientError, doing: str) -> AwsRefused:
+def translated(error: BotoCoreError | ClientError | ResponseParserError, doing: str) -> AwsRefused:
     """Return `error` as a sentence that says what was being done (`doing`: "reading function `x`")."""
     if isinstance(error, ClientError):
         return _client_error(error, doing)
+    if isinstance(error, ResponseParserError):
+        # Its text holds the whole answer, which may be a page of HTML.
+        return AwsRefused(
+            f"{doing}: the answer is not what this service of AWS answers",
+            hint="check --endpoint-url: does that endpoint have this service?",
+        )
     if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
         return no_credentials()
     if isinstance(error, (HTTPClientError, NoConnection)):
@@ -112,8 +119,8 @@ class refused:  # noqa: N801  reads as a statement: with refused("reading functi
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Translate what was raised, if it is botocore's."""
-        if isinstance(error, (BotoCoreError, ClientError)):
+        if isinstance(error, (BotoCoreError, ClientError, ResponseParserError)):
             self._raise(error)
 
-    def _raise(self, error: BotoCoreError | ClientError) -> NoReturn:
+    def _raise(self, error: BotoCoreError | ClientError | ResponseParserError) -> NoReturn:
         raise translated(error, self.doing) from error

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from lambdatune.aws.access import AwsAccess
+from lambdatune.aws.account import region_of
 from lambdatune.aws.functions import describe_function
 from lambdatune.aws.identity import Greeting, account_concurrency, greet
 from lambdatune.aws.marks import clone_name
@@ -65,7 +66,7 @@ async def examine(plan: Plan) -> Examination:
     if plan.function.is_path:
         note = "code on this machine runs on the embedded endpoint: no AWS credentials or permissions are needed"
         return Examination((Check("function", plan.function.name, "ok", note), *await check_host(plan)), None)
-    async with AwsAccess(region=plan.region, aws_profile=plan.aws_profile, endpoint_url=plan.endpoint_url) as access:
+    async with _access(plan) as access:
         checks, ground = await _on_aws(plan, access)
     return Examination((*checks, *await check_host(plan)), policy_of(needs_of(ground, plan.isolation)))
 
@@ -78,11 +79,17 @@ async def policy_for(plan: Plan) -> dict[str, Any] | None:
     """
     if plan.function.is_path:
         return None
-    async with AwsAccess(region=plan.region, aws_profile=plan.aws_profile, endpoint_url=plan.endpoint_url) as access:
+    async with _access(plan) as access:
         _, greeting = await _credentials(access)
         description, _ = await _function(plan, access)
         ground = _ground(plan, access, greeting, description)
     return policy_of(needs_of(ground, plan.isolation))
+
+
+def _access(plan: Plan) -> AwsAccess:
+    """Return the access that a run of `plan` would have: the region of an ARN is where the function is."""
+    region = plan.region if plan.function.name == ANY_FUNCTION else region_of(plan.function.name, plan.region)
+    return AwsAccess(region=region, aws_profile=plan.aws_profile, endpoint_url=plan.endpoint_url)
 
 
 async def _on_aws(plan: Plan, access: AwsAccess) -> tuple[list[Check], Ground]:

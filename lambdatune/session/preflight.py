@@ -48,6 +48,7 @@ def ground_of(
         clone=clone,
         configuration=description.configuration if description is not None else {},
         code=description.code if description is not None else {},
+        qualifier=description.qualifier if description is not None and plan.isolation == "current" else None,
         objects=tuple(payload.s3 for payload in plan.payloads if payload.s3 is not None),
         live_prices=is_live(plan) and (plan.endpoint_url is None or pricing_endpoint() is not None),
     )
@@ -69,7 +70,12 @@ async def preflight(plan: Plan, subject: Subject, run_id: str) -> None:
     greeting = await greet(subject.access)
     identity = greeting.identity.arn if greeting.identity else None
     # What the run only uses where it may is not asked for here, and neither is what it has done already.
-    needs = [need for need in needs_of(ground, plan.isolation) if need.required and need.target != "object"]
+    done = ("object", "function:lambda:GetFunction")
+    needs = [
+        need
+        for need in needs_of(ground, plan.isolation)
+        if need.required and need.target not in done and f"{need.target}:{need.action}" not in done
+    ]
     refuse_denied(await Prober(subject.access, ground, identity).try_all(needs))
 
 

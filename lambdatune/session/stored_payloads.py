@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lambdatune.aws.access import AwsAccess
+from lambdatune.aws.account import region_of
 from lambdatune.aws.objects import read_object
 from lambdatune.session.payloads import check_body, check_size
 
@@ -22,7 +23,8 @@ async def fetch_payloads(plan: Plan) -> Plan:
     """
     if all(payload.s3 is None for payload in plan.payloads):
         return plan
-    region = plan.region or ("us-east-1" if plan.function.is_path else None)
+    source = plan.function
+    region = (plan.region or "us-east-1") if source.is_path else region_of(source.name, plan.region)
     async with AwsAccess(region=region, aws_profile=plan.aws_profile, endpoint_url=plan.endpoint_url) as access:
         payloads = [await _fetched(payload, access) for payload in plan.payloads]
     return replace(plan, payloads=tuple(payloads))

@@ -238,3 +238,13 @@ def test_an_endpoint_that_takes_anything_for_a_zip_is_left_as_it_was_or_it_is_sa
     assert done.code == 8
     (left,) = set(policed.local.functions()) - {"quick"}
     assert f"hint: aws lambda delete-function --function-name {left}" in done.err
+
+
+def test_the_region_is_that_of_the_functions_arn(policed, lambdatune) -> None:
+    arn = "arn:aws:lambda:us-east-1:123456789012:function:quick"
+    done = lambdatune("doctor", "--endpoint-url", policed(), "--function", arn)
+    assert done.code == 0, done.out
+    assert "us-east-1 at http://" in done.out
+    other = lambdatune("doctor", "--function", arn, "--region", "eu-west-1")
+    assert other.code == 2
+    assert "is in us-east-1, and the region given is eu-west-1" in other.err

@@ -80,7 +80,7 @@ def test_a_missing_permission_is_named_and_what_was_made_is_undone(account, lamb
         assert (isolation, action) == ("version", "CreateFunction")
         return
     assert done.code == 7, done.err
-    assert f"hint: ask for the permission lambda:{action}" in done.err
+    assert f'"Action": ["lambda:{action}"]' in done.err
 
 
 @pytest.mark.parametrize("isolation", ["clone", "version"])

@@ -154,7 +154,7 @@ def test_current_changes_nothing_and_calls_what_is_named(account, lambdatune) ->
             *options(proxy.url, "--isolation", "current", "--target", "p90<=2s", "--json", "-", function="shop:live")
         )
     assert done.code == 0, done.err
-    assert set(proxy.operations) == {"GetFunction", "GetAccountSettings"}
+    assert set(proxy.operations) == {"GetFunction", "GetAccountSettings", "GetCallerIdentity", "FilterLogEvents"}
     assert everything(account, passing=WITH_REVISIONS) == before
     assert streams(account) != written
     result = json.loads(done.out)
