@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import shutil
 import signal
@@ -10,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from support.faults import FaultyProxy, everything, namesake, users_function
+from support.faults import FaultyProxy, client, everything, namesake, users_function, zipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,3 +104,34 @@ def test_without_any_journal_what_is_left_is_found_by_its_marks(
     assert everything(account) == before
     assert NAMESAKE not in restored.out
     assert "nothing was left to undo" in lambdatune("restore", "--all", "--endpoint-url", account).out
+
+
+def make_clone(url: str, name: str, tags: dict[str, str]) -> None:
+    with client("lambda", url) as functions:
+        functions.create_function(
+            FunctionName=name, Runtime="python3.12", Role="arn:aws:iam::000000000000:role/any", Handler="app.handler",
+            Code={"ZipFile": zipped("def handler(event, context):\n    return 1\n")}, Tags=tags,
+        )  # fmt: skip
+
+
+def test_what_another_machine_made_is_removed_when_its_run_must_be_over(account, lambdatune) -> None:
+    today = f"{dt.datetime.now(dt.UTC):%Y%m%d-%H%M%S}-aaaa"
+    owner = {"lambdatune:owner": "ci-7:4711:1"}
+    before = everything(account)
+    make_clone(account, "lambdatune-old-20260101-000000-bbbb", {"lambdatune:run": "20260101-000000-bbbb", **owner})
+    make_clone(account, "lambdatune-other-20260101-000000-cccc", {"lambdatune:run": "20260101-000000-dddd", **owner})
+    make_clone(account, f"lambdatune-new-{today}", {"lambdatune:run": today, **owner})
+    done = lambdatune("restore", "--all", "--endpoint-url", account)
+    assert done.code == 0, done.err
+    assert "removed       function `lambdatune-old-20260101-000000-bbbb`" in done.out
+    assert f"in use        function `lambdatune-new-{today}`" in done.out
+    assert f"run {today} on ci-7 may still be going; if it is not: aws lambda delete-function" in done.out
+    assert "1 change was undone; 1 in use by a run that is, or may be, still going; nothing is left" in done.out
+    after = everything(account)
+    assert set(after) - set(before) == {f"lambdatune-new-{today}", "lambdatune-other-20260101-000000-cccc"}
+
+
+def test_where_to_search_belongs_to_all(lambdatune) -> None:
+    done = lambdatune("restore", "latest", "--region", "us-east-1")
+    assert done.code == 2
+    assert "say where --all searches" in done.err
