@@ -73,6 +73,10 @@ class Clone:
         if self.source.configuration.get("SigningProfileVersionArn"):
             warnings.append("the function's code signing configuration is not copied: the clone's code is not checked")
         dropped = len(self._source_tags()) - len(self._source_tags()[: _MAX_TAGS - _OWN_TAGS])
+        if self.source.are_tags_hidden:
+            warnings.append(
+                "the function's tags are not copied: AWS does not give them (lambda:ListTags is not permitted)"
+            )
         if dropped:
             warnings.append(f"{dropped} of the function's tags are not copied: AWS allows {_MAX_TAGS}")
         return tuple(warnings)
