@@ -78,6 +78,14 @@ class Session:
         if self._measurement is not None:
             self._measurement.stop(abandon=abandon)
 
+    def is_stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stop_asked.is_set()
+
+    def narrate(self, sentence: str) -> None:
+        """Tell the observer that something happened."""
+        self.observer.narrate(sentence)
+
     async def run(self) -> RunResult | None:
         """Run the plan; return its result, or None when it was not confirmed.
 
@@ -151,7 +159,7 @@ class Session:
             OwedUndo().note(run)
             run.journal.begin(own_mark())
             sizes_mb = [cell.cell.memory_mb for cell in evidence]
-            await isolation.prepare(run.journal, sizes_mb, self.observer.narrate)
+            await isolation.prepare(run.journal, sizes_mb, self)
             with Recorder(run, evidence) as recorder:
                 self._measurement = Measurement(
                     self.plan, evidence, search,

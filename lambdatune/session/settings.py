@@ -11,9 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from lambdatune.model.errors import LambdatuneError, UsageError, did_you_mean
 from lambdatune.model.load_shape import parse_burst, parse_ramp
 from lambdatune.model.memory import parse_memory
-from lambdatune.model.plan import Arrivals, FunctionSource, IsolationName, Limits, Plan, Strategy
+from lambdatune.model.plan import Arrivals, FunctionSource, Limits, Plan, Strategy
 from lambdatune.model.quantities import parse_rate_per_s, parse_share
 from lambdatune.model.target import parse_target
+from lambdatune.session.isolation_settings import (
+    parse_concurrency_share,
+    parse_isolation,
+    refuse_what_current_cannot,
+)
 from lambdatune.session.payloads import read_payloads
 from lambdatune.session.samples import SAMPLE_PREFIX, find_sample
 
@@ -22,7 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lambdatune.model.load_shape import Ramp
-    from lambdatune.model.target import Target
 
 Kind = Literal["text", "texts", "integer", "number", "flag"]
 
@@ -195,7 +199,7 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
     targets = reader.read("target", lambda texts: tuple(parse_target(text) for text in texts), ())
     isolation = reader.read("isolation", parse_isolation, "clone")
     if isolation == "current":
-        _refuse_what_current_cannot(given, targets)
+        refuse_what_current_cannot(given, targets)
     return Plan(
         function=_function(reader, given),
         memory=reader.read("memory", parse_memory, parse_memory(DEFAULT_MEMORY)),
@@ -218,7 +222,7 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
         ),
         payloads=read_payloads(given.get("payload"), tokens=reader.value("payload-tokens", default=False)),
         isolation=isolation,
-        concurrency_share=reader.read("concurrency-share", _share_above_zero, 0.5),
+        concurrency_share=reader.read("concurrency-share", parse_concurrency_share, 0.5),
         endpoint_url=reader.value("endpoint-url", None),
         region=reader.value("region", None),
         aws_profile=reader.value("aws-profile", None),
@@ -239,54 +243,6 @@ def parse_strategy(text: str) -> Strategy:
         f"there is no strategy `{text}`: expected cheapest, fastest or balanced",
         hint=did_you_mean(text, get_args(Strategy)),
     )
-
-
-def parse_isolation(text: str) -> IsolationName:
-    """Read the name of an isolation.
-
-    Raises:
-        UsageError: naming the nearest one.
-    """
-    for isolation in get_args(IsolationName):
-        if text == isolation:
-            return isolation  # type: ignore[no-any-return]
-    raise UsageError(
-        f"there is no isolation `{text}`: expected clone, version or current",
-        hint=did_you_mean(text, get_args(IsolationName)),
-    )
-
-
-def _share_above_zero(text: str) -> float:
-    share = parse_share(text)
-    if share == 0:
-        raise UsageError(f"`{text}` leaves no call to make: expected more than 0%", hint="for example 50%")
-    return share
-
-
-def _refuse_what_current_cannot(given: Mapping[str, Given], targets: tuple[Target, ...]) -> None:
-    """Refuse what needs another function than the one that is there.
-
-    Raises:
-        UsageError: naming the setting.
-    """
-    if "memory" in given and parse_memory(given["memory"].value).is_range:
-        raise UsageError(
-            f"{given['memory'].origin}: a range is for a search, and --isolation current measures the function's own "
-            "size",
-            hint="leave the memory out; other sizes need --isolation clone or version",
-        )
-    if "cold-starts" in given and given["cold-starts"].value:
-        raise UsageError(
-            f"{given['cold-starts'].origin}: a cold start cannot be forced without a change, and --isolation current "
-            "makes none",
-            hint="leave it out: cold starts that come by themselves are shown; or use --isolation clone or version",
-        )
-    for target in targets:
-        if target.population == "cold":
-            raise UsageError(
-                f"{given['target'].origin}: `{target}` needs cold starts, which --isolation current cannot force",
-                hint="use --isolation clone or version for it",
-            )
 
 
 class _Reader:

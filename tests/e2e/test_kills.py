@@ -131,6 +131,28 @@ def test_what_another_machine_made_is_removed_when_its_run_must_be_over(account,
     assert set(after) - set(before) == {f"lambdatune-new-{today}", "lambdatune-other-20260101-000000-cccc"}
 
 
+def test_a_run_of_another_host_that_shares_the_directory_is_only_undone_when_it_is_named(
+    account, start, lambdatune, tmp_path
+) -> None:
+    before = everything(account)
+    pid_file = tmp_path / "pid"
+    with FaultyProxy(account, operation="PublishVersion", at=1, do="kill-after", pid_file=str(pid_file)) as proxy:
+        killed_at(proxy, start, "clone", tmp_path / "runs", pid_file)
+        (journal,) = tmp_path.glob("runs/*/journal.jsonl")
+        first, _, rest = journal.read_text().partition("\n")
+        journal.write_text(f'{{"event":"begun","owner":"ci-7:4711:1"}}\n{rest}')
+        assert '"begun"' in first
+        done = lambdatune("restore", "--all")
+        assert done.code == 0, done.err
+        assert f"on ci-7 may still be going; if it is not: lambdatune restore {journal.parent}" in done.out
+        assert everything(account) != before
+        done = lambdatune("restore", str(journal.parent))
+    assert done.code == 0, done.err
+    assert done.out.count("removed ") == 1
+    assert "2 changes were undone; nothing is left" in done.out
+    assert everything(account) == before
+
+
 def test_where_to_search_belongs_to_all(lambdatune) -> None:
     done = lambdatune("restore", "latest", "--region", "us-east-1")
     assert done.code == 2
