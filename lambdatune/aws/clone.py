@@ -15,11 +15,11 @@ from lambdatune.model.change import Change
 from lambdatune.model.errors import AwsRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from lambdatune.aws.access import AwsAccess
     from lambdatune.aws.functions import FunctionDescription
-    from lambdatune.aws.isolation import Ledger
+    from lambdatune.aws.isolation import Ledger, Watcher
     from lambdatune.aws.marks import Maker
     from lambdatune.model.change import Place
 
@@ -78,6 +78,10 @@ class Clone:
         if self.source.configuration.get("SigningProfileVersionArn"):
             warnings.append("the function's code signing configuration is not copied: the clone's code is not checked")
         dropped = len(self._source_tags()) - len(self._source_tags()[: _MAX_TAGS - _OWN_TAGS])
+        if self.source.are_tags_hidden:
+            warnings.append(
+                "the function's tags are not copied: AWS does not give them (lambda:ListTags is not permitted)"
+            )
         if dropped:
             warnings.append(f"{dropped} of the function's tags are not copied: AWS allows {_MAX_TAGS}")
         return tuple(warnings)
@@ -86,7 +90,7 @@ class Clone:
         self,
         ledger: Ledger,
         sizes_mb: Sequence[int],  # noqa: ARG002  of the protocol: a clone makes its versions when they are asked for
-        tell: Callable[[str], None],
+        watcher: Watcher,
     ) -> None:
         """Copy the source's code and configuration into a new function, and wait until it is active.
 
@@ -101,7 +105,7 @@ class Clone:
         ]
         for change in changes:
             ledger.intend(change)
-        tell(f"cloning {self.source.name} as {self.name}")
+        watcher.narrate(f"cloning {self.source.name} as {self.name}")
         client = await self._access.functions()
         with refused(f"creating the clone `{self.name}`"):
             try:
@@ -116,7 +120,7 @@ class Clone:
                     raise
         made = await wait_ready(client, self.name)
         if _runtime_version(made) != _runtime_version(self.source.configuration):
-            tell("warning: AWS gave the clone another patch version of the runtime than the function has")
+            watcher.narrate("warning: AWS gave the clone another patch version of the runtime than the function has")
 
     async def version(self, memory_mb: int) -> Version:
         """Publish a version of `memory_mb` MB that no environment serves yet.

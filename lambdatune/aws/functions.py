@@ -44,6 +44,7 @@ class FunctionDescription:
         tags: the function's tags.
         qualifier: the version or alias that was described; None for the function itself.
         reserved_concurrency: what is reserved for the function; None when nothing is.
+        are_tags_hidden: whether AWS did not give the tags, for want of a permission.
         unmodelled: members of the configuration that the AWS SDK in use does not know, as AWS wrote them.
     """
 
@@ -59,6 +60,7 @@ class FunctionDescription:
     tags: dict[str, str]
     qualifier: str | None = None
     reserved_concurrency: int | None = None
+    are_tags_hidden: bool = False
     unmodelled: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -146,6 +148,7 @@ async def describe_function(access: AwsAccess, function: str) -> FunctionDescrip
         tags=dict(answer.get("Tags", {})),
         qualifier=None if qualifier == LATEST else qualifier,
         reserved_concurrency=answer.get("Concurrency", {}).get("ReservedConcurrentExecutions"),
+        are_tags_hidden="TagsError" in answer,
         unmodelled=unmodelled_of(answer),
     )
 

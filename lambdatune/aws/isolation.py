@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from lambdatune.aws.functions import FunctionDescription
     from lambdatune.model.change import Change
@@ -39,6 +39,16 @@ class Ledger(Protocol):
         """Write that `change` has been put back."""
 
 
+class Watcher(Protocol):
+    """Follows what is prepared, and may have had enough."""
+
+    def narrate(self, sentence: str) -> None:
+        """Tell that something happened."""
+
+    def is_stopped(self) -> bool:
+        """Whether the run was stopped: what is not begun yet is not wanted any more."""
+
+
 class Isolation(Protocol):
     """Makes what is called, tells what that changes, and takes it away again."""
 
@@ -58,13 +68,13 @@ class Isolation(Protocol):
     def warnings(self) -> tuple[str, ...]:
         """What a user should know before: how what is measured differs from the function."""
 
-    async def prepare(self, ledger: Ledger, sizes_mb: Sequence[int], tell: Callable[[str], None]) -> None:
+    async def prepare(self, ledger: Ledger, sizes_mb: Sequence[int], watcher: Watcher) -> None:
         """Make what is needed before the first call.
 
         Args:
             ledger: each change is written there before it is made.
             sizes_mb: the memory sizes known so far.
-            tell: is told what is done, in sentences.
+            watcher: is told what is done, and asked whether to go on.
 
         Raises:
             AwsRefused: when AWS refuses.
@@ -109,7 +119,7 @@ class Current:
         """The one thing that is left behind: log lines."""
         return ("none; the calls run in the function's own environments and write to its own log",)
 
-    async def prepare(self, ledger: Ledger, sizes_mb: Sequence[int], tell: Callable[[str], None]) -> None:
+    async def prepare(self, ledger: Ledger, sizes_mb: Sequence[int], watcher: Watcher) -> None:
         """Make nothing."""
 
     async def version(self, memory_mb: int) -> Version:

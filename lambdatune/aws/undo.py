@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _NOT_THERE = "ResourceNotFoundException"
 _TRIES = 5
+_LATE_LINES_S = 5.0
+"""Lambda delivers log lines seconds after the call, and makes the group anew for them."""
 
 
 async def undo_change(access: AwsAccess, change: Change) -> bool:
@@ -48,6 +51,18 @@ async def _delete_function(access: AwsAccess, name: str, qualifier: str | None =
 
 
 async def _delete_log_group(access: AwsAccess, name: str) -> bool:
+    """Delete a log group; on AWS again when the last lines have come, which would bring it back.
+
+    Its function is deleted by then: changes are undone last first.
+    """
+    was_there = await _delete_log_group_now(access, name)
+    if access.endpoint_url is not None:
+        return was_there
+    await asyncio.sleep(_LATE_LINES_S)
+    return await _delete_log_group_now(access, name) or was_there
+
+
+async def _delete_log_group_now(access: AwsAccess, name: str) -> bool:
     client = await access.logs()
     with refused(f"deleting log group `{name}`"):
         try:

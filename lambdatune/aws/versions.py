@@ -21,13 +21,13 @@ from lambdatune.model.change import Change
 from lambdatune.model.errors import AwsRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from types_aiobotocore_lambda import LambdaClient
 
     from lambdatune.aws.access import AwsAccess
     from lambdatune.aws.functions import FunctionDescription
-    from lambdatune.aws.isolation import Ledger
+    from lambdatune.aws.isolation import Ledger, Watcher
     from lambdatune.aws.marks import Maker
     from lambdatune.model.change import Place
 
@@ -93,7 +93,7 @@ class OwnVersions:
             warnings.append(f"the calls take their share of the {reserved} executions reserved for the function")
         return tuple(warnings)
 
-    async def prepare(self, ledger: Ledger, sizes_mb: Sequence[int], tell: Callable[[str], None]) -> None:
+    async def prepare(self, ledger: Ledger, sizes_mb: Sequence[int], watcher: Watcher) -> None:
         """Publish a version per size.
 
         Raises:
@@ -102,15 +102,19 @@ class OwnVersions:
         self._ledger = ledger
         ledger.intend(Change("publish-version", self.source.name, self._place, run=self._maker.run))
         sizes = ", ".join(map(str, sizes_mb))
-        tell(f"publishing versions of {self.source.name} at {sizes} MB: $LATEST changes and is put back, one by one")
+        watcher.narrate(
+            f"publishing versions of {self.source.name} at {sizes} MB: $LATEST changes and is put back, one by one"
+        )
         for memory_mb in sizes_mb:
+            if watcher.is_stopped():
+                break
             try:
                 self._stock[memory_mb] = await self._publish(memory_mb)
             except AwsRefused as error:
                 if error.code not in REFUSED_SIZE:
                     raise
                 self._refused[memory_mb] = error
-        tell(f"$LATEST of {self.source.name} is as it was")
+        watcher.narrate(f"$LATEST of {self.source.name} is as it was")
 
     async def version(self, memory_mb: int) -> Version:
         """Return a version of `memory_mb` MB that was not called yet.

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lambdatune.session.profile import read_profile
-from lambdatune.session.settings import SETTINGS, Given, build_plan, check_kind
+from lambdatune.session.setting_table import SETTINGS, Given, check_kind
+from lambdatune.session.settings import build_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING
 
 from lambdatune.aws.access import AwsAccess
 from lambdatune.aws.leftovers import find_leftovers
 from lambdatune.model.change import Place
 from lambdatune.model.errors import UsageError
-from lambdatune.session.liveness import host_of, is_alive
+from lambdatune.session.liveness import why_in_use
 from lambdatune.session.restore import Undone, undo_one
 
 if TYPE_CHECKING:
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
     from lambdatune.aws.leftovers import Leftover
     from lambdatune.session.events import Observer
     from lambdatune.session.run_directory import RunDirectory
-
-SURELY_OVER = dt.timedelta(hours=24)
-"""A run on another machine cannot be asked whether it still goes: after this time it is taken to have ended."""
 
 
 async def sweep_place(
@@ -72,18 +68,15 @@ def _log_groups_of(runs: list[RunDirectory]) -> set[str]:
     return names
 
 
+def _owner_of(run: RunDirectory) -> str | None:
+    try:
+        return run.journal.owner()
+    except UsageError:
+        return None  # as above
+
+
 def _why_in_use(leftover: Leftover, known: list[RunDirectory]) -> str | None:
     """Return why something may belong to a run that is still going; None when its run has ended."""
-    owner = leftover.owner or next((run.journal.owner() for run in known if run.id == leftover.run), None)
-    alive = is_alive(owner) if owner else None
-    if alive:
-        return f"run {leftover.run} is still going"
-    if alive is None and dt.datetime.now(dt.UTC) - _started(leftover.run) < SURELY_OVER:
-        who = f"on {host_of(owner)}" if owner else "whose machine is not known"
-        return f"run {leftover.run} {who} may still be going; if it is not: {leftover.change.command()}"
-    return None
-
-
-def _started(run_id: str) -> dt.datetime:
-    """Return when the run of this id was started: ids begin with it (`new_run_id`)."""
-    return dt.datetime.strptime(run_id[:15], "%Y%m%d-%H%M%S").replace(tzinfo=dt.UTC)
+    owner = leftover.owner or next((_owner_of(run) for run in known if run.id == leftover.run), None)
+    reason = why_in_use(leftover.run, owner)
+    return reason and f"{reason}; if it is not: {leftover.change.command()}"

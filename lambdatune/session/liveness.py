@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import platform
 import re
 from pathlib import Path
 
 import psutil
+
+SURELY_OVER = dt.timedelta(hours=24)
+"""A run on another machine cannot be asked whether it still goes: after this time it is taken to have ended."""
 
 _OWNER = re.compile(r"(?P<host>[^:\s]+):(?P<pid>\d+):(?P<start>\d+)")
 
@@ -29,6 +33,23 @@ def is_alive(owner: str) -> bool | None:
     if match is None or match["host"] != _host():
         return None
     return _start_time(int(match["pid"])) == int(match["start"])
+
+
+def why_in_use(run_id: str, owner: str | None) -> str | None:
+    """Return why what a run made may still be in use; None when the run has ended.
+
+    Args:
+        run_id: begins with when the run was started (`new_run_id`).
+        owner: its process; None when nothing tells.
+    """
+    alive = is_alive(owner) if owner else None
+    if alive:
+        return f"run {run_id} is still going"
+    started = dt.datetime.strptime(run_id[:15], "%Y%m%d-%H%M%S").replace(tzinfo=dt.UTC)
+    if alive is None and dt.datetime.now(dt.UTC) - started < SURELY_OVER:
+        who = f"on {host_of(owner)}" if owner else "whose machine is not known"
+        return f"run {run_id} {who} may still be going"
+    return None
 
 
 def _host() -> str:

@@ -10,7 +10,7 @@ from lambdatune.model.errors import UsageError
 from lambdatune.model.plan import Payload
 
 if TYPE_CHECKING:
-    from lambdatune.session.settings import Given
+    from lambdatune.session.setting_table import Given
 
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
 """AWS's limit of a synchronous invocation's payload (AWS docs, "Lambda quotas")."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lambdatune.model.errors import UsageError, nearest
 from lambdatune.session.samples import bundled_profiles
-from lambdatune.session.settings import Given, check_kind, check_name
+from lambdatune.session.setting_table import Given, check_kind, check_name
 
 
 def read_profile(text: str) -> dict[str, Given]:

@@ -13,7 +13,7 @@ from lambdatune.aws.access import AwsAccess
 from lambdatune.aws.refusals import UNREACHABLE
 from lambdatune.aws.undo import undo_change
 from lambdatune.model.errors import AwsRefused, LambdatuneError, NotUndone, UsageError
-from lambdatune.session.liveness import is_alive
+from lambdatune.session.liveness import is_alive, why_in_use
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -140,8 +140,8 @@ async def _restore_dead(run: RunDirectory, owed: OwedUndo, observer: Observer) -
 async def restore_all(runs: Iterable[RunDirectory], owed: OwedUndo, observer: Observer) -> list[Undone]:
     """Undo what every given run left behind, and what dead embedded endpoints left on this machine.
 
-    A run that is still going is left to itself. A journal that cannot be read is reported as left, and does not
-    stand in the way of the others.
+    A run that is, or on another machine may be, still going is left to itself. A journal that cannot be read is
+    reported as left, and does not stand in the way of the others.
 
     Raises:
         NotUndone: when something of an embedded endpoint could not be removed.
@@ -150,13 +150,12 @@ async def restore_all(runs: Iterable[RunDirectory], owed: OwedUndo, observer: Ob
     for run in runs:
         try:
             owner = run.journal.owner()
-            if owner is not None and is_alive(owner):
-                done += [
-                    Undone(change.thing, str(change.place), "in use", f"run {run.id} is still going")
-                    for change in run.journal.pending()
-                ]
+            reason = why_in_use(run.id, owner) if owner else None
+            if reason is None:
+                done += await _restore_dead(run, owed, observer)
                 continue
-            done += await _restore_dead(run, owed, observer)
+            said = f"{reason}; if it is not: lambdatune restore {run.path}"
+            done += [Undone(change.thing, str(change.place), "in use", said) for change in run.journal.pending()]
         except LambdatuneError as error:
             done.append(Undone(f"run {run.id}", str(run.path), "left", f"{error.message}; {error.hint or ''}"))
     await sweep_embedded()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lambdatune.aws.marks import Maker
@@ -82,6 +83,14 @@ class Session:
         if self._measurement is not None:
             self._measurement.stop(abandon=abandon)
 
+    def is_stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stop_asked.is_set()
+
+    def narrate(self, sentence: str) -> None:
+        """Tell the observer that something happened."""
+        self.observer.narrate(sentence)
+
     async def run(self) -> RunResult | None:
         """Run the plan; return its result, or None when it was not confirmed.
 
@@ -92,33 +101,18 @@ class Session:
         started = dt.datetime.now(dt.UTC)
         self.plan = await fetch_payloads(self.plan)
         async with AsyncExitStack() as stack:
-            subject = await find_subject(self.plan, stack)
-            plan = self.plan = fitted(self.plan, subject.description)
-            share = await allowed_share(plan, subject)
-            if share.note is not None:
-                self.observer.narrate(share.note)
-            description, run_id = subject.description, new_run_id(started)
-            await preflight(plan, subject, run_id)
-            cells = [
-                Cell(description.name, size, description.architecture, description.runtime, plan.mode)
-                for size in spread_sizes(plan.memory)
-            ]
-            tariff = Tariff(await prices_for(plan, subject, self.observer), description.ephemeral_storage_mb)
-            evidence = gather(cells, plan, tariff)
-            cold_batch = min(subject.cold_batch, share.most) if share.most else subject.cold_batch
-            search = TuningSearch(plan, cold_batch=cold_batch)
-            isolation = isolation_of(plan, subject, Maker(run_id, own_mark()))
-            card = plan_card(plan, cells, evidence, search, subject=subject, isolation=isolation)
-            if self._stop_asked.is_set() or not self._confirm(card):
+            ready = await self._ready(await find_subject(self.plan, stack), new_run_id(started))
+            if self._stop_asked.is_set() or not self._confirm(ready.card):
                 return None
+            plan, evidence, subject = self.plan, ready.evidence, ready.subject
             self._warn_of_exposure()
-            run = self.run_directory = RunDirectory.create(self._output, run_id)
-            facts = Facts.of(run_id, started, subject, tariff.prices)
+            run = self.run_directory = RunDirectory.create(self._output, ready.run_id)
+            facts = Facts.of(ready.run_id, started, subject, evidence.tariff.prices)
             # Until the run has ended its file says "interrupted": that is what it is if it ends here.
             run.write(compose(plan, evidence, facts, "interrupted", Outcome()))
             failure: BaseException | None = None
             try:
-                await self._measure(run, isolation, subject, evidence, search)
+                await self._measure(run, ready)
             except BaseException as error:
                 failure = error
                 run.write(compose(plan, evidence, facts.finished_now(), "failed", self._outcome()))
@@ -131,6 +125,30 @@ class Session:
             finally:
                 await self._undo(run, subject, failure)
 
+    async def _ready(self, subject: Subject, run_id: str) -> _Ready:
+        """Return what is needed for a start, with nothing changed yet.
+
+        Raises:
+            LambdatuneError: when the plan asks for what the function, the account or a permission does not allow.
+        """
+        plan = self.plan = fitted(self.plan, subject.description)
+        share = await allowed_share(plan, subject)
+        if share.note is not None:
+            self.observer.narrate(share.note)
+        await preflight(plan, subject, run_id)
+        description = subject.description
+        cells = [
+            Cell(description.name, size, description.architecture, description.runtime, plan.mode)
+            for size in spread_sizes(plan.memory)
+        ]
+        tariff = Tariff(await prices_for(plan, subject, self.observer), description.ephemeral_storage_mb)
+        evidence = gather(cells, plan, tariff)
+        cold_batch = min(subject.cold_batch, share.most) if share.most else subject.cold_batch
+        search = TuningSearch(plan, cold_batch=cold_batch)
+        isolation = isolation_of(plan, subject, Maker(run_id, own_mark()))
+        card = plan_card(plan, cells, evidence, search, subject=subject, isolation=isolation)
+        return _Ready(run_id, subject, evidence, search, isolation, card)
+
     def _warn_of_exposure(self) -> None:
         """Tell, before credentials travel, that they could be read on the way to a Dask scheduler."""
         if self.plan.dask is not None:
@@ -141,14 +159,8 @@ class Session:
                     f"warning: AWS credentials travel to {self.plan.dask} unencrypted; use a tls:// scheduler"
                 )
 
-    async def _measure(
-        self,
-        run: RunDirectory,
-        isolation: Isolation,
-        subject: Subject,
-        evidence: Evidence,
-        search: Search,
-    ) -> None:
+    async def _measure(self, run: RunDirectory, ready: _Ready) -> None:
+        subject, evidence, isolation = ready.subject, ready.evidence, ready.isolation
         region, url = subject.place.region, subject.place.endpoint_url
         endpoint = endpoint_from_url(url, region) if url else endpoint_from_region(region)
         credentials = await credentials_now(subject.access)
@@ -157,10 +169,10 @@ class Session:
             OwedUndo().note(run)
             run.journal.begin(own_mark())
             sizes_mb = [cell.cell.memory_mb for cell in evidence]
-            await isolation.prepare(run.journal, sizes_mb, self.observer.narrate)
+            await isolation.prepare(run.journal, sizes_mb, self)
             with Recorder(run, evidence) as recorder:
                 self._measurement = Measurement(
-                    self.plan, evidence, search,
+                    self.plan, evidence, ready.search,
                     driver=driver, isolation=isolation, recorder=recorder, observer=self.observer,
                 )  # fmt: skip
                 if self._stop_asked.is_set():
@@ -186,6 +198,18 @@ class Session:
 
     def _outcome(self) -> Outcome:
         return self._measurement.outcome if self._measurement else Outcome()
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A run that could start: what it would measure and how, and the card that says so."""
+
+    run_id: str
+    subject: Subject
+    evidence: Evidence
+    search: Search
+    isolation: Isolation
+    card: PlanCard
 
 
 def exit_code(result: RunResult) -> ExitCode:

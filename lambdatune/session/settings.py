@@ -1,191 +1,31 @@
-"""Settings: one table of what a plan can be told, by a run profile or by options, and the way to a Plan.
-
-Every option of `run` is also a key of a profile, under the same name; the table makes both.
-"""
+"""From settings that were given to a Plan: each is read by its parser, and what does not go together is refused."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from lambdatune.model.errors import LambdatuneError, UsageError, did_you_mean
 from lambdatune.model.load_shape import parse_burst, parse_ramp
 from lambdatune.model.memory import parse_memory
-from lambdatune.model.plan import Arrivals, FunctionSource, IsolationName, Limits, Plan, PriceChoice, Strategy
+from lambdatune.model.plan import Arrivals, FunctionSource, Limits, Plan, PriceChoice, Strategy
 from lambdatune.model.quantities import parse_rate_per_s, parse_share
 from lambdatune.model.target import parse_target
+from lambdatune.session.isolation_settings import (
+    parse_concurrency_share,
+    parse_isolation,
+    refuse_what_current_cannot,
+)
 from lambdatune.session.payloads import read_payloads
 from lambdatune.session.samples import SAMPLE_PREFIX, find_sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from lambdatune.model.load_shape import Ramp
-    from lambdatune.model.target import Target
-
-Kind = Literal["text", "texts", "integer", "number", "flag"]
-
-DEFAULT_MEMORY = "128-3008"
+    from lambdatune.session.setting_table import Given
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One thing a plan can be told.
-
-    Attributes:
-        name: key in a profile; with two dashes before it, the option.
-        kind: what its value is; ``texts`` may be given more than once.
-        metavar: how the help names the value.
-        help: what it means, for the help.
-        low: the least value, for numbers.
-        high: the largest value, for numbers.
-    """
-
-    name: str
-    kind: Kind
-    metavar: str
-    help: str
-    low: float | None = None
-    high: float | None = None
-
-
-SETTINGS: tuple[Setting, ...] = (
-    Setting(
-        "function", "text", "NAME|ARN|PATH",
-        "The function to tune. A path (directory or zip) runs on the embedded endpoint; "
-        "sample:NAME is a bundled one.",
-    ),
-    Setting("runtime", "text", "RUNTIME", "Runtime of a function given as a path, for example python3.12."),
-    Setting("handler", "text", "HANDLER", "Handler of a function given as a path, for example app.handler."),
-    Setting("timeout", "integer", "SECONDS", "Timeout of a function given as a path. [default: 60]", 1, 900),
-    Setting(
-        "memory", "text", "SIZES",
-        f"Memory sizes in MB: a list (128,512,1024) or a range (128-3008). [default: {DEFAULT_MEMORY}]",
-    ),
-    Setting(
-        "target", "texts", "TARGET",
-        "Latency target, [warm|cold|all.][duration|response|service.]pNN<=TIME, for example 'p95<=200ms'. "
-        "Repeatable: all must hold.",
-    ),
-    Setting(
-        "strategy", "text", "STRATEGY",
-        "What to pick among the sizes that meet every target: cheapest, fastest or balanced. [default: cheapest]",
-    ),
-    Setting("confidence", "number", "SHARE", "Confidence of the answer. [default: 0.95]", 0.5, 0.999999),
-    Setting("cold-rate", "text", "SHARE", "Share of cold starts that the cost per million assumes. [default: 1%]"),
-    Setting("concurrency", "integer", "N", "Calls in flight. [default: 1]", 1, 10_000),
-    Setting(
-        "rate", "text", "N/s",
-        "Warm calls at this rate, whether answers come or not (open loop); response times count from when a call "
-        "was due.",
-    ),
-    Setting(
-        "arrivals", "text", "KIND", "With --rate or --ramp: constant intervals or poisson. [default: constant]"
-    ),
-    Setting(
-        "ramp", "text", "TIME:N/s,...",
-        "Warm calls at a rate that changes linearly, stage by stage, from zero: 30s:10/s,60s:50/s rises to 10/s in "
-        "30 s and to 50/s in the next 60 s. Each size gets the whole ramp, once or more often.",
-    ),
-    Setting(
-        "burst", "text", "N[/TIME]",
-        "Warm calls N at once every TIME, whether answers come or not: 20/5s. [default TIME: 1s]",
-    ),
-    Setting(
-        "shards", "integer", "N",
-        "Load processes (with --dask on each worker), which share the load exactly. [default: 1]", 1, 256,
-    ),
-    Setting(
-        "dask", "text", "ADDRESS",
-        "Send the load from the workers of a Dask cluster, for example tcp://127.0.0.1:8786. "
-        "Needs lambdatune[dask] here and on the workers.",
-    ),
-    Setting("cold-starts", "integer", "N", "Cold starts forced per size. [default: 10]", 0, 10_000),
-    Setting(
-        "payload", "texts", "JSON|@FILE|s3://BUCKET/KEY[:WEIGHT]",
-        "The event to send. Repeatable with weights. [default: {}]",
-    ),
-    Setting(
-        "payload-tokens", "flag", "",
-        "Replace {{uuid}}, {{sequence}} and {{timestamp}} in the payloads anew for every call.",
-    ),
-    Setting("record-payloads", "flag", "", "Keep the payloads in the run's directory; they are not by default."),
-    Setting("max-invocations", "integer", "N", "End the run after N calls.", 1),
-    Setting("max-usd", "number", "X", "End the run before its calls have cost X dollars (in China: CNY).", 0.0),
-    Setting("max-minutes", "number", "M", "End the run after M minutes.", 0.0),
-    Setting(
-        "isolation", "text", "KIND",
-        "What is called: clone (a copy of the function, deleted at the end), version (versions published from the "
-        "function itself, whose $LATEST changes for a moment each time), or current (the function as it is, at its "
-        "one size; nothing is changed). [default: clone]",
-    ),
-    Setting(
-        "concurrency-share", "text", "SHARE",
-        "Share of the account's unreserved concurrency that the load may take. [default: 50%]",
-    ),
-    Setting("endpoint-url", "text", "URL", "An endpoint that speaks like AWS, for example that of `lambdatune local`."),
-    Setting(
-        "prices", "text", "SOURCE",
-        "Prices to reckon with: live (AWS's price list, needs pricing:GetProducts; else the table) or bundled (the "
-        "table of this version). [default: live on AWS, bundled elsewhere]",
-    ),
-    Setting("region", "text", "REGION", "AWS region. [default: as the AWS CLI finds it]"),
-    Setting("aws-profile", "text", "NAME", "Profile of the AWS configuration. [default: the standard chain]"),
-    Setting("seed", "integer", "N", "Seed of every random choice. [default: 0]", 0),
-)  # fmt: skip
-
-_BY_NAME = {setting.name: setting for setting in SETTINGS}
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """A value and where it came from.
-
-    Attributes:
-        value: checked to be of the setting's kind.
-        origin: how an error names it: ``--memory``, or ``profile `ci.toml`, key `memory```.
-        directory: what relative paths in the value are relative to.
-    """
-
-    value: Any
-    origin: str
-    directory: Path
-
-
-def check_kind(name: str, value: object, origin: str) -> Any:
-    """Return `value` if it is of the kind of setting `name`; a single text counts as a list of one.
-
-    Raises:
-        UsageError: naming the setting, what was expected and what was given.
-    """
-    setting = _BY_NAME[name]
-    if setting.kind in {"text", "texts"}:
-        return _checked_text(setting, value, origin)
-    if setting.kind == "flag":
-        if isinstance(value, bool):
-            return value
-        raise UsageError(f"{origin}: expected true or false, not {_shown(value)}", hint=setting.help)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise UsageError(f"{origin}: expected a number, not {_shown(value)}", hint=setting.help)
-    if setting.kind == "integer" and not float(value).is_integer():
-        raise UsageError(f"{origin}: expected a whole number, not {value}", hint=f"for example {round(value)}")
-    too_low = setting.low is not None and value < setting.low
-    if too_low or (setting.high is not None and value > setting.high):
-        bounds = f"at least {setting.low:g}" + (f" and at most {setting.high:g}" if setting.high else "")
-        end = setting.low if too_low else setting.high
-        raise UsageError(f"{origin}: {value:g} is out of range: expected {bounds}", hint=f"the nearest is {end:g}")
-    return int(value) if setting.kind == "integer" else float(value)
-
-
-def check_name(name: str, origin: str) -> None:
-    """Check that there is a setting `name`.
-
-    Raises:
-        UsageError: with the nearest one.
-    """
-    if name not in _BY_NAME:
-        raise UsageError(f"{origin}: there is no key `{name}`", hint=did_you_mean(name, _BY_NAME))
+from lambdatune.session.setting_table import DEFAULT_MEMORY
 
 
 def build_plan(given: Mapping[str, Given]) -> Plan:
@@ -204,7 +44,7 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
     targets = reader.read("target", lambda texts: tuple(parse_target(text) for text in texts), ())
     isolation = reader.read("isolation", parse_isolation, "clone")
     if isolation == "current":
-        _refuse_what_current_cannot(given, targets)
+        refuse_what_current_cannot(given, targets)
     return Plan(
         function=_function(reader, given),
         memory=reader.read("memory", parse_memory, parse_memory(DEFAULT_MEMORY)),
@@ -228,7 +68,7 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
         payloads=read_payloads(given.get("payload"), tokens=reader.value("payload-tokens", default=False)),
         record_payloads=reader.value("record-payloads", default=False),
         isolation=isolation,
-        concurrency_share=reader.read("concurrency-share", _share_above_zero, 0.5),
+        concurrency_share=reader.read("concurrency-share", parse_concurrency_share, 0.5),
         endpoint_url=reader.value("endpoint-url", None),
         prices=reader.read("prices", parse_prices, None),
         region=reader.value("region", None),
@@ -252,21 +92,6 @@ def parse_strategy(text: str) -> Strategy:
     )
 
 
-def parse_isolation(text: str) -> IsolationName:
-    """Read the name of an isolation.
-
-    Raises:
-        UsageError: naming the nearest one.
-    """
-    for isolation in get_args(IsolationName):
-        if text == isolation:
-            return isolation  # type: ignore[no-any-return]
-    raise UsageError(
-        f"there is no isolation `{text}`: expected clone, version or current",
-        hint=did_you_mean(text, get_args(IsolationName)),
-    )
-
-
 def parse_prices(text: str) -> PriceChoice:
     """Read where prices come from.
 
@@ -279,39 +104,6 @@ def parse_prices(text: str) -> PriceChoice:
     raise UsageError(
         f"there are no prices `{text}`: expected live or bundled", hint=did_you_mean(text, get_args(PriceChoice))
     )
-
-
-def _share_above_zero(text: str) -> float:
-    share = parse_share(text)
-    if share == 0:
-        raise UsageError(f"`{text}` leaves no call to make: expected more than 0%", hint="for example 50%")
-    return share
-
-
-def _refuse_what_current_cannot(given: Mapping[str, Given], targets: tuple[Target, ...]) -> None:
-    """Refuse what needs another function than the one that is there.
-
-    Raises:
-        UsageError: naming the setting.
-    """
-    if "memory" in given and parse_memory(given["memory"].value).is_range:
-        raise UsageError(
-            f"{given['memory'].origin}: a range is for a search, and --isolation current measures the function's own "
-            "size",
-            hint="leave the memory out; other sizes need --isolation clone or version",
-        )
-    if "cold-starts" in given and given["cold-starts"].value:
-        raise UsageError(
-            f"{given['cold-starts'].origin}: a cold start cannot be forced without a change, and --isolation current "
-            "makes none",
-            hint="leave it out: cold starts that come by themselves are shown; or use --isolation clone or version",
-        )
-    for target in targets:
-        if target.population == "cold":
-            raise UsageError(
-                f"{given['target'].origin}: `{target}` needs cold starts, which --isolation current cannot force",
-                hint="use --isolation clone or version for it",
-            )
 
 
 class _Reader:
@@ -423,27 +215,3 @@ def _refuse_path_settings(given: Mapping[str, Given], function: str) -> None:
                 f"{given[name].origin}: only a function given as a path takes it, and `{function}` is not a path",
                 hint="the clone runs with what the function has on AWS",
             )
-
-
-def _checked_text(setting: Setting, value: object, origin: str) -> str | list[str]:
-    if setting.name in {"memory", "ramp"} and isinstance(value, list):
-        value = ",".join(map(str, value))
-    if (
-        setting.name in {"memory", "cold-rate", "rate", "burst", "concurrency-share"}
-        and isinstance(value, (int, float))
-        and not isinstance(value, bool)
-    ):
-        value = str(value)
-    if setting.kind == "text":
-        if isinstance(value, str):
-            return value
-        raise UsageError(f"{origin}: expected a text, not {_shown(value)}", hint=setting.help)
-    values = [value] if isinstance(value, str) else value
-    if isinstance(values, (list, tuple)) and all(isinstance(item, str) for item in values):
-        return [str(item) for item in values]
-    raise UsageError(f"{origin}: expected a text or a list of texts, not {_shown(value)}", hint=setting.help)
-
-
-def _shown(value: object) -> str:
-    names = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "a table"}
-    return names.get(type(value), type(value).__name__)

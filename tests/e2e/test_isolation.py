@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import itertools
 import json
 import os
@@ -10,6 +11,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -130,7 +134,7 @@ def test_versions_are_published_one_by_one_and_the_configuration_is_back_before_
 def test_what_someone_else_changes_meanwhile_stays_and_ends_the_run(account, lambdatune) -> None:
     def deploy() -> None:
         while "PublishVersion" not in proxy.operations:
-            pass
+            time.sleep(0.01)
         with client("lambda", account) as functions:
             functions.update_function_configuration(FunctionName="shop", Timeout=33)
 
@@ -144,6 +148,21 @@ def test_what_someone_else_changes_meanwhile_stays_and_ends_the_run(account, lam
     assert "someone else changed function `shop` while it was being tuned" in done.err
     before["shop"]["function"]["Configuration"]["Timeout"] = 33
     before["shop"]["versions"][0]["Timeout"] = 33
+    assert everything(account) == before
+
+
+def test_ctrl_c_while_versions_are_published_stops_after_the_one_under_way(account, start) -> None:
+    before = everything(account)
+    with FaultyProxy(account, operation="PublishVersion", do="delay", delay_s=0.5) as proxy:
+        process = start(*options(proxy.url, "--isolation", "version", "--memory", "128,256,512,1024,2048"))
+        while "PublishVersion" not in proxy.operations:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 130, err
+    assert proxy.operations.count("PublishVersion") == 1
+    assert "Invoke" not in proxy.all
+    assert "status: interrupted" in out
     assert everything(account) == before
 
 
@@ -244,6 +263,23 @@ def test_a_plan_above_the_share_is_refused_with_what_would_be_accepted(
     assert local.functions() == ["quick"]
     done = lambdatune(*plan, *accepted)
     assert done.code == 5, done.err
+
+
+def test_batches_of_cold_starts_keep_to_the_share(endpoint, create, lambdatune, tmp_path) -> None:
+    local = endpoint("--account-concurrency", "10")
+    create(local, "quick")
+    plain = subprocess.Popen(
+        [sys.executable, str(Path(__file__).parents[1] / "support" / "plain_endpoint.py"), local.url],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert plain.stdout is not None
+    plan = options(plain.stdout.readline().strip(), "--memory", "512", "--cold-starts", "8", "--yes", function="quick")
+    done = lambdatune(*plan, "--max-invocations", "9", "--output", str(tmp_path / "runs"))
+    plain.communicate(timeout=10)
+    assert done.code == 5, done.err
+    with (only_run(tmp_path / "runs") / "invocations.csv").open() as file:
+        orders = Counter(row["order"] for row in csv.DictReader(file))
+    assert max(orders.values()) == 5
 
 
 def test_what_the_account_has_free_may_be_hidden(account, lambdatune) -> None:

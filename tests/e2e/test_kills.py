@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import shutil
 import signal
@@ -10,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from support.faults import FaultyProxy, everything, namesake, users_function
+from support.faults import FaultyProxy, client, everything, namesake, users_function, zipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,3 +104,56 @@ def test_without_any_journal_what_is_left_is_found_by_its_marks(
     assert everything(account) == before
     assert NAMESAKE not in restored.out
     assert "nothing was left to undo" in lambdatune("restore", "--all", "--endpoint-url", account).out
+
+
+def make_clone(url: str, name: str, tags: dict[str, str]) -> None:
+    with client("lambda", url) as functions:
+        functions.create_function(
+            FunctionName=name, Runtime="python3.12", Role="arn:aws:iam::000000000000:role/any", Handler="app.handler",
+            Code={"ZipFile": zipped("def handler(event, context):\n    return 1\n")}, Tags=tags,
+        )  # fmt: skip
+
+
+def test_what_another_machine_made_is_removed_when_its_run_must_be_over(account, lambdatune) -> None:
+    today = f"{dt.datetime.now(dt.UTC):%Y%m%d-%H%M%S}-aaaa"
+    owner = {"lambdatune:owner": "ci-7:4711:1"}
+    before = everything(account)
+    make_clone(account, "lambdatune-old-20260101-000000-bbbb", {"lambdatune:run": "20260101-000000-bbbb", **owner})
+    make_clone(account, "lambdatune-other-20260101-000000-cccc", {"lambdatune:run": "20260101-000000-dddd", **owner})
+    make_clone(account, f"lambdatune-new-{today}", {"lambdatune:run": today, **owner})
+    done = lambdatune("restore", "--all", "--endpoint-url", account)
+    assert done.code == 0, done.err
+    assert "removed       function `lambdatune-old-20260101-000000-bbbb`" in done.out
+    assert f"in use        function `lambdatune-new-{today}`" in done.out
+    assert f"run {today} on ci-7 may still be going; if it is not: aws lambda delete-function" in done.out
+    assert "1 change was undone; 1 in use by a run that is, or may be, still going; nothing is left" in done.out
+    after = everything(account)
+    assert set(after) - set(before) == {f"lambdatune-new-{today}", "lambdatune-other-20260101-000000-cccc"}
+
+
+def test_a_run_of_another_host_that_shares_the_directory_is_only_undone_when_it_is_named(
+    account, start, lambdatune, tmp_path
+) -> None:
+    before = everything(account)
+    pid_file = tmp_path / "pid"
+    with FaultyProxy(account, operation="PublishVersion", at=1, do="kill-after", pid_file=str(pid_file)) as proxy:
+        killed_at(proxy, start, "clone", tmp_path / "runs", pid_file)
+        (journal,) = tmp_path.glob("runs/*/journal.jsonl")
+        first, _, rest = journal.read_text().partition("\n")
+        journal.write_text(f'{{"event":"begun","owner":"ci-7:4711:1"}}\n{rest}')
+        assert '"begun"' in first
+        done = lambdatune("restore", "--all")
+        assert done.code == 0, done.err
+        assert f"on ci-7 may still be going; if it is not: lambdatune restore {journal.parent}" in done.out
+        assert everything(account) != before
+        done = lambdatune("restore", str(journal.parent))
+    assert done.code == 0, done.err
+    assert done.out.count("removed ") == 1
+    assert "2 changes were undone; nothing is left" in done.out
+    assert everything(account) == before
+
+
+def test_where_to_search_belongs_to_all(lambdatune) -> None:
+    done = lambdatune("restore", "latest", "--region", "us-east-1")
+    assert done.code == 2
+    assert "say where --all searches" in done.err

@@ -6,6 +6,7 @@ import csv
 import itertools
 import json
 import math
+import threading
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -216,15 +217,28 @@ def test_a_size_too_small_for_the_function_fails_and_the_others_go_on(lambdatune
     assert "128 MB failed: all" in done.out
 
 
-def test_a_run_that_mostly_measured_the_throttle_is_ruled_invalid(lambdatune, endpoint, create) -> None:
-    local = endpoint("--account-concurrency", "1")
+def test_a_run_that_mostly_measured_the_throttle_is_ruled_invalid(lambdatune, endpoint, create, aws) -> None:
+    local = endpoint("--account-concurrency", "4")
     create(local, "slow")
+    others = [
+        threading.Thread(target=aws, args=(
+            local, "lambda", "invoke", "--function-name", "slow", "--payload", '{"seconds": 12}', "others.json",
+        ))
+        for _ in range(3)
+    ]  # fmt: skip
+    for other in others:
+        other.start()
+    while local.facts()["environments_started"] < 3:
+        time.sleep(0.05)
     done = lambdatune(
         "run", "--endpoint-url", local.url, "--function", "slow", "--memory", "512", "--concurrency", "4",
         "--cold-starts", "0", "--payload", '{"seconds": 0.05}', "--max-invocations", "60",
+        "--concurrency-share", "100%",
     )  # fmt: skip
     assert done.code == 6, done.err
     assert "ConcurrentInvocationLimitExceeded" in done.out
+    for other in others:
+        other.join()
 
 
 def test_a_run_whose_generator_was_held_up_is_ruled_invalid(start, endpoint, create, tmp_path) -> None:

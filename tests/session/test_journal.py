@@ -57,6 +57,31 @@ def test_a_damaged_line_in_the_middle_is_an_error_that_says_where(journal) -> No
         journal.pending()
 
 
+def test_what_is_written_after_a_cut_line_is_not_lost_with_it(journal) -> None:
+    journal.intend(LOGS)
+    journal.path.write_bytes(journal.path.read_bytes() + b'{"event":"intent","chan')
+    journal.intend(CLONE)
+    assert journal.pending() == (CLONE, LOGS)
+
+
+def test_the_journal_says_which_process_makes_the_run_and_all_that_it_ever_meant_to_change(journal) -> None:
+    assert journal.owner() is None
+    journal.begin("ci-7:12:345")
+    journal.intend(LOGS)
+    journal.undone(LOGS)
+    assert journal.owner() == "ci-7:12:345"
+    assert journal.pending() == ()
+    assert journal.intents() == (LOGS,)
+
+
+def test_a_change_of_the_users_function_holds_no_environment_and_names_what_undoes_it(journal) -> None:
+    change = Change("update-function", "shop", PLACE, run="r", memory_mb=512, changed_memory_mb=256)
+    journal.intend(change)
+    assert Journal(journal.path).pending() == (change,)
+    assert change.thing == "memory size and nonce of function `shop`"
+    assert "update-function-configuration --function-name shop --memory-size 512 --region" in change.command()
+
+
 def test_only_its_owner_may_read_the_journal(journal) -> None:
     journal.intend(CLONE)
     assert journal.path.stat().st_mode & 0o077 == 0

@@ -8,7 +8,7 @@ import pytest
 
 from lambdatune.model.errors import UsageError
 from lambdatune.session.payloads import MAX_PAYLOAD_BYTES, read_payloads
-from lambdatune.session.settings import Given
+from lambdatune.session.setting_table import Given
 
 
 def read(tmp_path: Path, *texts: str, tokens: bool = False):

@@ -11,7 +11,8 @@ from lambdatune.model.errors import UsageError
 from lambdatune.model.load_shape import BurstLoad, Ramp
 from lambdatune.session.profile import read_profile
 from lambdatune.session.samples import bundled_profiles
-from lambdatune.session.settings import SETTINGS, Given, build_plan, check_kind
+from lambdatune.session.setting_table import SETTINGS, Given, check_kind
+from lambdatune.session.settings import build_plan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -162,3 +163,40 @@ def test_every_setting_is_a_key_and_an_option() -> None:
         if setting.kind in {"integer", "number"}:
             with pytest.raises(UsageError):
                 check_kind(setting.name, "text", "here")
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "hint"),
+    [
+        ('isolation = "copy"', "there is no isolation `copy`: expected clone, version or current", "choose one of"),
+        ('isolation = "clon"', "there is no isolation `clon`", "did you mean clone?"),
+        ('isolation = "current"\nmemory = "128-512"', "`memory`: a range is for a search", "leave the memory out"),
+        ('isolation = "current"\ncold-starts = 3', "a cold start cannot be forced without a change", "leave it out"),
+        (
+            'isolation = "current"\ntarget = "cold.p90<=1s"',
+            "which --isolation current cannot force",
+            "--isolation clone",
+        ),
+        ("concurrency-share = 0", "leaves no call to make", "for example 50%"),
+        ('concurrency-share = "120%"', "is not a share", "for example"),
+    ],
+)
+def test_an_isolation_or_share_that_cannot_be_names_what_can(profile, text, said, hint) -> None:
+    with pytest.raises(UsageError) as caught:
+        plan_of(profile(f'function = "shop"\n{text}\n'))
+    assert said in caught.value.message
+    assert hint in str(caught.value.hint)
+
+
+def test_current_has_no_cold_starts_and_clone_is_the_default(profile) -> None:
+    plan = plan_of(profile('function = "shop"\nisolation = "current"\nconcurrency-share = "80%"\n'))
+    assert (plan.isolation, plan.cold_starts, plan.concurrency_share) == ("current", 0, 0.8)
+    plan = plan_of(profile('function = "shop"\n'))
+    assert (plan.isolation, plan.cold_starts, plan.concurrency_share) == ("clone", 10, 0.5)
+
+
+def test_code_on_this_machine_needs_no_isolation(tmp_path, profile) -> None:
+    (tmp_path / "code").mkdir()
+    text = 'function = "./code"\nruntime = "python3.12"\nhandler = "app.handler"\nisolation = "version"\n'
+    with pytest.raises(UsageError, match="nothing needs to be spared"):
+        plan_of(profile(text))

@@ -37,7 +37,8 @@ def command(profile: str | None, policy_only: bool, json_file: str | None, **opt
     import asyncio  # noqa: PLC0415  heavy, and not needed for --help
 
     from lambdatune.session.doctor import ANY_FUNCTION, examine, policy_for  # noqa: PLC0415
-    from lambdatune.session.settings import Given, build_plan  # noqa: PLC0415
+    from lambdatune.session.setting_table import Given  # noqa: PLC0415
+    from lambdatune.session.settings import build_plan  # noqa: PLC0415
 
     if policy_only and json_file is not None:
         raise UsageError("--policy and --json: the JSON report holds the policy", hint="leave one of them out")

@@ -62,7 +62,8 @@ def _what_if(
         UsageError: naming the option that is wrong.
     """
     from lambdatune.session.replay import WhatIf  # noqa: PLC0415  heavy, and not needed for --help
-    from lambdatune.session.settings import check_kind, parse_strategy  # noqa: PLC0415
+    from lambdatune.session.setting_table import check_kind  # noqa: PLC0415
+    from lambdatune.session.settings import parse_strategy  # noqa: PLC0415
 
     if not targets and strategy is None and confidence is None and cold_rate is None:
         return None

@@ -1,0 +1,201 @@
+"""The table of settings: what a plan can be told, by a run profile or by options, and the check of each value.
+
+Every option of `run` is also a key of a profile, under the same name; the table makes both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from lambdatune.model.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Kind = Literal["text", "texts", "integer", "number", "flag"]
+
+DEFAULT_MEMORY = "128-3008"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One thing a plan can be told.
+
+    Attributes:
+        name: key in a profile; with two dashes before it, the option.
+        kind: what its value is; ``texts`` may be given more than once.
+        metavar: how the help names the value.
+        help: what it means, for the help.
+        low: the least value, for numbers.
+        high: the largest value, for numbers.
+    """
+
+    name: str
+    kind: Kind
+    metavar: str
+    help: str
+    low: float | None = None
+    high: float | None = None
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "function", "text", "NAME|ARN|PATH",
+        "The function to tune. A path (directory or zip) runs on the embedded endpoint; "
+        "sample:NAME is a bundled one.",
+    ),
+    Setting("runtime", "text", "RUNTIME", "Runtime of a function given as a path, for example python3.12."),
+    Setting("handler", "text", "HANDLER", "Handler of a function given as a path, for example app.handler."),
+    Setting("timeout", "integer", "SECONDS", "Timeout of a function given as a path. [default: 60]", 1, 900),
+    Setting(
+        "memory", "text", "SIZES",
+        f"Memory sizes in MB: a list (128,512,1024) or a range (128-3008). [default: {DEFAULT_MEMORY}]",
+    ),
+    Setting(
+        "target", "texts", "TARGET",
+        "Latency target, [warm|cold|all.][duration|response|service.]pNN<=TIME, for example 'p95<=200ms'. "
+        "Repeatable: all must hold.",
+    ),
+    Setting(
+        "strategy", "text", "STRATEGY",
+        "What to pick among the sizes that meet every target: cheapest, fastest or balanced. [default: cheapest]",
+    ),
+    Setting("confidence", "number", "SHARE", "Confidence of the answer. [default: 0.95]", 0.5, 0.999999),
+    Setting("cold-rate", "text", "SHARE", "Share of cold starts that the cost per million assumes. [default: 1%]"),
+    Setting("concurrency", "integer", "N", "Calls in flight. [default: 1]", 1, 10_000),
+    Setting(
+        "rate", "text", "N/s",
+        "Warm calls at this rate, whether answers come or not (open loop); response times count from when a call "
+        "was due.",
+    ),
+    Setting(
+        "arrivals", "text", "KIND", "With --rate or --ramp: constant intervals or poisson. [default: constant]"
+    ),
+    Setting(
+        "ramp", "text", "TIME:N/s,...",
+        "Warm calls at a rate that changes linearly, stage by stage, from zero: 30s:10/s,60s:50/s rises to 10/s in "
+        "30 s and to 50/s in the next 60 s. Each size gets the whole ramp, once or more often.",
+    ),
+    Setting(
+        "burst", "text", "N[/TIME]",
+        "Warm calls N at once every TIME, whether answers come or not: 20/5s. [default TIME: 1s]",
+    ),
+    Setting(
+        "shards", "integer", "N",
+        "Load processes (with --dask on each worker), which share the load exactly. [default: 1]", 1, 256,
+    ),
+    Setting(
+        "dask", "text", "ADDRESS",
+        "Send the load from the workers of a Dask cluster, for example tcp://127.0.0.1:8786. "
+        "Needs lambdatune[dask] here and on the workers.",
+    ),
+    Setting("cold-starts", "integer", "N", "Cold starts forced per size. [default: 10]", 0, 10_000),
+    Setting(
+        "payload", "texts", "JSON|@FILE|s3://BUCKET/KEY[:WEIGHT]",
+        "The event to send. Repeatable with weights. [default: {}]",
+    ),
+    Setting(
+        "payload-tokens", "flag", "",
+        "Replace {{uuid}}, {{sequence}} and {{timestamp}} in the payloads anew for every call.",
+    ),
+    Setting("record-payloads", "flag", "", "Keep the payloads in the run's directory; they are not by default."),
+    Setting("max-invocations", "integer", "N", "End the run after N calls.", 1),
+    Setting("max-usd", "number", "X", "End the run before its calls have cost X dollars (in China: CNY).", 0.0),
+    Setting("max-minutes", "number", "M", "End the run after M minutes.", 0.0),
+    Setting(
+        "isolation", "text", "KIND",
+        "What is called: clone (a copy of the function, deleted at the end), version (versions published from the "
+        "function itself, whose $LATEST changes for a moment each time), or current (the function as it is, at its "
+        "one size; nothing is changed). [default: clone]",
+    ),
+    Setting(
+        "concurrency-share", "text", "SHARE",
+        "Share of the account's unreserved concurrency that the load may take. [default: 50%]",
+    ),
+    Setting("endpoint-url", "text", "URL", "An endpoint that speaks like AWS, for example that of `lambdatune local`."),
+    Setting(
+        "prices", "text", "SOURCE",
+        "Prices to reckon with: live (AWS's price list, needs pricing:GetProducts; else the table) or bundled (the "
+        "table of this version). [default: live on AWS, bundled elsewhere]",
+    ),
+    Setting("region", "text", "REGION", "AWS region. [default: as the AWS CLI finds it]"),
+    Setting("aws-profile", "text", "NAME", "Profile of the AWS configuration. [default: the standard chain]"),
+    Setting("seed", "integer", "N", "Seed of every random choice. [default: 0]", 0),
+)  # fmt: skip
+
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A value and where it came from.
+
+    Attributes:
+        value: checked to be of the setting's kind.
+        origin: how an error names it: ``--memory``, or ``profile `ci.toml`, key `memory```.
+        directory: what relative paths in the value are relative to.
+    """
+
+    value: Any
+    origin: str
+    directory: Path
+
+
+def check_kind(name: str, value: object, origin: str) -> Any:
+    """Return `value` if it is of the kind of setting `name`; a single text counts as a list of one.
+
+    Raises:
+        UsageError: naming the setting, what was expected and what was given.
+    """
+    setting = _BY_NAME[name]
+    if setting.kind in {"text", "texts"}:
+        return _checked_text(setting, value, origin)
+    if setting.kind == "flag":
+        if isinstance(value, bool):
+            return value
+        raise UsageError(f"{origin}: expected true or false, not {_shown(value)}", hint=setting.help)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise UsageError(f"{origin}: expected a number, not {_shown(value)}", hint=setting.help)
+    if setting.kind == "integer" and not float(value).is_integer():
+        raise UsageError(f"{origin}: expected a whole number, not {value}", hint=f"for example {round(value)}")
+    too_low = setting.low is not None and value < setting.low
+    if too_low or (setting.high is not None and value > setting.high):
+        bounds = f"at least {setting.low:g}" + (f" and at most {setting.high:g}" if setting.high else "")
+        end = setting.low if too_low else setting.high
+        raise UsageError(f"{origin}: {value:g} is out of range: expected {bounds}", hint=f"the nearest is {end:g}")
+    return int(value) if setting.kind == "integer" else float(value)
+
+
+def check_name(name: str, origin: str) -> None:
+    """Check that there is a setting `name`.
+
+    Raises:
+        UsageError: with the nearest one.
+    """
+    if name not in _BY_NAME:
+        raise UsageError(f"{origin}: there is no key `{name}`", hint=did_you_mean(name, _BY_NAME))
+
+
+def _checked_text(setting: Setting, value: object, origin: str) -> str | list[str]:
+    if setting.name in {"memory", "ramp"} and isinstance(value, list):
+        value = ",".join(map(str, value))
+    if (
+        setting.name in {"memory", "cold-rate", "rate", "burst", "concurrency-share"}
+        and isinstance(value, (int, float))
+        and not isinstance(value, bool)
+    ):
+        value = str(value)
+    if setting.kind == "text":
+        if isinstance(value, str):
+            return value
+        raise UsageError(f"{origin}: expected a text, not {_shown(value)}", hint=setting.help)
+    values = [value] if isinstance(value, str) else value
+    if isinstance(values, (list, tuple)) and all(isinstance(item, str) for item in values):
+        return [str(item) for item in values]
+    raise UsageError(f"{origin}: expected a text or a list of texts, not {_shown(value)}", hint=setting.help)
+
+
+def _shown(value: object) -> str:
+    names = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "a table"}
+    return names.get(type(value), type(value).__name__)
