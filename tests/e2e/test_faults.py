@@ -48,6 +48,14 @@ def options(url: str, isolation: str) -> tuple[str, ...]:
     )  # fmt: skip
 
 
+def once_published(account: str, lambdatune: Any, isolation: str) -> dict[str, int]:
+    """Return where a run has published its last version, for a fault from then on: permissions were tried before."""
+    with FaultyProxy(account) as proxy:
+        lambdatune(*options(proxy.url, isolation))
+    last = max(number for number, operation in enumerate(proxy.operations, 1) if operation == "PublishVersion")
+    return {"at": last + 1, "times": 1 << 20}
+
+
 def denied(action: str) -> dict[str, Any]:
     who = "User: arn:aws:iam::123456789012:user/ci is not authorized to perform"
     message = f"{who}: lambda:{action} on resource: arn:aws:lambda:us-east-1:123456789012:function:x"
@@ -86,7 +94,7 @@ def test_a_missing_permission_is_named_and_what_was_made_is_undone(account, lamb
 @pytest.mark.parametrize("isolation", ["clone", "version"])
 def test_what_may_not_be_deleted_is_named_with_the_command_for_it(account, lambdatune, isolation) -> None:
     before = everything(account)
-    with FaultyProxy(account, **denied("DeleteFunction")) as proxy:
+    with FaultyProxy(account, **denied("DeleteFunction"), **once_published(account, lambdatune, isolation)) as proxy:
         done = lambdatune(*options(proxy.url, isolation))
         assert done.code == 8, done.err
         assert "left something behind: " in done.err
@@ -103,10 +111,7 @@ def test_what_may_not_be_deleted_is_named_with_the_command_for_it(account, lambd
 @pytest.mark.parametrize("isolation", ["clone", "version"])
 def test_credentials_that_expire_in_the_middle_leave_a_list_and_a_restore(account, lambdatune, isolation) -> None:
     before = everything(account)
-    with FaultyProxy(account) as proxy:
-        lambdatune(*options(proxy.url, isolation))
-    middle = proxy.operations.index("PublishVersion") + 2
-    with FaultyProxy(account, at=middle, times=1 << 20, **EXPIRED) as proxy:
+    with FaultyProxy(account, **EXPIRED, **once_published(account, lambdatune, isolation)) as proxy:
         done = lambdatune(*options(proxy.url, isolation))
     assert done.code == 8, done.err
     assert "the credentials have expired" in done.err
@@ -119,7 +124,8 @@ def test_credentials_that_expire_in_the_middle_leave_a_list_and_a_restore(accoun
 
 def test_an_endpoint_that_falls_silent_is_not_waited_for_without_end(account, lambdatune) -> None:
     before = everything(account)
-    with FaultyProxy(account, operation="DeleteFunction", do="silence") as proxy:
+    begun = once_published(account, lambdatune, "clone")
+    with FaultyProxy(account, operation="DeleteFunction", do="silence", **begun) as proxy:
         done = lambdatune(*options(proxy.url, "clone"))
     assert done.code == 8, done.err
     assert "Read timeout" in done.err

@@ -52,6 +52,13 @@ def killed_at(proxy: FaultyProxy, start, isolation: str, output: Path, pid_file:
     assert process.returncode == -signal.SIGKILL
 
 
+def last_publishing(url: str, lambdatune, isolation: str, output: Path) -> int:
+    """Return the number of the control-plane call by which a run publishes its last version."""
+    with FaultyProxy(url) as proxy:
+        lambdatune(*run_options(proxy.url, isolation, output))
+    return len(proxy.operations) - proxy.operations[::-1].index("PublishVersion")
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("isolation", ["clone", "version"])
 def test_killed_at_any_call_nothing_is_left_after_restore(
@@ -87,9 +94,7 @@ def test_without_any_journal_what_is_left_is_found_by_its_marks(
     account, start, lambdatune, tmp_path, own_data_directory, isolation
 ) -> None:
     before = everything(account)
-    with FaultyProxy(account) as proxy:
-        lambdatune(*run_options(proxy.url, isolation, tmp_path / "whole"))
-    published = len(proxy.operations) - proxy.operations[::-1].index("PublishVersion")
+    published = last_publishing(account, lambdatune, isolation, tmp_path / "whole")
     # In `version` the update of the next version is under way then: $LATEST differs as well.
     pid_file = tmp_path / "pid"
     with FaultyProxy(account, at=published, do="kill-after", pid_file=str(pid_file)) as proxy:
@@ -137,7 +142,8 @@ def test_a_run_of_another_host_that_shares_the_directory_is_only_undone_when_it_
 ) -> None:
     before = everything(account)
     pid_file = tmp_path / "pid"
-    with FaultyProxy(account, operation="PublishVersion", at=1, do="kill-after", pid_file=str(pid_file)) as proxy:
+    published = last_publishing(account, lambdatune, "clone", tmp_path / "whole")
+    with FaultyProxy(account, at=published, do="kill-after", pid_file=str(pid_file)) as proxy:
         killed_at(proxy, start, "clone", tmp_path / "runs", pid_file)
         (journal,) = tmp_path.glob("runs/*/journal.jsonl")
         first, _, rest = journal.read_text().partition("\n")

@@ -183,7 +183,7 @@ def test_frames_are_found_in_any_cut():
 
 
 def test_a_host_without_epoll_and_kernel_stamps(stub, monkeypatch):
-    monkeypatch.setattr(connection_module, "_HAS_KERNEL_STAMPS", False)
+    monkeypatch.setattr(connection_module, "HAS_KERNEL_STAMPS", False)
     poller = SelectorPoller()
     pool = ConnectionPool(stub.endpoint, poller)
     order = Order(3, 1, "delay_5", ClosedLoop(4), 60)
