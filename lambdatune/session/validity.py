@@ -11,6 +11,7 @@ from lambdatune.model.result import Validity
 from lambdatune.model.target import Target
 from lambdatune.recommend.health import warnings
 from lambdatune.session.silence import silence, silent_calls
+from lambdatune.session.standing_costs import standing_costs
 from lambdatune.stats.distortion import MOST_SHIFT, generator_delays_ms, shift_of
 from lambdatune.stats.rows import clock_ms, counts_for, is_ok, is_throttled, is_unknown
 from lambdatune.stats.summary import PERCENTILES, described
@@ -51,7 +52,11 @@ def rule(evidence: Evidence, plan: Plan, outcome: Outcome, host: dict[str, Any] 
     throttles = sum(_throttled(cell.rows) for cell in evidence)
     silent = silent_calls(evidence)
     reasons = [silence(silent)] if silent else []
-    notes = [*([] if silent else _uncounted(evidence)), *warnings(evidence, plan, on_aws=host is None)]
+    notes = [
+        *([] if silent else _uncounted(evidence)),
+        *warnings(evidence, plan, on_aws=host is None),
+        *standing_costs(evidence),
+    ]
     if calls and throttles / calls > MAX_THROTTLE_SHARE:
         reasons.append(
             f"{throttles} of {calls} calls were throttled ({_throttle_reasons(evidence)}): "
