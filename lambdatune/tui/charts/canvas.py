@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from numpy.typing import NDArray
 
     Run = tuple[str, str]
@@ -64,6 +66,17 @@ class Canvas:
     def put_right(self, x: int, y: int, text: str, role: str = PLAIN) -> None:
         """Write `text` so that it ends before column `x`."""
         self.put(x - len(text), y, text, role)
+
+    def legend(self, x: int, y: int, entries: Iterable[Sequence[Run]]) -> None:
+        """Write entries after each other from column `x` of row `y` on, as many as fit whole."""
+        for entry in entries:
+            length = sum(len(text) for text, _ in entry)
+            if x + length > self.width:
+                continue
+            for text, role in entry:
+                self.put(x, y, text, role)
+                x += len(text)
+            x += 2
 
     def is_free(self, x: int, y: int, length: int) -> bool:
         """Return whether `length` columns from `x` on lie inside and hold nothing but dots and spaces."""

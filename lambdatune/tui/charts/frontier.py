@@ -68,7 +68,7 @@ def frontier_chart(
     _staircase(dots, [size for size in placed if size.on_frontier], x_scale, y_scale)
     canvas.stamp(dots, area.left, area.top)
     if height >= _LEAST_HEIGHT_WITH_AXIS:
-        _legend(canvas, area.left, latency, target_ms)
+        _legend(canvas, latency, target_ms)
     if area.labelled:
         _cost_labels(canvas, area, x_scale)
     spots = [(*_spot(area, size, x_scale, y_scale), size) for size in placed]
@@ -126,15 +126,11 @@ def _label(canvas: Canvas, x: int, y: int, size: Size) -> None:
             return
 
 
-def _legend(canvas: Canvas, left: int, latency: str, target_ms: float | None) -> None:
-    canvas.put(0, 0, f"{latency} ms ↑  $/1M →", "muted")
-    x = max(left, len(latency) + 16)
+def _legend(canvas: Canvas, latency: str, target_ms: float | None) -> None:
     parts = [("★ best", "best"), ("✓ meets", "meets"), ("✗ misses", "misses"), ("? unproven", "unproven")]
     if target_ms is not None:
         parts.insert(0, (f"╌ target {format_ms(target_ms)}", "target"))
-    for text, role in parts:
-        canvas.put(x, 0, text, role)
-        x += len(text) + 2
+    canvas.legend(0, 0, [[(f"{latency} ms ↑  $/1M →", "muted")], *([part] for part in parts)])
 
 
 def _cost_labels(canvas: Canvas, area: PlotArea, scale: Scale) -> None:

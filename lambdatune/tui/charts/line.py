@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lambdatune.tui.charts.canvas import DOTS_ACROSS, Canvas, DotGrid
+from lambdatune.tui.charts.canvas import DOTS_ACROSS, PLAIN, Canvas, DotGrid
 from lambdatune.tui.charts.scale import Scale, between, format_ms, logarithmic, usable, zero_based
 
 if TYPE_CHECKING:
@@ -169,14 +169,10 @@ def _spacing(x: Dots) -> int:
 
 
 def _legend(canvas: Canvas, left: int, lines: Sequence[Line], target_ms: float | None) -> None:
-    entries = [(f"{line.mark} {line.name}", f" {format_ms(_shown(line))}", line.role) for line in lines]
+    entries = [[(f"{line.mark} {line.name}", line.role), (f" {format_ms(_shown(line))}", PLAIN)] for line in lines]
     if target_ms is not None:
-        entries.append(("╌ target", f" {format_ms(target_ms)}", "target"))
-    x = left
-    for name, value, role in entries:
-        canvas.put(x, 0, name, role)
-        canvas.put(x + len(name), 0, value)
-        x += len(name) + len(value) + 2
+        entries.append([("╌ target", "target"), (f" {format_ms(target_ms)}", PLAIN)])
+    canvas.legend(left, 0, entries)
 
 
 def _shown(line: Line) -> float | None:

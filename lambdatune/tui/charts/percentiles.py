@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lambdatune.tui.charts.canvas import DOTS_ACROSS, DOTS_DOWN, Canvas, DotGrid
+from lambdatune.tui.charts.canvas import DOTS_ACROSS, DOTS_DOWN, PLAIN, Canvas, DotGrid
 from lambdatune.tui.charts.line import dash_across, draw_axes, plot_area
 from lambdatune.tui.charts.scale import Scale, format_ms, logarithmic, zero_based
 
@@ -129,15 +129,13 @@ def _column(area: PlotArea, scale: Scale, percentile: float) -> int:
 def _legend(
     canvas: Canvas, left: int, curves: Sequence[Curve], known: Sequence[Floats], target_ms: float | None
 ) -> None:
-    x = left
-    for index, (curve, values) in enumerate(zip(curves, known, strict=True)):
-        name = f"{MARKS[index % len(MARKS)]} {curve.name}"
-        count = f" n={len(values)}"
-        canvas.put(x, 0, name, curve.role)
-        canvas.put(x + len(name), 0, count)
-        x += len(name) + len(count) + 2
+    entries = [
+        [(f"{MARKS[index % len(MARKS)]} {curve.name}", curve.role), (f" n={len(values)}", PLAIN)]
+        for index, (curve, values) in enumerate(zip(curves, known, strict=True))
+    ]
     if target_ms is not None:
-        canvas.put(x, 0, f"╌ target {format_ms(target_ms)}", "target")
+        entries.append([(f"╌ target {format_ms(target_ms)}", "target")])
+    canvas.legend(left, 0, entries)
 
 
 def _percentile_labels(canvas: Canvas, area: PlotArea, scale: Scale) -> None:
