@@ -24,6 +24,9 @@ _LADDER = (
 )  # fmt: skip
 """Thresholds of a decade; a press moves the target by about 5 %."""
 
+_LOWEST_MS, _HIGHEST_MS = 0.01, 900_000.0
+"""REPORT lines are written to a hundredth of a millisecond, and no call takes longer than a quarter of an hour."""
+
 _PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
 _COLD_RATES = (0.0, 0.001, 0.01, 0.05, 0.1, 0.5, 1.0)
 _CONFIDENCES = (0.8, 0.9, 0.95, 0.99)
@@ -114,6 +117,7 @@ def _step(threshold_ms: float, steps: int, kept: float | None) -> float:
     rungs = {
         round(rung * 10.0**power, 6) for power in (exponent - 1, exponent, exponent + 1) for rung in map(float, _LADDER)
     }
+    rungs = {rung for rung in rungs if _LOWEST_MS <= rung <= _HIGHEST_MS}
     if kept is not None:
         rungs.add(kept)
     beyond = sorted(rung for rung in rungs if (rung > threshold_ms if steps > 0 else rung < threshold_ms))
