@@ -199,7 +199,7 @@ def curves(rows: Rows, kinds: Sequence[Population], clocks: Sequence[ClockName])
     for clock in clocks:
         for kind in kinds:
             role = kind if clock == "duration" else {"warm": "other", "cold": "p99"}[kind]
-            name = kind if len(clocks) == 1 else f"{kind} {'function' if clock == 'duration' else 'client'}"
+            name = kind if clock == "duration" or len(clocks) == 1 else f"{kind} client"
             found.append(Curve(name, role, times_of(rows, kind, clock)))
     return found
 

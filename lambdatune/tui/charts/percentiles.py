@@ -135,6 +135,9 @@ def _legend(
     ]
     if target_ms is not None:
         entries.append([(f"╌ target {format_ms(target_ms)}", "target")])
+    if left + sum(len(text) for entry in entries for text, _ in entry) + 2 * len(entries) > canvas.width:
+        # Every curve is named, if need be without how many calls it is of.
+        entries = [entry[:1] for entry in entries]
     canvas.legend(left, 0, entries)
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
 LEAST_WIDTH, LEAST_HEIGHT = 60, 20
+_ROOM_FOR_NOTES = 23
+"""Rows below which a screen leaves out what is only said besides."""
 
 
 class LambdatuneScreen(Screen[None]):
@@ -53,6 +55,7 @@ class LambdatuneScreen(Screen[None]):
     def on_resize(self, event: events.Resize) -> None:
         """Say what is needed when the terminal is too small for the screen."""
         size = event.size
+        self.set_class(size.height < _ROOM_FOR_NOTES, "is-cramped")
         self.query_one("#too-small", Static).update(
             f"{LEAST_WIDTH}x{LEAST_HEIGHT} needed, have {size.width}x{size.height}; q leaves"
         )

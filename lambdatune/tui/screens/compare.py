@@ -104,7 +104,7 @@ class CompareScreen(LambdatuneScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "size(-1)", "Size", key_display="←→", id="compare.smaller",
-                tooltip="a smaller size of the run under the cursor"),
+                tooltip="← a smaller size of the run under the cursor, → a larger one"),
         Binding("right", "size(1)", "Larger", id="compare.larger",
                 tooltip="a larger size of the run under the cursor", show=False),
         Binding("b", "base", "Swap", id="compare.base", tooltip="compare with the run under the cursor instead"),

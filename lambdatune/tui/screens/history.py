@@ -44,8 +44,12 @@ _COLUMNS = (
 _EMPTY = """\
 No recorded runs yet, so there is nothing to look at.
 
-  lambdatune demo                        tunes a bundled function on this machine: no account, about a minute
-  lambdatune run --function NAME         tunes a function of yours on AWS
+  lambdatune demo
+      tunes a bundled function on this machine:
+      no account, about a minute
+
+  lambdatune run --function NAME
+      tunes a function of yours on AWS
 
 Runs are looked for in {output}."""
 
