@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import work
 from textual.app import App, SystemCommand
@@ -134,21 +134,23 @@ class LambdatuneApp(App[None]):
         """Show the keys and the glyphs of the screen."""
         keys = [
             (self.get_key_display(active.binding), active.binding.description, active.binding.tooltip)
-            for active in self._active()
+            for active in self.keys_of(self.screen)
         ]
         self.push_screen(HelpScreen(type(self.screen).__name__.removesuffix("Screen"), keys))
 
-    def _active(self) -> list[ActiveBinding]:
-        """Return what the keys do on the screen now, once each."""
+    @staticmethod
+    def keys_of(screen: Screen[Any]) -> list[ActiveBinding]:
+        """Return what the keys do on a screen, once each."""
         found: dict[str, ActiveBinding] = {}
-        for active in self.screen.active_bindings.values():
+        for active in screen.active_bindings.values():
             if active.binding.id and active.binding.id not in found:
                 found[active.binding.id] = active
         return list(found.values())
 
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002  Textual's signature
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Offer everything that a key does here, and the themes, in the command palette."""
-        for active in self._active():
+        # The palette lies over the screen that it was opened from.
+        for active in self.keys_of(screen):
             if active.binding.id == "palette":
                 continue
             key = self.get_key_display(active.binding)

@@ -169,7 +169,7 @@ async def test_every_key_is_in_the_help_and_in_the_palette(runs) -> None:
                 await press(pilot, "d", "down", "d")
             if screen == "history":
                 await press(pilot, "escape", "escape")
-            active = pilot.app._active()
+            active = pilot.app.keys_of(pilot.app.screen)
             commands = [command.title for command in pilot.app.get_system_commands(pilot.app.screen)]
             await press(pilot, "question_mark")
             said = str(pilot.app.screen.query_one("#help Static").content)

@@ -55,7 +55,8 @@ class ResultScreen(LambdatuneScreen):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "target(-1)", "Target", key_display="←→", id="what-if.stricter", tooltip="← a stricter target, → a looser one"),
+        Binding("left", "target(-1)", "Target", key_display="←→", id="what-if.stricter",
+                tooltip="← a stricter target, → a looser one"),
         Binding("right", "target(1)", "Looser", id="what-if.looser", tooltip="a looser target", show=False),
         Binding("p", "percentile", "Percentile", id="what-if.percentile", tooltip="the next percentile of the target"),
         Binding("k", "clock", "Clock", id="what-if.clock", tooltip="function clock, response or service time",
