@@ -30,6 +30,7 @@ from lambdatune.tui.widgets.table_view import TableView
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from textual import events
     from textual.widget import Widget
 
     from lambdatune.model.result import CellResult, RunResult
@@ -261,9 +262,11 @@ class ResultScreen(LambdatuneScreen):
         """Return the views that take turns: all of them where only one fits on the screen."""
         return _BIG_VIEWS if self.has_class("-tall") and self.has_class("-wide") else _VIEWS
 
-    def on_screen_layout_refresh(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         """Take the view that fits after a change of size."""
-        self._draw_charts()
+        super().on_resize(event)
+        # The classes of the size are set after this, by Textual's own handler.
+        self.call_later(self._draw_charts)
 
     def action_view(self) -> None:
         """Show the next chart."""
