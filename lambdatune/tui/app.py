@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.drivers.linux_driver import LinuxDriver
 
 from lambdatune.model.errors import ExitCode, LambdatuneError, UsageError
 from lambdatune.reports.text import render_text
 from lambdatune.session.replay import RecordedRun
 from lambdatune.session.run_directory import RunDirectory, default_output, find_run
+from lambdatune.tui.driver import LastingDriver
 from lambdatune.tui.keymap import keymap_path, read_keymap
 from lambdatune.tui.screens.compare import CompareScreen, Entry
 from lambdatune.tui.screens.dialogs import AskPath, Confirm
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from textual.binding import ActiveBinding
+    from textual.driver import Driver
     from textual.screen import Screen
 
     from lambdatune.model.result import RunResult
@@ -74,6 +77,11 @@ class LambdatuneApp(App[None]):
         """The run that was open last, which is printed at the end."""
         self._interrupted_at: float | None = None
         self._keys_of_the_user = dict(keymap or {})
+
+    def get_driver_class(self) -> type[Driver]:
+        """Return Textual's driver, or ours in its place where that is the one for POSIX terminals."""
+        usual = super().get_driver_class()
+        return LastingDriver if usual is LinuxDriver else usual
 
     def on_mount(self) -> None:
         """Take over the signals, then show the first screen."""
@@ -188,9 +196,10 @@ def run(*, run: str | None, output: Path | None) -> int:
     Raises:
         UsageError: when there is no terminal, no such run, or keymap.toml is wrong.
     """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    # Textual draws on stderr, and the report goes to stdout at the end.
+    if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
         raise UsageError(
-            "the screens need a terminal, and stdin or stdout is none",
+            "the screens need a terminal, and stdin, stdout or stderr is none",
             hint="`lambdatune show RUN` prints a run, `lambdatune runs` lists them",
         )
     keymap = read_keymap(keymap_path(), actions())
