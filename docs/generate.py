@@ -2,15 +2,20 @@
 
 A block is ``<!-- $ COMMAND -->``, a fenced text and ``<!-- end -->``. Without arguments only ``--help`` blocks are
 made anew (they answer at once and are checked by the tests); with ``--all`` the runs are made too.
+
+With ``--pictures`` the pictures of the screens are made anew, from the real screens over recorded runs of seeded
+numbers (those of the tests). They hold no time and no path of this machine.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shlex
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -40,8 +45,43 @@ def _output(command: str) -> str:
     return done.stdout.rstrip() + "\n"
 
 
+PICTURES = {
+    "result": ("met", (120, 36), ()),
+    "what-if": ("met", (120, 36), ("left", "left", "left", "left", "l", "l", "down")),
+    "result-80x24": ("met", (80, 24), ()),
+    "history": (None, (120, 24), ("down",)),
+    "compare": (None, (120, 36), ("end", "d", "up", "d")),
+}
+"""Name of a picture to the run that is opened (None: the list), the size of the terminal and the keys pressed."""
+
+
+async def make_pictures(directory: Path) -> None:
+    """Write a picture of each of `PICTURES` into `directory`, which is an absolute path."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from support.recorded_runs import ALL, MET, make_runs  # noqa: PLC0415
+    from support.screens import opened, press  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory() as scratch:
+        # Below a relative directory, so that no picture shows where it was made.
+        os.chdir(scratch)
+        runs = {run.id: run for run in make_runs(Path("runs"), ALL)}
+        for name, (start, size, keys) in PICTURES.items():
+            async with opened(Path("runs"), runs[MET.id] if start else None, size=size) as pilot:
+                await press(pilot, *keys)
+                picture = pilot.app.export_screenshot(title="lambdatune")
+            # The identifier of a picture is a random one each time.
+            picture = re.sub(r"terminal-\d+", f"terminal-{name}", picture)
+            (directory / f"{name}.svg").write_text(picture, encoding="utf-8")
+        os.chdir(ROOT)
+
+
 def main() -> None:
-    """Make the pages anew in place."""
+    """Make the pages, or the pictures, anew in place."""
+    if "--pictures" in sys.argv[1:]:
+        directory = ROOT / "docs" / "pictures"
+        directory.mkdir(exist_ok=True)
+        asyncio.run(make_pictures(directory))
+        return
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         new = filled(text, everything="--all" in sys.argv[1:])

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from support.recorded_runs import Recipe, make_run
 
 from lambdatune.model.invocation import Start, Status
 from lambdatune.stats.rows import empty_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from lambdatune.session.run_directory import RunDirectory
 
 NS_PER_MS = 1_000_000
 EPOCH_NS = 1_790_000_000_000_000_000
@@ -27,6 +31,17 @@ def own_data_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     monkeypatch.setenv("LAMBDATUNE_CACHE", str(directory / "cache"))
     monkeypatch.setenv("LAMBDATUNE_DATA", str(directory))
     return directory
+
+
+@pytest.fixture(scope="session")
+def run_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Recipe], RunDirectory]:
+    """Return a function from a recipe to its recorded run, which is made once: tests must not change its files."""
+
+    @functools.cache
+    def made(recipe: Recipe) -> RunDirectory:
+        return make_run(tmp_path_factory.mktemp("recorded"), recipe)
+
+    return made
 
 
 @pytest.fixture

@@ -17,6 +17,9 @@ VIOLATIONS = {
     "local knows more than model": ("local/names.py", "from lambdatune.pricing import cost\n"),
     "the session speaks to AWS by itself": ("session/events.py", "import botocore\n"),
     "another module reads histograms by hdrh": ("stats/summary.py", "import hdrh\n"),
+    "a surface imports the other": ("cli/surface.py", "from lambdatune.tui import app\n"),
+    "another room draws screens": ("reports/text.py", "import textual\n"),
+    "a chart knows runs": ("tui/charts/ridge.py", "from lambdatune.session import replay\n"),
     "model is not of the standard library only": ("model/cell.py", "import numpy\n"),
 }
 

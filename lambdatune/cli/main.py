@@ -13,6 +13,7 @@ from lambdatune.model.errors import ExitCode, LambdatuneError, did_you_mean
 COMMANDS = {
     "demo": "Tune a bundled function on the embedded endpoint; no account needed.",
     "run": "Tune a function: measure memory sizes, recommend the cheapest that meets the targets.",
+    "tui": "Look at recorded runs on screens: results, what-if, comparison.",
     "show": "Render a recorded run.",
     "runs": "List recorded runs.",
     "local": "Serve the embedded AWS-compatible endpoint by itself.",
@@ -59,8 +60,14 @@ def cli(context: click.Context) -> None:
     """Find the cheapest memory size of a Lambda function that meets your latency target.
 
     The answer comes with the evidence to believe it. stdout is the result, stderr the narration.
+
+    Without a command: the screens on a terminal (as `lambdatune tui`), this text elsewhere.
     """
     if context.invoked_subcommand is None:
+        if sys.stdin.isatty() and sys.stdout.isatty():
+            from lambdatune.cli.surface import show_screens  # noqa: PLC0415  only when the screens are shown
+
+            context.exit(show_screens())
         click.echo(context.get_help(), err=True)
         context.exit(ExitCode.USAGE)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from lambdatune.load.order import connections_of
 from lambdatune.model.cell import Cell
 from lambdatune.model.errors import UsageError
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from lambdatune.model.target import Target
     from lambdatune.recommend.evidence import Evidence
     from lambdatune.session.run_directory import RunDirectory
+    from lambdatune.stats.rows import Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,64 @@ class WhatIf:
         return replace(plan, **{name: value for name, value in given.items() if value is not None})
 
 
+class RecordedRun:
+    """A recorded run in memory: its rows are read once, and it is decided from them as often as asked.
+
+    Deciding changes nothing in it, so that it may be done in another thread.
+
+    Args:
+        run: its directory.
+
+    Attributes:
+        directory: where it is.
+        record: run.json as it was last written.
+        plan: what the run was made for.
+
+    Raises:
+        UsageError: when the directory holds no run, or its files cannot be read.
+    """
+
+    def __init__(self, run: RunDirectory) -> None:
+        self.directory = run
+        self.record = run.read()
+        self.plan = plan_of(self.record.plan)
+        cells = cells_of(self.record)
+        known = {cell.memory_mb for cell in cells}
+        # A run that was killed has rows at sizes that were added after its run.json was written.
+        cells += [replace(cells[0], memory_mb=size) for size in recorded_sizes(run.rows_path) if size not in known]
+        self._cells = cells
+        self._rows = read_rows(run.rows_path, cells)
+        self._environments = read_recorded(run.environments_path)
+
+    def evidence(self, plan: Plan) -> Evidence:
+        """Return what was measured as evidence for `plan`, its rows taken in as they were measured."""
+        environment = self.record.environment
+        prices = recorded_prices(environment, self.record.function.architecture)
+        tariff = Tariff(prices, environment["ephemeral_storage_mb"])
+        evidence = gather(self._cells, plan, tariff)
+        evidence.take_in(self._rows)
+        evidence.know_environments(self._environments)
+        return evidence
+
+    def rows_of(self, memory_mb: int) -> Rows:
+        """Return the rows of one memory size, in the order in which they came."""
+        index = [number for number, cell in enumerate(self._cells) if cell.memory_mb == memory_mb]
+        return self._rows[np.isin(self._rows["cell"], index)]
+
+    def result(self) -> RunResult:
+        """Return the result as it ended; of a run that was killed, as its rows give it."""
+        return self.record if self.record.finished is not None else self.decide(WhatIf())
+
+    def decide(self, what_if: WhatIf) -> RunResult:
+        """Return the result as it would be for `what_if`, with no call."""
+        record, plan = self.record, what_if.applied_to(self.plan)
+        evidence = self.evidence(plan)
+        facts = Facts(record.id, record.started, record.finished, record.function, record.environment)
+        status: RunStatus = "interrupted" if record.finished is None else record.status
+        made = compose(plan, evidence, facts, status, Outcome(generator=_generator(plan, evidence)))
+        return replace(made, validity=_as_recorded(made.validity, record.validity)) if record.finished else made
+
+
 def open_run(run: RunDirectory, what_if: WhatIf | None = None) -> RunResult:
     """Return the result of a recorded run.
 
@@ -57,17 +118,10 @@ def open_run(run: RunDirectory, what_if: WhatIf | None = None) -> RunResult:
     Raises:
         UsageError: when the directory holds no run, or its files cannot be read.
     """
-    result = run.read()
-    if result.finished is not None and what_if is None:
-        return result
-    plan = plan_of(result.plan)
     if what_if is not None:
-        plan = what_if.applied_to(plan)
-    evidence = recorded_evidence(run, result, plan)
-    facts = Facts(result.id, result.started, result.finished, result.function, result.environment)
-    status: RunStatus = "interrupted" if result.finished is None else result.status
-    made = compose(plan, evidence, facts, status, Outcome(generator=_generator(plan, evidence)))
-    return replace(made, validity=_as_recorded(made.validity, result.validity)) if result.finished else made
+        return RecordedRun(run).decide(what_if)
+    result = run.read()
+    return result if result.finished is not None else RecordedRun(run).result()
 
 
 def _generator(plan: Plan, evidence: Evidence) -> GeneratorRecord:
@@ -90,21 +144,6 @@ def _as_recorded(made: Validity, recorded: Validity) -> Validity:
         valid=recorded.valid and made.valid,
         reasons=tuple(dict.fromkeys([*recorded.reasons, *made.reasons])),
     )
-
-
-def recorded_evidence(run: RunDirectory, result: RunResult, plan: Plan) -> Evidence:
-    """Return the evidence of a recorded run for `plan`, its rows taken in as they were measured."""
-    environment = result.environment
-    prices = recorded_prices(environment, result.function.architecture)
-    tariff = Tariff(prices, environment["ephemeral_storage_mb"])
-    cells = cells_of(result)
-    known = {cell.memory_mb for cell in cells}
-    # A run that was killed has rows at sizes that were added after its run.json was written.
-    cells += [replace(cells[0], memory_mb=size) for size in recorded_sizes(run.rows_path) if size not in known]
-    evidence = gather(cells, plan, tariff)
-    evidence.take_in(read_rows(run.rows_path, cells))
-    evidence.know_environments(read_recorded(run.environments_path))
-    return evidence
 
 
 def cells_of(result: RunResult) -> list[Cell]:

@@ -1,0 +1,39 @@
+"""Starting the screens, which are a surface of their own beside this one.
+
+Neither of the two imports the other. They meet at an entry point of the package, as an extension would: the screens
+register themselves in the group ``lambdatune.surfaces``, and this looks them up by name. That keeps Textual out of
+every command that does not show a screen, and lets another surface take the name.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+
+from lambdatune.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_GROUP = "lambdatune.surfaces"
+
+
+def show_screens(*, run: str | None = None, output: Path | None = None) -> int:
+    """Show the screens until the user leaves; return the exit code.
+
+    Args:
+        run: the run to open; None for the list of runs.
+        output: where runs are looked for; None for the user's data directory.
+
+    Raises:
+        UsageError: when the installation does not know the screens, there is no terminal, or no such run.
+    """
+    found = entry_points(group=_GROUP, name="tui")
+    if not found:
+        raise UsageError(
+            f"this installation has no entry point `tui` in {_GROUP}: it is older than the screens",
+            hint="install lambdatune again, for example with `pip install --editable .`",
+        )
+    (entry,) = tuple(found)[:1]
+    code: int = entry.load()(run=run, output=output)
+    return code

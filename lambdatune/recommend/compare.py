@@ -1,0 +1,150 @@
+"""Two measured sizes side by side: what is shown to differ, by how much at the least, and what must not be compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from lambdatune.model.errors import UsageError
+from lambdatune.stats.comparison import Estimate, ratio
+
+if TYPE_CHECKING:
+    from lambdatune.model.result import CellResult, RunResult, Stats
+    from lambdatune.model.target import ClockName
+    from lambdatune.stats.comparison import Ratio
+
+Word = Literal["faster", "slower", "cheaper", "dearer", "no difference shown", "not known"]
+
+_WORDS: dict[str, tuple[Word, Word]] = {"time": ("faster", "slower"), "cost": ("cheaper", "dearer")}
+_PERCENTILES = ("p50", "p95", "p99")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One figure of two cells.
+
+    Attributes:
+        measure: ``p50``, ``p95``, ``p99`` in ms, or ``cost`` in dollars per million calls.
+        base: of the one that is compared with; None when it is not known.
+        figure: of the other.
+        ratio: `figure` over `base`; None when one of them is not known or has no interval.
+        word: what the interval shows.
+    """
+
+    measure: str
+    base: float | None
+    figure: float | None
+    ratio: Ratio | None
+    word: Word
+
+
+def differences(
+    cell: CellResult, base: CellResult, *, population: Literal["warm", "cold"], clock: ClockName
+) -> tuple[Difference, ...]:
+    """Return what is shown to differ between two cells that were measured independently of each other.
+
+    Each word rests on an interval of its own, at the confidence of the results.
+
+    Args:
+        cell: what is compared.
+        base: what it is compared with.
+        population: which calls the times are of.
+        clock: which clock they are on; cold calls on the duration clock count init.
+    """
+    one, other = _stats(base, population, clock), _stats(cell, population, clock)
+    found = [
+        _difference(name, _estimate(one, name), _estimate(other, name), getattr(one, name), getattr(other, name))
+        for name in _PERCENTILES
+    ]
+    base_cost, cost = base.cost_usd_per_million, cell.cost_usd_per_million
+    found.append(
+        _difference(
+            "cost",
+            _of_interval(base_cost.blended, base_cost.intervals.get("blended")),
+            _of_interval(cost.blended, cost.intervals.get("blended")),
+            base_cost.blended,
+            cost.blended,
+        )
+    )
+    return tuple(found)
+
+
+def require_comparable(result: RunResult, base: RunResult) -> None:
+    """Check that a difference between two runs would be one of what was measured.
+
+    Raises:
+        UsageError: naming what differs and makes their figures incomparable.
+    """
+    for name, one, other in (
+        ("endpoint", _place(base), _place(result)),
+        ("region", base.environment.get("region"), result.environment.get("region")),
+        ("payloads", _payloads(base), _payloads(result)),
+        ("invocation mode", base.plan.get("mode"), result.plan.get("mode")),
+    ):
+        if one != other:
+            raise UsageError(
+                f"runs {base.id} and {result.id} cannot be compared: the {name} of the first is {one}, of the second "
+                f"{other}",
+                hint="compare runs that differ in the function alone",
+            )
+    if _place(base) == "this machine" and base.function.architecture != result.function.architecture:
+        raise UsageError(
+            f"runs {base.id} and {result.id} cannot be compared: the first is {base.function.architecture}, the second "
+            f"{result.function.architecture}, and both ran on this machine's processor",
+            hint="compare architectures on AWS",
+        )
+
+
+def cautions(result: RunResult, base: RunResult) -> tuple[str, ...]:
+    """Return what a reader should know of a comparison that is allowed, in sentences."""
+    found = []
+    if result.id == base.id:
+        found.append("both sizes were measured in one run, in turns: drift hits both alike")
+    else:
+        found.append("measured at different times: a difference may be that of the hosts or of the hour")
+    if result.function.architecture != base.function.architecture:
+        found.append(f"architectures differ: {base.function.architecture} and {result.function.architecture}")
+    loads = [[run.plan.get(name) for name in ("concurrency", "rate_per_s", "ramp", "burst")] for run in (base, result)]
+    if loads[0] != loads[1]:
+        found.append("loads differ: times on the client's clock hold waiting, and waiting depends on the load")
+    invalid = [run for run in (base, result) if not run.validity.valid]
+    found += [f"run {run.id} is invalid: {'; '.join(run.validity.reasons)}" for run in invalid]
+    return tuple(dict.fromkeys(found))
+
+
+def _stats(cell: CellResult, population: Literal["warm", "cold"], clock: ClockName) -> Stats:
+    if population == "cold":
+        cold = cell.cold
+        return {"duration": cold.total_ms, "response": cold.response_ms, "service": cold.service_ms}[clock]
+    warm = cell.warm
+    return {"duration": warm.duration_ms, "response": warm.response_ms, "service": warm.service_ms}[clock]
+
+
+def _estimate(stats: Stats, name: str) -> Estimate | None:
+    return _of_interval(getattr(stats, name), stats.intervals.get(name))
+
+
+def _of_interval(point: float | None, interval: tuple[float, float | None] | None) -> Estimate | None:
+    return None if point is None or interval is None else Estimate(point, *interval)
+
+
+def _difference(
+    measure: str, base: Estimate | None, figure: Estimate | None, base_value: float | None, value: float | None
+) -> Difference:
+    found = None if base is None or figure is None else ratio(figure, base)
+    less, more = _WORDS["cost" if measure == "cost" else "time"]
+    word: Word = "not known"
+    if found is not None:
+        word = less if found.is_below_one else more if found.is_above_one else "no difference shown"
+    return Difference(measure, base_value, value, found, word)
+
+
+def _place(result: RunResult) -> str:
+    if result.environment.get("embedded"):
+        return "this machine"
+    return result.environment.get("endpoint_url") or "AWS"
+
+
+def _payloads(result: RunResult) -> str:
+    """Return the events of a run, as far as they are recorded: sizes and weights."""
+    return ", ".join(f"{payload['bytes']} bytes x {payload['weight']:g}" for payload in result.plan["payloads"])

@@ -1,0 +1,1 @@
+"""The screens: an interactive surface over recorded runs (Textual)."""

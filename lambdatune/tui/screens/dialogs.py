@@ -1,0 +1,93 @@
+"""Small questions over a screen: a path to write to, and a yes or no."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from lambdatune.model.errors import LambdatuneError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.app import ComposeResult
+
+
+class AskPath(ModalScreen[str | None]):
+    """Asks for a file and does something with it; a path that cannot be used is said beside it, and asked again.
+
+    Args:
+        title: what is asked.
+        hint: what may be typed.
+        suggestion: stands there at first.
+        use: does it, and returns what to tell.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "Cancel", id="dialog.cancel", tooltip="go back and write nothing"),
+    ]
+
+    def __init__(self, title: str, hint: str, suggestion: str, use: Callable[[str], str]) -> None:
+        super().__init__()
+        self._title = title
+        self._hint = hint
+        self._suggestion = suggestion
+        self._use = use
+
+    def compose(self) -> ComposeResult:
+        """Lay the question out."""
+        with Vertical(id="dialog") as dialog:
+            dialog.border_title = self._title
+            yield Static(self._hint, id="hint", markup=False)
+            yield Input(self._suggestion, select_on_focus=False, id="path")
+            yield Static(id="wrong", markup=False)
+            yield Static("enter writes it   esc cancels", classes="keys")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Try the path."""
+        event.stop()
+        try:
+            told = self._use(event.value)
+        except LambdatuneError as error:
+            said = f"✗ {error.message}" + (f"\n  {error.hint}" if error.hint else "")
+            self.query_one("#wrong", Static).update(said)
+            return
+        self.dismiss(told)
+
+    def action_leave(self) -> None:
+        """Go back without doing anything."""
+        self.dismiss(None)
+
+
+class Confirm(ModalScreen[bool]):
+    """Asks whether to do something that cannot be taken back.
+
+    Args:
+        title: what is asked.
+        question: what will happen, in words.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "answer(True)", "Yes", id="confirm.yes", tooltip="do it"),
+        Binding("n,escape", "answer(False)", "No", id="confirm.no", tooltip="go back and do nothing"),
+    ]
+
+    def __init__(self, title: str, question: str) -> None:
+        super().__init__()
+        self._title = title
+        self._question = question
+
+    def compose(self) -> ComposeResult:
+        """Lay the question out."""
+        with Vertical(id="dialog") as dialog:
+            dialog.border_title = self._title
+            yield Static(self._question, markup=False)
+            yield Static("y yes   n no", classes="keys")
+
+    def action_answer(self, answer: bool) -> None:
+        """Take the answer."""
+        self.dismiss(answer)

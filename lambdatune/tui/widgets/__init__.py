@@ -1,0 +1,1 @@
+"""Textual widgets that draw the charts, and the table of sizes."""
