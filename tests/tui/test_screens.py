@@ -10,7 +10,7 @@ import pytest
 from support.recorded_runs import FASTER, INVALID, MET, Recipe
 from support.screens import opened, press, settled, text_of
 
-from lambdatune.session.journal import Change, Place
+from lambdatune.model.change import Change, Place
 from lambdatune.session.run_directory import OwedUndo
 from lambdatune.tui.app import actions
 from lambdatune.tui.screens.compare import CompareScreen
