@@ -16,7 +16,7 @@ NO_TARGET = replace(MET, targets=())
 RESULTS = {
     "result-met": (MET, ()),
     "result-what-if": (MET, ("left", "left", "left", "left", "f", "o", "s")),
-    "result-what-if-missed": (MET, ("p", "p", *["left"] * 60)),
+    "result-what-if-unproven": (MET, ("p", "p", "k", *["left"] * 12)),
     "result-missed": (MISSED, ()),
     "result-unproven": (UNPROVEN, ()),
     "result-invalid": (INVALID, ()),
