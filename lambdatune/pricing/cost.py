@@ -9,6 +9,7 @@ bills them.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, overload
 
@@ -29,6 +30,11 @@ _MILLION = 1_000_000
 def money(amount: float, currency: str, digits: int = 2) -> str:
     """Return an amount as text: ``$1.20``, and ``CNY 1.20`` where the sign could be read as another currency's."""
     return f"${amount:.{digits}f}" if currency == "USD" else f"{currency} {amount:.{digits}f}"
+
+
+def decimals_of(amount: float, least: int = 2) -> int:
+    """Return how many decimals show an amount with two digits of its own, `least` at the least."""
+    return max(least, 1 - math.floor(math.log10(amount))) if amount > 0 else least
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from lambdatune.load.order import (
     connections_of,
 )
 from lambdatune.model.errors import AwsRefused
-from lambdatune.pricing.cost import money
+from lambdatune.pricing.cost import decimals_of, money
 from lambdatune.recommend.evidence import spend
 from lambdatune.session.events import Progress
 from lambdatune.session.generator import GeneratorRecord, GeneratorWatch
@@ -250,7 +250,10 @@ class Measurement:
             room_usd = limits.max_usd - spend(self._evidence).usd
             affordable = math.floor(room_usd / self._dearest_call_usd(cell))
             if affordable < block and (room_usd <= 0 or cell.calls):
-                self._end("limit", f"the limit of {money(limits.max_usd, cell.tariff.currency)}")
+                self._end(
+                    "limit",
+                    f"the limit of {money(limits.max_usd, cell.tariff.currency, digits=decimals_of(limits.max_usd))}",
+                )
                 return 0
             # What the first call of a size costs is only bounded by its timeout: one is let through to learn it.
             calls = min(calls, max(affordable // block * block, 1))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lambdatune.model.quantities import format_number
 from lambdatune.stats.summary import PERCENTILES
-from lambdatune.tui.charts.scale import format_ms, format_usd
+from lambdatune.tui.charts.scale import format_ms, format_usd, with_unit
 from lambdatune.tui.figures import bounded_ms, clock_stats, percentile_ms
 
 if TYPE_CHECKING:
@@ -33,10 +33,10 @@ def evidence_line(result: RunResult, target: Target) -> str:
     """Return what was measured of the size that the advice speaks of, with intervals."""
     cell = spoken_of(result)
     if cell is None:
-        return "no size has a call that succeeded"
+        return "no size has a warm call that succeeded"
     parts = [f"{cell.memory_mb} MB: {_percentile(cell, target, result.recommendation.confidence)}"]
     if target.population != "cold" and cell.cold.total_ms.p99 is not None:
-        parts.append(f"cold p99 {bounded_ms(cell.cold.total_ms, 'p99')} ms")
+        parts.append(f"cold p99 {with_unit(bounded_ms(cell.cold.total_ms, 'p99'))}")
     cost = cell.cost_usd_per_million
     if cost.blended is not None:
         interval = cost.intervals.get("blended")
@@ -51,7 +51,7 @@ def evidence_line(result: RunResult, target: Target) -> str:
 def _percentile(cell: CellResult, target: Target, confidence: float) -> str:
     """Return the percentile of `target` with its interval, as far as it is known."""
     name = f"{target.population} p{format_number(target.percentile)}"
-    text = f"{name} {format_ms(percentile_ms(cell, target))} ms"
+    text = f"{name} {with_unit(format_ms(percentile_ms(cell, target)))}"
     if target.population == "all" or target.percentile not in _FIELDS:
         return text
     stats = clock_stats(cell, target.population, target.clock)
@@ -71,5 +71,5 @@ def _now(result: RunResult, cell: CellResult, target: Target) -> str | None:
         if other.memory_mb == result.function.memory_mb and other.cost_usd_per_million.blended is not None:
             figure = format_ms(percentile_ms(other, target))
             cost = format_usd(other.cost_usd_per_million.blended)
-            return f"now {other.memory_mb} MB: p{format_number(target.percentile)} {figure} ms, ${cost}"
+            return f"now {other.memory_mb} MB: p{format_number(target.percentile)} {with_unit(figure)}, ${cost}"
     return None

@@ -44,19 +44,21 @@ def run_options(url: str, isolation: str, output: Path) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def killed_at(proxy: FaultyProxy, start, isolation: str, output: Path, pid_file: Path) -> None:
-    """Run through a proxy that kills the run at one of its calls."""
+def is_killed_at(proxy: FaultyProxy, start, isolation: str, output: Path, pid_file: Path) -> bool:
+    """Run through a proxy that kills the run at one of its calls; return whether it came so far."""
     process = start(*run_options(proxy.url, isolation, output))
     pid_file.write_text(str(process.pid))
     process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGKILL
+    assert process.returncode in {-signal.SIGKILL, 5}
+    return process.returncode == -signal.SIGKILL
 
 
-def last_publishing(url: str, lambdatune, isolation: str, output: Path) -> int:
-    """Return the number of the control-plane call by which a run publishes its last version."""
+def last_publishing(url: str, lambdatune, isolation: str, output: Path) -> dict[str, int | str]:
+    """Return which call publishes the last version of a run, whichever number it has then: looks before it vary."""
     with FaultyProxy(url) as proxy:
         lambdatune(*run_options(proxy.url, isolation, output))
-    return len(proxy.operations) - proxy.operations[::-1].index("PublishVersion")
+    number = len(proxy.operations) - proxy.operations[::-1].index("PublishVersion")
+    return {"at": number - 3, "operation": "PublishVersion"}
 
 
 @pytest.mark.timeout(300)
@@ -69,15 +71,19 @@ def test_killed_at_any_call_nothing_is_left_after_restore(
         done = lambdatune(*run_options(proxy.url, isolation, tmp_path / "whole"))
     assert done.code == 5, done.err
     assert everything(account) == before
-    assert len(proxy.operations) >= 10
-    problems = []
+    calls = proxy.operations
+    assert len(calls) >= 10
+    problems, unreached = [], []
     harmed = 0
     pid_file = tmp_path / "pid"
-    for number, operation in enumerate(proxy.operations, start=1):
+    for number, operation in enumerate(calls, start=1):
         for moment in ("kill-before", "kill-after"):
             case = f"{moment} {number} {operation}"
             with FaultyProxy(account, at=number, do=moment, pid_file=str(pid_file)) as proxy:
-                killed_at(proxy, start, isolation, tmp_path / case, pid_file)
+                if not is_killed_at(proxy, start, isolation, tmp_path / case, pid_file):
+                    # How often a run looks whether something is ready yet is chance: this one ended before that call.
+                    unreached.append(number)
+                    assert len(proxy.operations) < number
                 harmed += everything(account) != before
                 restored = lambdatune("restore", "--all")
             if restored.code or everything(account) != before:
@@ -85,8 +91,9 @@ def test_killed_at_any_call_nothing_is_left_after_restore(
             elif "left to undo" not in restored.out and "nothing is left" not in restored.out:
                 problems.append(f"{case}: {restored.out}")
     assert problems == []
+    assert all(number > len(calls) - 3 for number in unreached), "every call but the last looks was killed"
     # The calls by which permissions are tried come first and leave nothing to undo.
-    assert harmed >= len(proxy.operations) / 2, "many of the kills are in the middle of what has to be undone"
+    assert harmed >= len(calls) / 2, "many of the kills are in the middle of what has to be undone"
 
 
 @pytest.mark.parametrize("isolation", ["clone", "version"])
@@ -97,8 +104,8 @@ def test_without_any_journal_what_is_left_is_found_by_its_marks(
     published = last_publishing(account, lambdatune, isolation, tmp_path / "whole")
     # In `version` the update of the next version is under way then: $LATEST differs as well.
     pid_file = tmp_path / "pid"
-    with FaultyProxy(account, at=published, do="kill-after", pid_file=str(pid_file)) as proxy:
-        killed_at(proxy, start, isolation, tmp_path / "runs", pid_file)
+    with FaultyProxy(account, **published, do="kill-after", pid_file=str(pid_file)) as proxy:
+        assert is_killed_at(proxy, start, isolation, tmp_path / "runs", pid_file)
     assert everything(account) != before
     shutil.rmtree(own_data_directory)
     restored = lambdatune("restore", "--all")
@@ -143,8 +150,8 @@ def test_a_run_of_another_host_that_shares_the_directory_is_only_undone_when_it_
     before = everything(account)
     pid_file = tmp_path / "pid"
     published = last_publishing(account, lambdatune, "clone", tmp_path / "whole")
-    with FaultyProxy(account, at=published, do="kill-after", pid_file=str(pid_file)) as proxy:
-        killed_at(proxy, start, "clone", tmp_path / "runs", pid_file)
+    with FaultyProxy(account, **published, do="kill-after", pid_file=str(pid_file)) as proxy:
+        assert is_killed_at(proxy, start, "clone", tmp_path / "runs", pid_file)
         (journal,) = tmp_path.glob("runs/*/journal.jsonl")
         first, _, rest = journal.read_text().partition("\n")
         journal.write_text(f'{{"event":"begun","owner":"ci-7:4711:1"}}\n{rest}')

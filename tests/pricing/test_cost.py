@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdatune.pricing.cost import Tariff
+from lambdatune.pricing.cost import Tariff, decimals_of, money
 
 X86 = Tariff.of("us-east-1", "x86_64")
 
@@ -72,3 +72,11 @@ def test_a_cold_rate_is_a_share() -> None:
 def test_a_tariff_knows_its_currency() -> None:
     assert X86.currency == "USD"
     assert Tariff.of("cn-north-1", "arm64").currency == "CNY"
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [(0.25, "$0.25"), (12.0, "$12.00"), (0.004, "$0.0040"), (0.000003, "$0.0000030"), (0.0, "$0.00")],
+)
+def test_a_small_amount_keeps_two_digits_of_its_own(amount: float, shown: str) -> None:
+    assert money(amount, "USD", digits=decimals_of(amount)) == shown

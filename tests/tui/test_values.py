@@ -108,7 +108,7 @@ def test_the_evidence_of_a_run_without_advice_is_that_of_the_size_that_comes_nea
     assert spoken_of(missed).memory_mb in {1769, 3008}
     nothing = RecordedRun(run_of(replace(FAILING, failing=FAILING.sizes))).record
     assert spoken_of(nothing) is None
-    assert evidence_line(nothing, START) == "no size has a call that succeeded"
+    assert evidence_line(nothing, START) == "no size has a warm call that succeeded"
 
 
 def test_a_percentile_of_any_target_is_read_from_the_histograms(run) -> None:

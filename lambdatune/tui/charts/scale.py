@@ -131,6 +131,11 @@ def format_ms(value: float | None) -> str:
     return f"{value:.1f}" if value >= 9.995 else f"{value:.2g}"
 
 
+def with_unit(time: str) -> str:
+    """Return a time of `format_ms` with its unit: one in seconds has it already, one that is not known has none."""
+    return time if "s" in time or time in {"-", "∞"} else f"{time} ms"
+
+
 def format_usd(value: float | None) -> str:
     """Return dollars in three digits or so: ``0.61``, ``12.3``; ``-`` when it is not known."""
     if value is None or not math.isfinite(value):

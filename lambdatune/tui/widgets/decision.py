@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from lambdatune.model.quantities import format_number
-from lambdatune.tui.charts.scale import format_ms
+from lambdatune.tui.charts.scale import format_ms, with_unit
 from lambdatune.tui.figures import ADVICE
 from lambdatune.tui.phrases import evidence_line
 from lambdatune.tui.what_if import percent
@@ -61,7 +61,7 @@ class Decision(Vertical):
         else:
             text = (
                 f"{target.population} {target.clock} p{format_number(target.percentile)} ≤ "
-                f"{format_ms(target.threshold_ms)} ms"
+                f"{with_unit(format_ms(target.threshold_ms))}"
             )
         rest = f" · confidence {percent(question.confidence)} · cold rate {percent(question.cold_rate)}"
         more = f" and {len(question.others)} more" if question.others else ""
