@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from lambdatune.session.events import Progress as Snapshot
+    from lambdatune.stats.rows import Rows
 
 LINE_EVERY_S = 5.0
 
@@ -53,6 +54,9 @@ class PlainNarration:
                 late = f"{snapshot.send_slip_ms_p99:.2f} ms late to send, {snapshot.loop_lag_ms_p99:.2f} ms to read"
                 detail += f"; generator at p99: {late}"
             self.narrate(f"{snapshot.calls} of about {snapshot.calls_expected} calls, at {snapshot.step}{detail}")
+
+    def measured(self, rows: Rows) -> None:
+        """Print nothing: the progress tells how many."""
 
 
 class BarNarration:
@@ -97,6 +101,9 @@ class BarNarration:
                 total=max(snapshot.calls_expected, 1),
                 description=snapshot.step,
             )
+
+    def measured(self, rows: Rows) -> None:
+        """Show nothing: the progress tells how many."""
 
 
 class QuietNarration(PlainNarration):

@@ -62,6 +62,8 @@ class CellEvidence:
         attempt: the number of this cell among those attempted, from 1; None while it is only screened.
         share: its share of the error; None while it is only screened.
         failed_reason: why it cannot be measured at all; None when it can.
+        ended: whether a person wants no more calls of it.
+        aside: batches of rows that answer another question: they were paid for, and are in no figure.
         known_environments: which environment served each call; None when it is not known.
     """
 
@@ -72,6 +74,8 @@ class CellEvidence:
         self.attempt: int | None = None
         self.share: float | None = None
         self.failed_reason: str | None = None
+        self.ended = False
+        self.aside: list[Rows] = []
         self.known_environments: Environments | None = None
         self.warm_billed = Billed()
         self.cold_billed = Billed()
@@ -134,7 +138,15 @@ class CellEvidence:
         known_ms = billed_ms[~np.isnan(billed_ms)]
         if len(known_ms):
             self._longest_billed_ms = max(self._longest_billed_ms or 0.0, float(known_ms.max()))
-        ran_ms = np.nan_to_num(billed_ms[~is_throttled(rows)])
+        self._pay_for(rows)
+
+    def set_aside(self, rows: Rows) -> None:
+        """Take note of rows that were paid for and answer another question, as those of another load do."""
+        self.aside.append(rows)
+        self._pay_for(rows)
+
+    def _pay_for(self, rows: Rows) -> None:
+        ran_ms = np.nan_to_num(rows["billed_ms"][~is_throttled(rows)])
         self._ran_calls += len(ran_ms)
         self._billed_ms_sum += float(np.sum(ran_ms))
 
@@ -342,13 +354,30 @@ class Evidence(Sequence[CellEvidence]):
             self._cells[-1].known_environments = self._environments
         return self._index[memory_mb]
 
+    def decide_for(self, plan: Plan, *, set_aside_until: int = 0) -> None:
+        """Begin the proofs anew for another plan, from all rows so far, as if they were recorded ones.
+
+        Args:
+            plan: the same function and mode, with other targets, sizes or load.
+            set_aside_until: see `take_in`.
+        """
+        before, self.plan = self._cells, plan
+        self._budget = ErrorBudget(plan)
+        self._cells = [CellEvidence(old.cell, plan, self._budget, self.tariff) for old in before]
+        for old, new in zip(before, self._cells, strict=True):
+            new.failed_reason, new.ended, new.known_environments = old.failed_reason, old.ended, self._environments
+            for rows in old.aside:
+                new.set_aside(rows)
+        measured = np.concatenate([cell.rows for cell in before])
+        self.take_in(measured[np.argsort(measured["order"], kind="stable")], set_aside_until=set_aside_until)
+
     def know_environments(self, environments: Environments | None) -> None:
         """Take note of which environment served each call; the cells' intervals then allow for it."""
         self._environments = environments
         for cell in self._cells:
             cell.known_environments = environments
 
-    def take_in(self, rows: Rows) -> None:
+    def take_in(self, rows: Rows, *, set_aside_until: int = 0) -> None:
         """Add recorded rows of a whole run, as if they had come order by order.
 
         Whether an order was to start cold is not recorded with its rows: it was when more of its calls of known
@@ -356,6 +385,8 @@ class Evidence(Sequence[CellEvidence]):
 
         Args:
             rows: in the order in which they came; the cell column points into this evidence.
+            set_aside_until: number of the last order that was sent under another load; its warm calls, and those of the
+                orders before, are paid for and in no figure.
         """
         if not len(rows):
             return
@@ -363,6 +394,10 @@ class Evidence(Sequence[CellEvidence]):
         colder = is_cold(rows).astype(np.int64) - is_warm(rows)
         sizes = np.diff(first_of_order, append=len(rows))
         meant_cold = np.repeat(np.add.reduceat(colder, first_of_order) > 0, sizes)
+        aside = ~meant_cold & (rows["order"] <= set_aside_until)
+        for index in np.unique(rows["cell"][aside]).tolist():
+            self[index].set_aside(rows[aside & (rows["cell"] == index)])
+        rows, meant_cold = rows[~aside], meant_cold[~aside]
         # Cells are attempted in the order in which their screens ended; beyond that they do not touch each other.
         by_cell = [np.flatnonzero(rows["cell"] == index) for index in range(len(self))]
         ends = [self._end_of_screen(rows[mine], meant_cold[mine]) for mine in by_cell]
@@ -391,4 +426,5 @@ def gather(cells: Sequence[Cell], plan: Plan, tariff: Tariff) -> Evidence:
 
 def spend(evidence: Sequence[CellEvidence]) -> Spend:
     """Return what all calls so far cost, at the price of the region: failed calls are billed too."""
-    return Spend(math.fsum(cell.spent_usd() for cell in evidence), sum(cell.calls for cell in evidence))
+    calls = sum(cell.calls + sum(map(len, cell.aside)) for cell in evidence)
+    return Spend(math.fsum(cell.spent_usd() for cell in evidence), calls)

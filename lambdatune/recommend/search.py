@@ -43,6 +43,9 @@ class Search(Protocol):
     def calls_expected(self, evidence: Evidence) -> int:
         """Return about how many calls the search will have made when it is over."""
 
+    def for_plan(self, plan: Plan) -> Search:
+        """Return a search that goes on under another plan."""
+
 
 WARM_CALLS_WITHOUT_TARGET = 100
 """Warm calls of a size of a list when no target asks for more: p90 and p95 have bounded intervals from 36 and
@@ -124,6 +127,12 @@ class TuningSearch:
         self._random.shuffle(asks)
         return tuple(asks)
 
+    def for_plan(self, plan: Plan) -> TuningSearch:
+        """Return a search that goes on under another plan; what was tried for cold starts stays tried."""
+        search = TuningSearch(plan, cold_batch=self._cold_batch)
+        search._tried_cold.update(self._tried_cold)
+        return search
+
     def _current_outlook(self, evidence: Evidence) -> Outlook:
         """Return the outlook; its curves are fitted anew when a tenth more calls were made, or at a new size."""
         basis = len(evidence), int(math.log(max(sum(cell.calls for cell in evidence), 1), 1.1))
@@ -178,7 +187,9 @@ class TuningSearch:
         """Return calls for the best size that is likely to meet the targets and is not proven yet."""
         scores = {cell: score for cell in evidence if (score := measured_score(cell, self._plan)) is not None}
         proven = min((score for cell, score in scores.items() if cell.verdict == "meets"), default=math.inf)
-        undecided = [cell for cell in scores if cell.verdict == "unproven" and not doomed(cell, evidence)]
+        undecided = [
+            cell for cell in scores if cell.verdict == "unproven" and not cell.ended and not doomed(cell, evidence)
+        ]
         open_cells = [cell for cell in undecided if self._room(cell) > 0]
         likely = [cell for cell in open_cells if self._is_likely(cell, outlook)]
         best = min(likely, key=scores.__getitem__, default=None)
@@ -255,6 +266,7 @@ class TuningSearch:
 
     def _nearest_feasible(self, scores: dict[CellEvidence, float]) -> list[Ask]:
         """Return calls at the fastest size when none meets: they prove which target it would meet."""
+        scores = {cell: score for cell, score in scores.items() if not cell.ended}
         if not scores:
             return []
         fastest = min(scores, key=lambda cell: cell.p50_ms())
@@ -311,12 +323,15 @@ class TuningSearch:
         if not scores:
             return []
         best = min(scores, key=scores.__getitem__)
-        contenders = [cell for cell in scores if _may_be_better(scores[cell], cell, scores[best], best)]
+        contenders = [
+            cell for cell in scores if not cell.ended and _may_be_better(scores[cell], cell, scores[best], best)
+        ]
         if not self._plan.memory.is_range:
             return [
                 Ask(cell.cell.memory_mb, min(wanted, max(SCREEN_CALLS, self._plan.warm_block)))
                 for cell in scores
-                if (wanted := (WARM_CALLS_WITHOUT_TARGET if cell in contenders else MIN_WARM_CALLS) - cell.warm_sent)
+                if not cell.ended
+                and (wanted := (WARM_CALLS_WITHOUT_TARGET if cell in contenders else MIN_WARM_CALLS) - cell.warm_sent)
                 > 0
             ]
         left = WARM_CALLS_OF_RANGE - sum(cell.warm_sent for cell in evidence)
@@ -364,4 +379,4 @@ def _may_be_better(score: float, cell: CellEvidence, best_score: float, best: Ce
 
 
 def _given_up(cell: CellEvidence) -> bool:
-    return cell.failed_reason is not None or (cell.verdict == "failed" and cell.calls >= _GIVE_UP_CALLS)
+    return cell.ended or cell.failed_reason is not None or (cell.verdict == "failed" and cell.calls >= _GIVE_UP_CALLS)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from lambdatune.stats.rows import Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,9 @@ class Observer(Protocol):
     def progress(self, snapshot: Progress) -> None:
         """Show where the session is."""
 
+    def measured(self, rows: Rows) -> None:
+        """Take note of calls that ended; they are recorded already."""
+
 
 class Silent:
     """An observer that shows nothing."""
@@ -46,4 +52,7 @@ class Silent:
         """Show nothing."""
 
     def progress(self, snapshot: Progress) -> None:
+        """Show nothing."""
+
+    def measured(self, rows: Rows) -> None:
         """Show nothing."""

@@ -27,6 +27,8 @@ from lambdatune.session.generator import GeneratorRecord, GeneratorWatch
 from lambdatune.session.silence import silent_calls
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lambdatune.aws.isolation import Isolation, Version
     from lambdatune.load.driver import LoadDriver
     from lambdatune.load.order import Pacing
@@ -54,6 +56,15 @@ class Outcome:
     generator: GeneratorRecord = field(default_factory=GeneratorRecord)
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A plan that waits for the end of an order, and who is told when it is in force."""
+
+    plan: Plan
+    taken: tuple[Callable[[int], None], ...]
+    is_other_load: bool
+
+
 _DRAIN_S = 30.0
 """Seconds at the most for which an interrupted run waits for the calls in flight."""
 _CLIENT_PATIENCE_S = 20.0
@@ -71,6 +82,12 @@ class Measurement:
         isolation: where versions come from.
         recorder: takes the rows.
         observer: watches.
+
+    Attributes:
+        outcome: how it ended, as far as that is known.
+        serving: the order that is carried out now; None between.
+        paused_s: how long it was paused, up to the last `resume`.
+        is_over: whether the last call has ended.
     """
 
     def __init__(
@@ -101,6 +118,15 @@ class Measurement:
         self._in_flight = 0
         self._drain: asyncio.TimerHandle | None = None
         self._serving: asyncio.Task[None] | None = None
+        self._go = asyncio.Event()
+        self._go.set()
+        self._pause_began_s = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._wanted: _Wanted | None = None
+        self._replanned = False
+        self.serving: Order | None = None
+        self.paused_s = 0.0
+        self.is_over = False
         self.outcome = Outcome()
 
     def stop(self, *, abandon: bool = False) -> None:
@@ -127,14 +153,105 @@ class Measurement:
             self._serving.cancel()
             self.outcome = replace(self.outcome, generator=self._generator.record(given_up=self._in_flight))
 
-    async def run(self) -> None:
-        """Serve the search until it is satisfied, a limit is reached or `stop` is called."""
-        timer: asyncio.TimerHandle | None = None
+    @property
+    def plan(self) -> Plan:
+        """The plan in force."""
+        return self._plan
+
+    @property
+    def orders(self) -> int:
+        """Orders begun so far."""
+        return self._orders
+
+    @property
+    def in_flight(self) -> int:
+        """Calls in flight now, at the most."""
+        return self._in_flight
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing new is sent; `serving` tells whether calls are still in flight."""
+        return not self._go.is_set()
+
+    def pause(self) -> None:
+        """Send nothing new until `resume`; a ramp or bursts that have begun end first. The limit of time waits too."""
+        if self.is_paused or self._stopping:
+            return
+        self._go.clear()
+        self._pause_began_s = asyncio.get_running_loop().time()
+        self._end_order()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        if not self.is_paused:
+            return
+        now_s = asyncio.get_running_loop().time()
+        lasted_s = now_s - self._pause_began_s
+        self.paused_s += lasted_s
+        self._began_s += lasted_s
+        if self._timer is not None:
+            self._allow(max(self._timer.when() - self._pause_began_s, 0.0))
+        self._go.set()
+
+    def end_size(self, memory_mb: int) -> None:
+        """Give a size no more calls; those in flight end."""
+        index = self._evidence.index_of(memory_mb)
+        self._evidence[index].ended = True
+        if self.serving is not None and self.serving.cell == index:
+            self._end_order()
+
+    def decide_for(self, plan: Plan, taken: Callable[[int], None], *, is_other_load: bool = False) -> None:
+        """Go on under another plan as soon as the order that is carried out has ended.
+
+        Args:
+            plan: of the same function and mode.
+            taken: is called then, with the number of the last order under the plan before.
+            is_other_load: whether warm calls so far were sent under another load: they are set aside.
+        """
+        before = self._wanted
+        also = () if before is None else before.taken
+        other = is_other_load or (before is not None and before.is_other_load)
+        self._wanted = _Wanted(plan, (*also, taken), other)
+        if self.serving is None:
+            self._take_wanted()
+        else:
+            self._end_order()
+
+    @property
+    def plan_to_come(self) -> Plan:
+        """The plan that will be in force when the order that is carried out has ended."""
+        return self._plan if self._wanted is None else self._wanted.plan
+
+    def _take_wanted(self) -> None:
+        wanted, self._wanted = self._wanted, None
+        if wanted is None:
+            return
+        self._plan = wanted.plan
+        self._evidence.decide_for(wanted.plan, set_aside_until=self._orders if wanted.is_other_load else 0)
+        self._search = self._search.for_plan(wanted.plan)
+        self._replanned = True
+        for taken in wanted.taken:
+            taken(self._orders)
+
+    def _end_order(self) -> None:
+        """End the order that is carried out, unless its calls only mean something together."""
+        serving = self.serving
+        if serving is not None and not isinstance(serving.pacing, Stages | TimedBurst):
+            self._driver.stop()
+
+    def _allow(self, seconds: float) -> None:
         minutes = self._plan.limits.max_minutes
         loop = asyncio.get_running_loop()
-        self._began_s = loop.time()
+        self._timer = loop.call_later(seconds, self._end, "limit", f"the limit of {minutes:g} minutes")
+
+    async def run(self) -> None:
+        """Serve the search until it is satisfied, a limit is reached or `stop` is called."""
+        minutes = self._plan.limits.max_minutes
+        self._began_s = asyncio.get_running_loop().time()
         if minutes is not None:
-            timer = loop.call_later(minutes * 60, self._end, "limit", f"the limit of {minutes:g} minutes")
+            self._allow(minutes * 60)
         self._serving = asyncio.create_task(self._serve_search())
         try:
             await self._serving
@@ -142,19 +259,27 @@ class Measurement:
             if not self._abandoned:
                 raise
         finally:
-            for handle in (timer, self._drain):
+            self.is_over = True
+            for handle in (self._timer, self._drain):
                 if handle is not None:
                     handle.cancel()
 
     async def _serve_search(self) -> None:
         while not self._stopping:
+            await self._go.wait()
+            self._replanned = False
             asks = self._search.next_block(self._evidence)
             if not asks:
                 return
             for ask in asks:
                 for part in self._parts(ask):
-                    if not self._stopping:
+                    await self._go.wait()
+                    if self._is_wanted():
                         await self._serve(part)
+
+    def _is_wanted(self) -> bool:
+        """Whether what was asked for is still wanted."""
+        return not self._stopping and not self._replanned
 
     def _parts(self, ask: Ask) -> list[Ask]:
         """Return what is asked as orders: warm calls in whole bursts, or in one order for each ramp."""
@@ -170,12 +295,13 @@ class Measurement:
         if not self._stopping:
             self._stopping = True
             self.outcome = replace(self.outcome, ended_by=by, ended_because=because)
+        self._go.set()
         self._driver.stop()
 
     async def _serve(self, ask: Ask) -> None:
         index = self._evidence.index_of(ask.memory_mb)
         cell = self._evidence[index]
-        calls = self._within_limits(ask, cell)
+        calls = 0 if cell.ended else self._within_limits(ask, cell)
         if calls == 0:
             return
         try:
@@ -183,11 +309,15 @@ class Measurement:
         except AwsRefused as error:
             if error.code not in REFUSED_SIZE:
                 raise
-            cell.failed_reason = error.message
-            self._observer.narrate(f"{cell.cell.memory_mb} MB is left out: {error.message}")
+            self._evidence[index].failed_reason = error.message
+            self._observer.narrate(f"{ask.memory_mb} MB is left out: {error.message}")
             return
         pacing: Pacing = Burst(calls) if ask.cold else warm_pacing(self._plan)
+        await self._go.wait()
+        if not self._is_wanted():
+            return
         await self._send(ask, version, pacing, calls)
+        cell = self._evidence[index]
         if not self._reports_seen:
             silent = silent_calls(self._evidence)
             self._reports_seen = not silent and cell.warm_calls + cell.cold_calls > 0
@@ -214,11 +344,15 @@ class Measurement:
         )
         self._show(step)
         self._in_flight = min(connections_of(pacing), calls)
+        self.serving = order
         async for batch in self._driver.run(order):
             self._recorder.record(batch, cold=ask.cold)
+            self._observer.measured(batch)
             self._show(step)
+        self.serving = None
         self._in_flight = 0
         self._note_generator()
+        self._take_wanted()
 
     async def _version(self, ask: Ask) -> Version:
         """Return the version to call: a fresh one for cold starts, whose predecessor is deleted."""

@@ -22,6 +22,7 @@ from lambdatune.session.measure import Outcome, warm_pacing
 from lambdatune.session.prices import recorded_prices
 from lambdatune.session.results import Facts, compose
 from lambdatune.session.row_file import read_rows, recorded_sizes
+from lambdatune.session.steering import set_aside_until, steered_of
 
 if TYPE_CHECKING:
     from lambdatune.model.plan import Strategy
@@ -82,7 +83,8 @@ class RecordedRun:
         prices = recorded_prices(environment, self.record.function.architecture)
         tariff = Tariff(prices, environment["ephemeral_storage_mb"])
         evidence = gather(self._cells, plan, tariff)
-        evidence.take_in(self._rows)
+        steered = steered_of(environment)
+        evidence.take_in(self._rows, set_aside_until=set_aside_until(steered))
         evidence.know_environments(self._environments)
         return evidence
 

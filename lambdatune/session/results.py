@@ -21,6 +21,7 @@ from lambdatune.recommend.costs import cost_of
 from lambdatune.recommend.decide import recommend
 from lambdatune.recommend.evidence import spend
 from lambdatune.session.prices import price_record
+from lambdatune.session.steering import steered_of
 from lambdatune.session.validity import rule
 from lambdatune.stats.environments import count_of
 from lambdatune.stats.rows import is_cold, is_error, is_preinitialised, is_throttled, is_warm
@@ -110,6 +111,8 @@ class Facts:
 def compose(plan: Plan, evidence: Evidence, facts: Facts, status: RunStatus, outcome: Outcome) -> RunResult:
     """Return the result of a run from what was measured: cells, validity and advice."""
     ruled = rule(evidence, plan, outcome, facts.environment.get("embedded"))
+    steered = tuple(entry.sentence for entry in steered_of(facts.environment))
+    ruled = replace(ruled, notes=(*ruled.notes, *steered))
     return RunResult(
         id=facts.id,
         started=facts.started,

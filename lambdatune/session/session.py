@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from lambdatune.aws.marks import Maker
@@ -30,6 +30,7 @@ from lambdatune.session.recorder import Recorder
 from lambdatune.session.restore import left_behind, undo
 from lambdatune.session.results import Facts, compose
 from lambdatune.session.run_directory import OwedUndo, RunDirectory, new_run_id
+from lambdatune.session.steering import STEERED, Steered, Steering
 from lambdatune.session.stored_payloads import fetch_payloads
 from lambdatune.session.subject import find_subject
 
@@ -55,6 +56,11 @@ class Session:
         output: directory in which the run's directory is made.
         observer: watches.
         confirm: is shown the card before anything is changed; False ends the session with nothing done.
+
+    Attributes:
+        plan: as it is now: steering may change it.
+        run_directory: of the run; None before it began.
+        underway: what is measured, and the way to steer it; None before and after.
     """
 
     def __init__(
@@ -68,6 +74,7 @@ class Session:
         self.plan = plan
         self.observer: Observer = observer or Silent()
         self.run_directory: RunDirectory | None = None
+        self.underway: Underway | None = None
         self._output = output
         self._confirm = confirm
         self._measurement: Measurement | None = None
@@ -104,26 +111,37 @@ class Session:
             ready = await self._ready(await find_subject(self.plan, stack), new_run_id(started))
             if self._stop_asked.is_set() or not self._confirm(ready.card):
                 return None
-            plan, evidence, subject = self.plan, ready.evidence, ready.subject
+            evidence, subject = ready.evidence, ready.subject
             self._warn_of_exposure()
             run = self.run_directory = RunDirectory.create(self._output, ready.run_id)
             facts = Facts.of(ready.run_id, started, subject, evidence.tariff.prices)
             # Until the run has ended its file says "interrupted": that is what it is if it ends here.
-            run.write(compose(plan, evidence, facts, "interrupted", Outcome()))
+            run.write(compose(self.plan, evidence, facts, "interrupted", Outcome()))
             failure: BaseException | None = None
             try:
-                await self._measure(run, ready)
+                await self._measure(run, ready, facts)
             except BaseException as error:
                 failure = error
-                run.write(compose(plan, evidence, facts.finished_now(), "failed", self._outcome()))
+                run.write(compose(self.plan, evidence, facts.finished_now(), "failed", self._outcome()))
                 raise
             else:
                 status: RunStatus = "interrupted" if self._stop_asked.is_set() else "complete"
-                result = compose(plan, evidence, facts.finished_now(), status, self._outcome())
+                result = compose(self.plan, evidence, facts.finished_now(), status, self._outcome())
                 run.write(result)
                 return result
             finally:
                 await self._undo(run, subject, failure)
+
+    async def look_up(self) -> tuple[PlanCard, Subject]:
+        """Return what the plan would do, and the function that was found; nothing is changed and nothing called.
+
+        Raises:
+            LambdatuneError: as `run` would before its first change.
+        """
+        self.plan = await fetch_payloads(self.plan)
+        async with AsyncExitStack() as stack:
+            ready = await self._ready(await find_subject(self.plan, stack), new_run_id(dt.datetime.now(dt.UTC)))
+            return ready.card, ready.subject
 
     async def _ready(self, subject: Subject, run_id: str) -> _Ready:
         """Return what is needed for a start, with nothing changed yet.
@@ -159,7 +177,7 @@ class Session:
                     f"warning: AWS credentials travel to {self.plan.dask} unencrypted; use a tls:// scheduler"
                 )
 
-    async def _measure(self, run: RunDirectory, ready: _Ready) -> None:
+    async def _measure(self, run: RunDirectory, ready: _Ready, facts: Facts) -> None:
         subject, evidence, isolation = ready.subject, ready.evidence, ready.isolation
         region, url = subject.place.region, subject.place.endpoint_url
         endpoint = endpoint_from_url(url, region) if url else endpoint_from_region(region)
@@ -177,6 +195,7 @@ class Session:
                 )  # fmt: skip
                 if self._stop_asked.is_set():
                     self._measurement.stop()
+                self.underway = self._underway(run, ready, facts, self._measurement)
                 fresh = asyncio.create_task(keep_fresh(subject.access, driver, credentials, self.observer))
                 try:
                     await self._measurement.run()
@@ -186,6 +205,20 @@ class Session:
                 run, subject.access, isolation.log_group, evidence, self.observer,
                 is_json=subject.description.logs_json, stopped=self._stop_asked.is_set(),
             )  # fmt: skip
+
+    def _underway(self, run: RunDirectory, ready: _Ready, facts: Facts, measurement: Measurement) -> Underway:
+        async def check_load(plan: Plan) -> None:
+            await allowed_share(plan, ready.subject)
+
+        def record(steered: Steered, plan: Plan) -> None:
+            self.plan = plan
+            facts.environment.setdefault(STEERED, []).append(asdict(steered))
+            # A run that is killed later is replayed with what was steered.
+            run.write(compose(plan, ready.evidence, facts, "interrupted", self._outcome()))
+            self.observer.narrate(steered.sentence)
+
+        steering = Steering(measurement, ready.evidence, check_load=check_load, record=record)
+        return Underway(run, ready.subject, ready.evidence, measurement, steering)
 
     async def _undo(self, run: RunDirectory, subject: Subject, failure: BaseException | None) -> None:
         left = left_behind(run, await undo(run, subject.access, self.observer))
@@ -198,6 +231,17 @@ class Session:
 
     def _outcome(self) -> Outcome:
         return self._measurement.outcome if self._measurement else Outcome()
+
+
+@dataclass(frozen=True, slots=True)
+class Underway:
+    """A run that measures: what a surface may look at, and the way to steer it."""
+
+    run: RunDirectory
+    subject: Subject
+    evidence: Evidence
+    measurement: Measurement
+    steering: Steering
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""A session in a process of its own, steered from elsewhere: what the screens run, so that they never touch a measurement."""
+"""A session in a process of its own, steered by the screens, so that they never touch a measurement."""

@@ -168,9 +168,9 @@ class EngineProcess:
             self._news.append(message)
             self._heard.set()
             return
-        answer = self._asked.get(message.question or 0)  # type: ignore[union-attr]
+        answer = self._asked.get(message.question or 0)
         if answer is not None and not answer.done():
-            answer.set_result(message)  # type: ignore[arg-type]
+            answer.set_result(message)
 
     async def _read_stderr(self) -> None:
         """Keep the last of what the process says on standard error."""

@@ -1,0 +1,339 @@
+"""The engine process: answers questions of the screens, runs one session at a time, and follows its steering.
+
+When the screens are gone (end of standard input) a run is stopped and undone, and the process ends by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lambdatune.load.messages import MESSAGE_KIND, FrameReader, frame
+from lambdatune.model.errors import ExitCode, LambdatuneError, UsageError
+from lambdatune.session.live.messages import (
+    AddSize,
+    CardShown,
+    ChangeLoad,
+    ChangeTargets,
+    Ended,
+    EndSize,
+    Follow,
+    LookUp,
+    Pause,
+    Ready,
+    Refused,
+    Resume,
+    Said,
+    Snapshot,
+    Start,
+    Started,
+    Stop,
+    ToEngine,
+)
+from lambdatune.session.live.plans import plan_of_settings
+from lambdatune.session.live.snapshot import snapshot_of
+from lambdatune.session.live.tally import Tally
+from lambdatune.session.plan_card import ASSUMED_BILLED_MS
+from lambdatune.session.session import Session, exit_code
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
+    from lambdatune.model.plan import Plan
+    from lambdatune.session.events import Progress
+    from lambdatune.session.live.messages import FromEngine
+    from lambdatune.session.plan_card import PlanCard
+    from lambdatune.session.subject import Subject
+    from lambdatune.stats.rows import Rows
+
+_SNAPSHOT_EVERY_S = 0.25
+"""The screens draw no more often."""
+_STDIN, _STDOUT = 0, 1
+_Steering = Pause | Resume | EndSize | AddSize | ChangeTargets | ChangeLoad | Follow | Stop
+
+
+class LiveRun:
+    """One session and what is told of it.
+
+    Args:
+        session: not begun yet.
+        tell: sends a message to the screens.
+    """
+
+    def __init__(self, plan: Plan, output: Path, tell: Callable[[FromEngine], None]) -> None:
+        self.session = Session(plan, output=output, observer=self)
+        self._tell = tell
+        self._began_s = time.monotonic()
+        self._tally = Tally(time.time_ns())
+        self._progress: Progress | None = None
+        self._followed: int | None = None
+        self._set_aside = 0
+        self._has_begun = False
+
+    def narrate(self, sentence: str) -> None:
+        """Pass on that something happened."""
+        self._tell_begun()
+        is_warning = sentence.startswith("warning:")
+        self._tell(Said(self._elapsed_s, sentence, "warning" if is_warning else "info"))
+
+    def progress(self, snapshot: Progress) -> None:
+        """Keep where the session is for the next snapshot."""
+        self._progress = snapshot
+
+    def measured(self, rows: Rows) -> None:
+        """Count calls."""
+        self._tally.add(rows)
+
+    async def run(self) -> Ended:
+        """Run the session; return how it ended."""
+        watching = asyncio.create_task(self._watch())
+        try:
+            result = await self.session.run()
+        except LambdatuneError as error:
+            return Ended(error.exit_code, self._path, error.message, error.hint)
+        except Exception as error:  # noqa: BLE001  the border of the process: the screens get a sentence, the log the rest
+            traceback.print_exc()
+            return Ended(ExitCode.INTERNAL, self._path, f"internal error: {type(error).__name__}: {error}")
+        finally:
+            watching.cancel()
+            self._snapshot()
+        if result is None:
+            return Ended(ExitCode.INTERRUPTED, None)
+        return Ended(exit_code(result), self._path)
+
+    async def steer(self, wish: _Steering) -> None:
+        """Follow a wish.
+
+        Raises:
+            UsageError: when it cannot be followed; nothing is changed then.
+        """
+        if isinstance(wish, Stop):
+            self.session.stop(abandon=wish.abandon)
+            return
+        if isinstance(wish, Follow):
+            self._followed = wish.cell
+            self._snapshot()
+            return
+        underway = self.session.underway
+        if underway is None or underway.measurement.is_over:
+            raise UsageError(
+                "nothing is measured now, so that there is nothing to steer", hint="wait for the first call"
+            )
+        steering, measurement = underway.steering, underway.measurement
+        match wish:
+            case Pause():
+                measurement.pause()
+            case Resume():
+                measurement.resume()
+            case EndSize(memory_mb):
+                steering.end_size(memory_mb)
+            case AddSize(memory_mb):
+                steering.add_size(memory_mb)
+            case ChangeTargets(targets):
+                steering.change_targets(targets)
+            case ChangeLoad(concurrency, rate):
+                await steering.change_load(concurrency, rate)
+        self._snapshot()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_SNAPSHOT_EVERY_S)
+            self._snapshot()
+
+    def _snapshot(self) -> None:
+        self._tell_begun()
+        underway = self.session.underway
+        if underway is None:
+            return
+        set_aside = sum(len(rows) for cell in underway.evidence for rows in cell.aside)
+        if set_aside != self._set_aside:
+            self._set_aside = set_aside
+            self._tally.begin_anew(underway.evidence)
+        self._tell(
+            snapshot_of(
+                underway, self._tally, self._progress,
+                elapsed_s=self._elapsed_s, now_ns=time.time_ns(), followed=self._followed,
+            )
+        )  # fmt: skip
+
+    def _tell_begun(self) -> None:
+        directory = self.session.run_directory
+        if directory is not None and not self._has_begun:
+            self._has_begun = True
+            self._tell(Started(directory.id, str(directory.path)))
+
+    @property
+    def _path(self) -> str | None:
+        directory = self.session.run_directory
+        return None if directory is None else str(directory.path)
+
+    @property
+    def _elapsed_s(self) -> float:
+        return time.monotonic() - self._began_s
+
+
+class EngineServer:
+    """Reads messages and serves them, each in a task of its own.
+
+    Args:
+        writer: to the screens.
+    """
+
+    def __init__(self, writer: asyncio.WriteTransport) -> None:
+        self._writer = writer
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._run: LiveRun | None = None
+
+    def tell(self, message: FromEngine) -> None:
+        """Send a message; a snapshot only when the one before has left, so that slow screens get the newest."""
+        if self._writer.is_closing():
+            return
+        if isinstance(message, Snapshot) and self._writer.get_write_buffer_size():
+            return
+        self._writer.write(frame(MESSAGE_KIND, msgspec.msgpack.encode(message)))
+
+    def take(self, message: ToEngine) -> None:
+        """Begin to serve a message."""
+        if isinstance(message, Start):
+            self._begin(self._start(message))
+        elif isinstance(message, LookUp):
+            self._begin(self._answer(message))
+        elif isinstance(message, _Steering):
+            self._begin(self._steer(message))
+
+    def stop(self, *, abandon: bool) -> None:
+        """End the run, if any."""
+        if self._run is not None:
+            self._run.session.stop(abandon=abandon)
+
+    async def finish(self) -> None:
+        """Wait for what is under way."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, question: LookUp) -> None:
+        number = question.question
+        try:
+            plan = plan_of_settings(question.settings)
+            card, subject = await Session(plan, output=Path()).look_up()
+            self.tell(_card_shown(number, plan, card, subject))
+        except LambdatuneError as error:
+            self.tell(_refused(number, error))
+        except Exception as error:  # noqa: BLE001  as in LiveRun.run
+            traceback.print_exc()
+            self.tell(Refused(number, f"internal error: {type(error).__name__}: {error}", exit_code=ExitCode.INTERNAL))
+
+    async def _start(self, start: Start) -> None:
+        if self._run is not None:
+            self.tell(Refused(None, "a run is under way", "stop it first"))
+            return
+        try:
+            run = self._run = LiveRun(plan_of_settings(start.settings), Path(start.output), self.tell)
+        except LambdatuneError as error:
+            self.tell(Ended(error.exit_code, None, error.message, error.hint))
+            return
+        try:
+            ended = await run.run()
+        finally:
+            self._run = None
+        self.tell(ended)
+
+    async def _steer(self, wish: _Steering) -> None:
+        run = self._run
+        if run is None:
+            if not isinstance(wish, Stop):
+                self.tell(Refused(None, "no run is under way", "start one first"))
+            return
+        try:
+            await run.steer(wish)
+        except LambdatuneError as error:
+            self.tell(_refused(None, error))
+
+
+def _refused(number: int | None, error: LambdatuneError) -> Refused:
+    return Refused(number, error.message, error.hint, getattr(error, "setting", None), error.exit_code)
+
+
+def _card_shown(number: int, plan: Plan, card: PlanCard, subject: Subject) -> CardShown:
+    found = subject.description
+    per_s = plan.arrivals_per_s or plan.concurrency / (ASSUMED_BILLED_MS / 1000)
+    return CardShown(
+        question=number,
+        function=card.function,
+        place=card.place,
+        runtime=found.runtime,
+        architecture=found.architecture,
+        current_memory_mb=None if plan.function.is_path else found.memory_mb,
+        sizes_mb=card.sizes_mb,
+        calls=card.calls,
+        usd_per_100ms=card.usd_per_100ms,
+        minutes=card.calls / per_s / 60,
+        currency=card.currency,
+        load=card.load,
+        costs_money=card.costs_money,
+        changes=card.changes,
+        warnings=card.warnings,
+    )
+
+
+async def serve() -> None:
+    """Serve until the screens are gone and a run, if any, is undone."""
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    transport, _ = await loop.connect_write_pipe(asyncio.Protocol, os.fdopen(_STDOUT, "wb", closefd=False))
+    server = EngineServer(transport)
+
+    def terminate() -> None:
+        server.stop(abandon=True)
+        ended.set()
+
+    loop.add_signal_handler(signal.SIGTERM, terminate)
+    server.tell(Ready(os.getpid()))
+    await loop.connect_read_pipe(lambda: _Input(server, ended), os.fdopen(_STDIN, "rb", closefd=False))
+    await ended.wait()
+    server.stop(abandon=False)
+    await server.finish()
+    transport.close()
+
+
+class _Input(asyncio.Protocol):
+    """Standard input: frames in, and its end."""
+
+    def __init__(self, server: EngineServer, ended: asyncio.Event) -> None:
+        self._server = server
+        self._ended = ended
+        self._frames = FrameReader()
+
+    def data_received(self, data: bytes) -> None:
+        for payload in self._frames.feed(data):
+            self._server.take(_DECODER.decode(payload))
+
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002  asyncio's signature
+        self._ended.set()
+
+
+_DECODER: msgspec.msgpack.Decoder[ToEngine] = msgspec.msgpack.Decoder(ToEngine)
+
+
+def main() -> int:
+    """Run an engine process; return its exit status."""
+    # The screens' terminal is not the engine's to end with: what is changed has to be undone first.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    with contextlib.suppress(BrokenPipeError):
+        asyncio.run(serve())
+    return 0
