@@ -74,7 +74,7 @@ class LambdatuneApp(App[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "explain", "Help", id="help", tooltip="keys and glyphs of this screen"),
-        Binding("q", "quit", "Quit", id="quit", 
+        Binding("q", "quit", "Quit", id="quit",
                 tooltip="leave; a run under way is stopped and undone, and the report is printed"),
         Binding("ctrl+n", "setup", "New run", id="setup", tooltip="the last plan, to be changed and begun", show=False),
         Binding("ctrl+c", "interrupt", "Interrupt", id="interrupt", tooltip="twice within 2 s: leave, exit code 130",

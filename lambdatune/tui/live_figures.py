@@ -13,6 +13,7 @@ from lambdatune.tui.charts.frontier import Size
 from lambdatune.tui.charts.line import Line
 from lambdatune.tui.charts.ridge import Binned, heading
 from lambdatune.tui.charts.scale import format_ms, format_usd
+from lambdatune.tui.charts.table import Column
 from lambdatune.tui.figures import VERDICTS
 
 if TYPE_CHECKING:
@@ -38,6 +39,21 @@ CELL_STATES = {
     "failed": ("! failed", "failed"),
 }
 """Glyph and word of a size while it is measured, and their role."""
+
+LIVE_COLUMNS = (
+    Column("memory", "memory"),
+    Column("state", "state", right=False),
+    Column("n", "n", drop=6),
+    Column("cold_p50", "cold p50", drop=8),
+    Column("cold_p99", "cold p99", drop=5),
+    Column("init", "init", drop=9),
+    Column("warm_p50", "warm p50", drop=2),
+    Column("warm_p95", "p95"),
+    Column("warm_p99", "p99", drop=3),
+    Column("errors", "err", drop=4),
+    Column("cost", "$/1M", drop=1),
+    Column("verdict", "verdict", right=False),
+)
 
 EDGES_MS = LOWEST_MS * 10 ** (np.arange(BINS + 1) / BINS_PER_DECADE)
 

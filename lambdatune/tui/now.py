@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from lambdatune.pricing.cost import money
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 LATE_MS = 10.0
 """Sends later than this at p99 are said: response times then hold the generator's own delay."""
 _LEAST_TIME_LEFT_S = 3.0
+_STAMP = 8
+"""Columns of the time before a sentence."""
 
 
 def clock(seconds: float) -> str:
@@ -41,7 +44,7 @@ def now_rows(snapshot: Snapshot | None, width: int, height: int) -> list[Row]:
     lines: list[Row] = [
         ((f"{snapshot.step or 'between orders'}", "best"), (f"  {_progress(snapshot)}", PLAIN)),
         *meter(snapshot.calls, max(snapshot.calls_expected, 1), width, 1),
-        _pair("throughput", f"{snapshot.calls_per_s:.4g}/s", "in flight", f"≤ {snapshot.in_flight}", width),
+        _pair("throughput", _rate(snapshot), "in flight", _in_flight(snapshot), width),
         _pair("cold starts", str(snapshot.cold_starts), "errors", _counted(snapshot.errors), width),
         _pair("throttled", _counted(snapshot.throttles), "sent late", _late(snapshot), width),
     ]
@@ -55,7 +58,7 @@ def short_rows(snapshot: Snapshot | None, width: int, height: int) -> list[Row]:
     """Return the same in a few rows, the most important first."""
     if snapshot is None:
         return now_rows(snapshot, width, height)
-    counts = f"{snapshot.calls_per_s:.4g}/s · ≤ {snapshot.in_flight} in flight · {snapshot.cold_starts} cold · "
+    counts = f"{_rate(snapshot)} · {_in_flight(snapshot)} in flight · {snapshot.cold_starts} cold · "
     counts += f"{_counted(snapshot.errors)} errors · {_cost(snapshot)}"
     first = warnings(snapshot)[:1]
     label = f"{_progress(snapshot)} {snapshot.step}"
@@ -80,17 +83,28 @@ def warnings(snapshot: Snapshot) -> list[str]:
 
 def log_rows(said: Sequence[Said], width: int, height: int) -> list[Row]:
     """Return what happened, the newest last."""
-    shown = said[-height:] if height > 0 else []
     lines: list[Row] = []
-    for entry in shown:
+    for entry in said[-max(height, 0) :]:
         mark = {"warning": "⚠ ", "steering": "• "}.get(entry.kind, "")
         role = "unproven" if entry.kind == "warning" else PLAIN
-        lines.append(((f"{clock(entry.at_s):>6}  ", "muted"), (f"{mark}{entry.sentence}", role)))
-    return _stacked(lines or [(("nothing happened yet", "muted"),)], width, height)
+        parts = textwrap.wrap(f"{mark}{entry.sentence}", max(width - _STAMP, 1)) or [""]
+        stamps = [f"{clock(entry.at_s):>{_STAMP - 2}}  ", *[" " * _STAMP] * (len(parts) - 1)]
+        lines += [((stamp, "muted"), (part, role)) for stamp, part in zip(stamps, parts, strict=True)]
+    lines = lines[-max(height, 0) :] or [(("nothing happened yet", "muted"),)]
+    return _stacked(lines, width, height)
 
 
 def _progress(snapshot: Snapshot) -> str:
     return f"{snapshot.calls} of about {snapshot.calls_expected} calls"
+
+
+def _rate(snapshot: Snapshot) -> str:
+    return f"{snapshot.calls_per_s:.0f}/s" if snapshot.calls_per_s >= 10 else f"{snapshot.calls_per_s:.1f}/s"
+
+
+def _in_flight(snapshot: Snapshot) -> str:
+    """Return the calls in flight: no more than so many, as their ends are told some time later."""
+    return f"≤ {snapshot.in_flight}" if snapshot.in_flight else "0"
 
 
 def _counted(number: int) -> str:

@@ -29,8 +29,8 @@ from lambdatune.session.live.messages import (
 from lambdatune.tui.charts.frontier import frontier_chart
 from lambdatune.tui.charts.line import line_chart
 from lambdatune.tui.charts.ridge import ridge
-from lambdatune.tui.figures import CLOCKS, SIZE_COLUMNS
-from lambdatune.tui.live_figures import STATES, binned, first_target, live_frontier, live_lines, live_rows
+from lambdatune.tui.figures import CLOCKS
+from lambdatune.tui.live_figures import LIVE_COLUMNS, STATES, binned, first_target, live_frontier, live_lines, live_rows
 from lambdatune.tui.now import clock, expected_s, log_rows, now_rows, short_rows
 from lambdatune.tui.screens.base import LambdatuneScreen
 from lambdatune.tui.screens.dialogs import Ask, Confirm
@@ -108,7 +108,7 @@ class RunScreen(LambdatuneScreen):
                 now.border_title = "Now"
                 yield now
                 yield Chart(id="side", classes="panel")
-        table = TableView(SIZE_COLUMNS, id="sizes", classes="panel")
+        table = TableView(LIVE_COLUMNS, id="sizes", classes="panel")
         table.border_title = "Memory sizes"
         yield table
         log = Chart(id="log", classes="panel")
