@@ -50,6 +50,11 @@ class LiveRun:
         """Whether a run is made."""
         return not self._over.is_set()
 
+    @property
+    def directory(self) -> RunDirectory | None:
+        """The directory of the run; None before it began."""
+        return None if self._path is None else RunDirectory(Path(self._path))
+
     async def engine(self) -> EngineProcess:
         """Return the engine, which is started when there is none.
 
@@ -59,7 +64,6 @@ class LiveRun:
         if self._engine is None or self._engine.is_gone:
             self._engine = await EngineProcess.start()
             self._watching = asyncio.create_task(self._watch(self._engine))
-            yield_the_cores()
         return self._engine
 
     async def start(self, settings: PlanSettings, output: Path) -> None:
@@ -129,9 +133,9 @@ class LiveRun:
         hint = f"\nhint: {ended.hint}" if ended.hint else ""
         self.failure = None if ended.message is None else ended.message + hint
         self._over.set()
-        directory = None if ended.run_path is None else RunDirectory(Path(ended.run_path))
-        self._app.run_ended(self._screen, directory, self.failure)
+        self._path = ended.run_path
         self._screen = None
+        self._app.run_ended(self.directory, self.failure)
 
     def _engine_died(self, sentence: str) -> None:
         self.ended = Ended(ExitCode.INTERNAL, self._path, sentence)
