@@ -86,7 +86,8 @@ def faults_of(given: Mapping[str, Given]) -> tuple[Plan | None, dict[str, UsageE
 
     `build_plan` ends at the first one. Here it is tried again without each that was wrong.
     """
-    rest, faults = dict(given), {}
+    rest = dict(given)
+    faults: dict[str, UsageError] = {}
     while True:
         try:
             plan = build_plan(rest)

@@ -25,18 +25,22 @@ class AskPath(ModalScreen[str | None]):
         hint: what may be typed.
         suggestion: stands there at first.
         use: does it, and returns what to tell.
+        does: what enter does.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "Cancel", id="dialog.cancel", tooltip="go back and write nothing"),
+        Binding("escape", "leave", "Cancel", id="dialog.cancel", tooltip="go back and do nothing"),
     ]
 
-    def __init__(self, title: str, hint: str, suggestion: str, use: Callable[[str], str]) -> None:
+    def __init__(
+        self, title: str, hint: str, suggestion: str, use: Callable[[str], str], *, does: str = "writes it"
+    ) -> None:
         super().__init__()
         self._title = title
         self._hint = hint
         self._suggestion = suggestion
         self._use = use
+        self._does = does
 
     def compose(self) -> ComposeResult:
         """Lay the question out."""
@@ -45,7 +49,7 @@ class AskPath(ModalScreen[str | None]):
             yield Static(self._hint, id="hint", markup=False)
             yield Input(self._suggestion, select_on_focus=False, id="path")
             yield Static(id="wrong", markup=False)
-            yield Static("enter writes it   esc cancels", classes="keys")
+            yield Static(f"enter {self._does}   esc cancels", classes="keys")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Try the path."""
