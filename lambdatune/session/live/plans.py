@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lambdatune.session.live.messages import PlanSettings
-from lambdatune.session.samples import SAMPLE_PREFIX
+from lambdatune.session.profile import placed_values
 from lambdatune.session.setting_table import Given, check_kind, check_name
 from lambdatune.session.settings import build_plan
 
@@ -32,20 +32,7 @@ def given_of(settings: PlanSettings) -> dict[str, Given]:
 
 def settings_of(given: Mapping[str, Given]) -> PlanSettings:
     """Return settings as the screens and the engine tell them, with paths that do not depend on a directory."""
-    values = {name: setting.value for name, setting in given.items()}
-    if "function" in given:
-        values["function"] = _absolute(given["function"].value, given["function"].directory)
-    if "payload" in given:
-        directory = given["payload"].directory
-        values["payload"] = [f"@{directory.absolute() / text[1:]}" if text.startswith("@") else text
-                             for text in given["payload"].value]  # fmt: skip
-    return PlanSettings(values, str(Path.cwd()))
-
-
-def _absolute(function: str, directory: Path) -> str:
-    """Return a function given as a path with its whole path; a name stays a name."""
-    is_there = not function.startswith(SAMPLE_PREFIX) and (directory / function).exists()
-    return str((directory / function).resolve()) if is_there else function
+    return PlanSettings(placed_values(given), str(Path.cwd()))
 
 
 def plan_of_settings(settings: PlanSettings) -> Plan:

@@ -1,4 +1,4 @@
-"""Small questions over a screen: a text, and a yes or no."""
+"""Small questions over a screen: a path to write to, and a yes or no."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
 
-class Ask(ModalScreen[str | None]):
-    """Asks for a text and does something with it; one that cannot be used is said beside it, and asked again.
+class AskPath(ModalScreen[str | None]):
+    """Asks for a file and does something with it; a path that cannot be used is said beside it, and asked again.
 
     Args:
         title: what is asked.
         hint: what may be typed.
         suggestion: stands there at first.
         use: does it, and returns what to tell.
-        does: what enter does, for the line of keys.
+        does: what enter does.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -33,7 +33,7 @@ class Ask(ModalScreen[str | None]):
     ]
 
     def __init__(
-        self, title: str, hint: str, suggestion: str, use: Callable[[str], str], does: str = "writes it"
+        self, title: str, hint: str, suggestion: str, use: Callable[[str], str], *, does: str = "writes it"
     ) -> None:
         super().__init__()
         self._title = title
@@ -52,7 +52,7 @@ class Ask(ModalScreen[str | None]):
             yield Static(f"enter {self._does}   esc cancels", classes="keys")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Try the text."""
+        """Try the path."""
         event.stop()
         try:
             told = self._use(event.value)

@@ -33,7 +33,7 @@ from lambdatune.tui.figures import CLOCKS
 from lambdatune.tui.live_figures import LIVE_COLUMNS, STATES, binned, first_target, live_frontier, live_lines, live_rows
 from lambdatune.tui.now import clock, expected_s, log_rows, now_rows, short_rows
 from lambdatune.tui.screens.base import LambdatuneScreen
-from lambdatune.tui.screens.dialogs import Ask, Confirm
+from lambdatune.tui.screens.dialogs import AskPath, Confirm
 from lambdatune.tui.widgets.chart import Chart
 from lambdatune.tui.widgets.table_view import TableView
 
@@ -173,7 +173,7 @@ class RunScreen(LambdatuneScreen):
 
     def _draw_bar(self) -> None:
         snapshot = self._snapshot
-        state: str = snapshot.state if snapshot else "preparing"
+        state: str = "preparing" if snapshot is None else snapshot.state
         if self._gone:
             state = "gone"
         glyph, word, style = STATES[state]
@@ -301,7 +301,7 @@ class RunScreen(LambdatuneScreen):
             self._engine.tell(AddSize(memory.low_mb))
             return ""
 
-        self.app.push_screen(Ask("Add a memory size", "In MB, from 128 to 10240.", "", use, "adds it"))
+        self.app.push_screen(AskPath("Add a memory size", "In MB, from 128 to 10240.", "", use, does="adds it"))
 
     def action_target(self) -> None:
         """Ask for other targets."""
@@ -317,7 +317,7 @@ class RunScreen(LambdatuneScreen):
             "[warm|cold|all.][duration|response|service.]pNN<=TIME, several with commas; empty for none.\n"
             "It is decided anew from all calls so far. An answer's confidence is that of its own question."
         )
-        self.app.push_screen(Ask("Target", hint, shown, use, "decides for it"))
+        self.app.push_screen(AskPath("Target", hint, shown, use, does="decides for it"))
 
     def action_load(self) -> None:
         """Ask for another load."""
@@ -337,7 +337,7 @@ class RunScreen(LambdatuneScreen):
             "20 is so many calls in flight; 50/s is a rate, whether answers come or not.\n"
             "Warm calls so far answer another question then: they stay recorded, and are in no figure."
         )
-        self.app.push_screen(Ask("Load", hint, shown, use, "changes it"))
+        self.app.push_screen(AskPath("Load", hint, shown, use, does="changes it"))
 
     def action_stop(self) -> None:
         """Stop after a question; the second time give up the calls in flight."""
