@@ -40,14 +40,19 @@ def terminal(tmp_path, own_data_directory):
         each.__exit__()
 
 
-def started(view: Terminal, tmp_path: Path) -> list[psutil.Process]:
+def started(view: Terminal, tmp_path: Path, own_data_directory: Path) -> list[psutil.Process]:
     """Begin the plan from Setup; return the processes that it has when calls are made."""
     view.start("tui", str(tmp_path / "plan.toml"))
-    view.wait_for("embedded endpoint")
+    wait_until(lambda: "nothing billed" in view.screen or "nothing to pay" in view.screen, lambda: view.screen)
     view.press("C-r")
     view.wait_for("running")
-    wait_until(lambda: "warm" in view.screen, lambda: view.screen)
+    wait_until(lambda: calls_of(own_data_directory) > 5, lambda: view.screen)
     return psutil.Process(view.pid).children(recursive=True)
+
+
+def calls_of(own_data_directory: Path) -> int:
+    rows = next((own_data_directory / "runs").glob("*/invocations.csv"), None)
+    return 0 if rows is None else len(rows.read_text().splitlines()) - 1
 
 
 def the_run(own_data_directory: Path) -> Path:
@@ -78,6 +83,7 @@ def test_the_demo_from_the_first_call_to_a_comparison_an_export_and_the_report(
     view.press("e")
     view.wait_for("chooses the report")
     view.press("C-u")
+    wait_until(lambda: ".txt▎" not in view.screen and "checkout-2" not in view.screen, lambda: view.screen)
     view.type(str(tmp_path / "report.json"))
     view.press("Enter")
     wait_until((tmp_path / "report.json").exists, lambda: view.screen)
@@ -93,17 +99,21 @@ def test_the_demo_from_the_first_call_to_a_comparison_an_export_and_the_report(
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (60, 20)])
 def test_a_run_is_paused_steered_and_stopped_with_keys(terminal, tmp_path, own_data_directory, width, height) -> None:
     view = terminal(width, height)
-    processes = started(view, tmp_path)
+    processes = started(view, tmp_path, own_data_directory)
     view.press("Space")
     view.wait_for("paused")
     view.press("t")
     view.wait_for("decides for it")
     view.press("C-u")
+    wait_until(lambda: "p99<=14ms▎" not in view.screen and "p99<=14ms  " not in view.screen, lambda: view.screen)
     view.type("p95<=nonsense")
+    view.wait_for("nonsense")
     view.press("Enter")
     view.wait_for("✗")
     view.press("C-u")
+    wait_until(lambda: "▊  p95<=nonsense" not in view.screen, lambda: view.screen)
     view.type("p90<=900ms")
+    view.wait_for("p90<=900ms")
     view.press("Enter")
     view.wait_for("p90<=900ms")
     view.press("a")
@@ -131,7 +141,7 @@ def test_whatever_ends_the_screens_the_run_is_stopped_and_undone(
     terminal, tmp_path, own_data_directory, ending, code
 ) -> None:
     view = terminal()
-    processes = started(view, tmp_path)
+    processes = started(view, tmp_path, own_data_directory)
     if ending == "q":
         view.press("q")
         view.wait_for("Leave?")
@@ -157,7 +167,7 @@ def test_an_engine_that_is_killed_leaves_a_sane_screen_and_a_run_to_restore(
     terminal, tmp_path, own_data_directory
 ) -> None:
     view = terminal(120, 36)
-    processes = started(view, tmp_path)
+    processes = started(view, tmp_path, own_data_directory)
     engine = next(process for process in processes if "lambdatune.session.live" in process.cmdline())
     engine.kill()
     view.wait_for("engine gone")

@@ -25,13 +25,12 @@ async def answer_to(question: Question) -> Answer:
     Raises:
         LambdatuneError: why there is none.
     """
-    match question:
-        case LookUp():
-            plan = plan_of_settings(question.settings)
-            card, subject = await Session(plan, output=Path()).look_up()
-            return _card_shown(question.question, plan, card, subject)
-        case ListFunctions():
-            return await _functions(question)
+    if isinstance(question, ListFunctions):
+        return await _functions(question)
+    assert isinstance(question, LookUp)
+    plan = plan_of_settings(question.settings)
+    card, subject = await Session(plan, output=Path()).look_up()
+    return _card_shown(question.question, plan, card, subject)
 
 
 async def _functions(question: ListFunctions) -> FunctionsListed:
