@@ -46,13 +46,7 @@ class Line:
 
 
 def line_chart(
-    lines: Sequence[Line],
-    width: int,
-    height: int,
-    *,
-    target_ms: float | None = None,
-    log: bool = False,
-    span_s: tuple[float, float] | None = None,
+    lines: Sequence[Line], width: int, height: int, *, target_ms: float | None = None, log: bool = False
 ) -> list[Row]:
     """Return the chart; the later of two lines is drawn over the earlier.
 
@@ -62,13 +56,12 @@ def line_chart(
         height: rows.
         target_ms: a line across at this value.
         log: whether the axis of values is logarithmic; from zero otherwise.
-        span_s: what the axis of time shows at the least; None for what the values need.
     """
     canvas = Canvas(width, height)
     goal = [] if target_ms is None else [np.array([target_ms])]
     values = [*(line.y for line in lines), *goal]
     y_scale = logarithmic(values) if log else zero_based(values)
-    x_scale = between([*(line.x for line in lines), np.array(span_s or ())])
+    x_scale = between([line.x for line in lines])
     area = plot_area(canvas, y_scale, legend=height >= _LEAST_HEIGHT_WITH_AXIS)
     if height >= _LEAST_HEIGHT_WITH_AXIS:
         _legend(canvas, area.left, lines, target_ms)
