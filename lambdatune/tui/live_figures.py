@@ -57,6 +57,7 @@ LATE_MS = 10.0
 """A generator that sends later than this at its p99 is told of: the figures may hold its own delay."""
 
 _EDGES_MS = LOWEST_MS * 10.0 ** (np.arange(BINS + 1) / BINS_PER_DECADE)
+_WIDE = 100
 _LOW_CHART = 14
 """Rows below which three lines of dots merge."""
 
@@ -362,20 +363,18 @@ def _fitting(parts: Sequence[str], width: int) -> str:
     return shown
 
 
-def warnings_of(snapshot: Snapshot) -> list[str]:
-    """Return what distorts the figures now, each with what to do about it."""
+def warnings_of(snapshot: Snapshot, width: int) -> list[str]:
+    """Return what distorts the figures now, each with what to do about it; shorter where the screen is narrow."""
     found = []
     if snapshot.throttles:
+        limit = "the concurrency limit was reached, and " if width >= _WIDE else ""
         found.append(
-            f"⚠ throttled {snapshot.throttles}: the concurrency limit was reached, and more at {snapshot.load} "
-            "would measure the throttle; l sends less"
+            f"⚠ throttled {snapshot.throttles}: {limit}more at {snapshot.load} measures the throttle; l sends less"
         )
     slip_ms = snapshot.send_slip_ms_p99
     if slip_ms is not None and slip_ms > LATE_MS:
-        found.append(
-            f"⚠ this machine sent up to {_slip(slip_ms)} late (p99): it does not keep {snapshot.load}, and client "
-            "times may hold its delay; l sends less"
-        )
+        machine = f"this machine does not keep {snapshot.load}, and " if width >= _WIDE else ""
+        found.append(f"⚠ sent {_slip(slip_ms)} late (p99): {machine}client times may hold the delay; l sends less")
     return found
 
 

@@ -25,9 +25,9 @@ def figures_of(times_ms: Any) -> LiveFigures:
     return LiveFigures(len(times_ms), p50, p95, p99, counts.tobytes())
 
 
-def queued(memory_mb: int) -> LiveCell:
+def queued(memory_mb: int, state: str = "queued") -> LiveCell:
     """Return a cell without a call."""
-    return LiveCell("orders-api", memory_mb, "arm64", "invoke", "queued", "not-tried", 0, NOTHING, NOTHING,
+    return LiveCell("orders-api", memory_mb, "arm64", "invoke", state, "not-tried", 0, NOTHING, NOTHING,
                     None, 0, 0, None)  # fmt: skip
 
 
@@ -77,12 +77,14 @@ def snapshot(**changes: Any) -> Snapshot:
 
 BEGUN = snapshot(
     step="512 MB, cold", elapsed_s=3.4, calls=0, calls_expected=0, usd=0.0, calls_per_s=0.0, in_flight=3,
-    cold_starts=0, send_slip_ms_p99=None, loop_lag_ms_p99=None, cells=tuple(map(queued, SIZES)), running=2,
+    cold_starts=0, send_slip_ms_p99=None, loop_lag_ms_p99=None, running=2,
+    cells=tuple(queued(size, "running" if size == 512 else "queued") for size in SIZES),
     leading=None, over_time=None,
 )  # fmt: skip
 """Nothing was answered yet."""
 
-PREPARING = msgspec.structs.replace(BEGUN, state="preparing", step="copying orders-api", in_flight=0, running=None)
+PREPARING = msgspec.structs.replace(BEGUN, state="preparing", step="copying orders-api", in_flight=0, running=None,
+                                   cells=tuple(map(queued, SIZES)))  # fmt: skip
 RUNNING = snapshot()
 PAUSED = snapshot(state="paused", running=None, step="512 MB, warm", calls_per_s=0.0, in_flight=0, paused_s=12.0)
 PAUSING = snapshot(state="pausing", in_flight=4)

@@ -177,7 +177,7 @@ class RunScreen(LambdatuneScreen):
             return snapshot.running
         if snapshot.over_time is not None:
             return snapshot.over_time.cell
-        return max((place for place, cell in enumerate(snapshot.cells) if cell.calls), default=0)
+        return max((place for place, cell in enumerate(snapshot.cells) if cell.calls), default=None)
 
     def _picked_index(self) -> int | None:
         if self._picked is None or self.snapshot is None:
@@ -402,7 +402,7 @@ class RunScreen(LambdatuneScreen):
         self._draw_bar()
         line = "" if snapshot is None else figures.now_line(snapshot, width - 2)
         self.query_one("#now-line", Static).update(line, layout=False)
-        warnings = [] if snapshot is None or self._gone else figures.warnings_of(snapshot)
+        warnings = [] if snapshot is None or self._gone else figures.warnings_of(snapshot, width)
         panel = self.query_one("#warnings", Static)
         said = "\n".join(warnings)
         if said != str(panel.content):
