@@ -28,7 +28,7 @@ from lambdatune.tui.driver import LastingDriver
 from lambdatune.tui.keymap import keymap_path, read_keymap
 from lambdatune.tui.live import LiveRun, yield_the_cores
 from lambdatune.tui.screens.compare import CompareScreen, Entry
-from lambdatune.tui.screens.dialogs import AskPath, Confirm
+from lambdatune.tui.screens.dialogs import AskText, Confirm
 from lambdatune.tui.screens.help import HelpScreen
 from lambdatune.tui.screens.history import HistoryScreen
 from lambdatune.tui.screens.result import ResultScreen
@@ -319,7 +319,7 @@ class LambdatuneApp(App[None]):
 
 
 _BOUND = (
-    LambdatuneApp, SetupScreen, RunScreen, HistoryScreen, ResultScreen, CompareScreen, HelpScreen, AskPath, Confirm,
+    LambdatuneApp, SetupScreen, RunScreen, HistoryScreen, ResultScreen, CompareScreen, HelpScreen, AskText, Confirm,
     TableView,
 )  # fmt: skip
 

@@ -149,13 +149,13 @@ async def test_what_is_on_the_screen_is_exported_and_an_existing_file_is_left(ru
     (run,) = runs(MET)
     async with opened(RUNS, run) as pilot:
         await press(pilot, *["left"] * 4, "e")
-        field = pilot.app.screen.query_one("#path")
+        field = pilot.app.screen.query_one("#text")
         field.value = "report.json"
         await press(pilot, "enter")
         assert json.loads((tmp_path / "report.json").read_text())["recommendation"]["memory_mb"] == 768
         assert str(tmp_path / "report.json") in notices(pilot)
         await press(pilot, "e")
-        pilot.app.screen.query_one("#path").value = "report.json"
+        pilot.app.screen.query_one("#text").value = "report.json"
         await press(pilot, "enter")
         assert "exists already" in text_of(pilot)
 
