@@ -187,5 +187,7 @@ def _editor(field: Field) -> Input | TextArea | Choice:
     if field.choices:
         return Choice(field.choices, id=name)
     if field.lines:
-        return TextArea(id=name, placeholder=field.placeholder, soft_wrap=False, highlight_cursor_line=False)
+        area = TextArea(id=name, placeholder=field.placeholder, soft_wrap=False, highlight_cursor_line=False)
+        area.match_cursor_bracket = False
+        return area
     return Input(id=name, placeholder=field.placeholder, select_on_focus=False)
