@@ -284,7 +284,9 @@ class LambdatuneApp(App[None]):
             self.leave(ExitCode.INTERRUPTED)
             return
         self._interrupted_at = now
-        what = "stops the run, undoes what it changed and leaves" if self.live.is_under_way else "leaves; q leaves at once"
+        what = (
+            "stops the run, undoes what it changed and leaves" if self.live.is_under_way else "leaves; q leaves at once"
+        )
         self.notify(f"ctrl+c again within 2 s {what}", timeout=_AGAIN_S, markup=False)
 
     async def action_quit(self) -> None:

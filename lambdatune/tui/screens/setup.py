@@ -28,9 +28,9 @@ from lambdatune.tui.setup_fields import (
     LOAD,
     MORE,
     NOT_GIVEN,
+    fault_sentence,
     faults_of_values,
     help_of,
-    in_words,
     needs_code_fields,
     text_of,
     value_of,
@@ -232,7 +232,7 @@ class SetupScreen(LambdatuneScreen):
             return
         labels = [FIELDS[name].label for name in FIELDS if name in faults]
         first = next(error for name, error in faults.items() if not (no_function and name == "function"))
-        self._why_not = in_words(f"{', '.join(labels)}: {first.message}")
+        self._why_not = f"{', '.join(labels)}: {fault_sentence(first)}"
         self.query_one(PlanCard).show_wrong(labels)
         self._summarise(f"✗ wrong: {', '.join(labels)}")
 
@@ -340,7 +340,7 @@ class SetupScreen(LambdatuneScreen):
             faults = {**faults_of_values(values, self._directory), **faults}
         if faults:
             name, error = next(iter(faults.items()))
-            said = in_words(f"{FIELDS[name].label}: {error.message}")
+            said = f"{FIELDS[name].label}: {fault_sentence(error)}"
             self.notify(said, title="Not saved", severity="error", timeout=8, markup=False)
             return
 

@@ -159,7 +159,7 @@ class SettingRow(Vertical):
             error = faults.get(field.name)
             self._editors[field.name].set_class(error is not None, "is-wrong")
             if error is not None:
-                words = fault_words(field.name, error)
+                words = fault_words(error)
                 said.append(words.replace("✗ ", f"✗ {field.label}: ", 1) if several else words)
         wrong = self.query_one(".wrong", Static)
         wrong.display = bool(said)
