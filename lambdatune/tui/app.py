@@ -31,9 +31,11 @@ from lambdatune.tui.screens.compare import CompareScreen, Entry
 from lambdatune.tui.screens.dialogs import AskText, Confirm
 from lambdatune.tui.screens.help import HelpScreen
 from lambdatune.tui.screens.history import HistoryScreen
+from lambdatune.tui.screens.pick_function import PickFunction
 from lambdatune.tui.screens.result import ResultScreen
 from lambdatune.tui.screens.run import RunScreen
 from lambdatune.tui.screens.setup import SetupScreen
+from lambdatune.tui.widgets.setting_row import Choice
 from lambdatune.tui.widgets.table_view import TableView
 
 if TYPE_CHECKING:
@@ -320,7 +322,7 @@ class LambdatuneApp(App[None]):
 
 _BOUND = (
     LambdatuneApp, SetupScreen, RunScreen, HistoryScreen, ResultScreen, CompareScreen, HelpScreen, AskText, Confirm,
-    TableView,
+    TableView, PickFunction, Choice,
 )  # fmt: skip
 
 

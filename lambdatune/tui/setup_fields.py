@@ -153,10 +153,15 @@ def in_words(text: str) -> str:
     return _OPTION.sub(r"\1", text)
 
 
-def fault_words(name: str, error: LambdatuneError) -> str:
+def fault_sentence(error: LambdatuneError) -> str:
+    """Return what is wrong with a field; where it came from, which the field shows, is left out."""
+    origin, _, rest = error.message.partition(": ")
+    return in_words(rest if origin in _SETTINGS else error.message)
+
+
+def fault_words(error: LambdatuneError) -> str:
     """Return what is wrong with a field, and its hint on a line of its own."""
-    said = in_words(error.message.removeprefix(f"{name}: "))
-    return f"✗ {said}" + (f"\n  {in_words(error.hint)}" if error.hint else "")
+    return f"✗ {fault_sentence(error)}" + (f"\n  {in_words(error.hint)}" if error.hint else "")
 
 
 def text_of(name: str, value: Any) -> str:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from textual.app import App
 
 import lambdatune.tui
-from lambdatune.session.live.messages import CardShown, FunctionsListed, LookUp, PlanSettings, Refused
+from lambdatune.session.live.messages import CardShown, FunctionListed, FunctionsListed, LookUp, PlanSettings, Refused
 from lambdatune.tui.screens.setup import SetupScreen
 from support.screens import settled
 
@@ -129,4 +129,14 @@ NO_CREDENTIALS = Refused(
     "run `aws configure` or `aws sso login`, or try `lambdatune demo`, which needs no account",
     exit_code=7,
 )
-FUNCTIONS = FunctionsListed(1, "in eu-central-1", ())
+FUNCTIONS = FunctionsListed(
+    1,
+    "in eu-central-1",
+    (
+        FunctionListed("orders-api", "nodejs22.x", "arm64", 512, "2026-10-01T09:30:00.000+0000"),
+        FunctionListed("shop", "python3.12", "x86_64", 1769, "2026-11-02T17:05:12.000+0000"),
+        FunctionListed(
+            "shop-thumbnails-of-the-pictures-that-customers-send-in", "", "x86_64", 3008, "2025-02-03T00:00:00"
+        ),
+    ),
+)

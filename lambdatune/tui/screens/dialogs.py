@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
@@ -89,7 +89,8 @@ class Confirm(ModalScreen[bool]):
         """Lay the question out."""
         with Vertical(id="dialog") as dialog:
             dialog.border_title = self._title
-            yield Static(self._question, markup=False)
+            with VerticalScroll(id="question"):
+                yield Static(self._question, markup=False)
             yield Static("y yes   n no", classes="keys")
 
     def action_answer(self, answer: bool) -> None:

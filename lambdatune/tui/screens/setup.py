@@ -28,9 +28,9 @@ from lambdatune.tui.setup_fields import (
     LOAD,
     MORE,
     NOT_GIVEN,
+    fault_sentence,
     faults_of_values,
     help_of,
-    in_words,
     needs_code_fields,
     text_of,
     value_of,
@@ -93,6 +93,9 @@ class SetupScreen(LambdatuneScreen):
         self._timer: Timer | None = None
         self._answered: tuple[PlanSettings, CardShown] | None = None
         self._why_not: str | None = None
+        self._wrong: str | None = None
+        """Name of the first field that is wrong, as far as was looked."""
+        self._last_field: Widget | None = None
 
     # --- layout ----------------------------------------------------------------------------------------------------
 
@@ -219,6 +222,7 @@ class SetupScreen(LambdatuneScreen):
         for row in self.query(SettingRow):
             # An empty form is not wrong yet.
             row.show_faults({name: error for name, error in faults.items() if not (no_function and name == "function")})
+        self._wrong = next((name for name in FIELDS if name in faults), None)
         if not faults:
             return
         if no_function and len(faults) == 1:
@@ -228,7 +232,7 @@ class SetupScreen(LambdatuneScreen):
             return
         labels = [FIELDS[name].label for name in FIELDS if name in faults]
         first = next(error for name, error in faults.items() if not (no_function and name == "function"))
-        self._why_not = in_words(f"{', '.join(labels)}: {first.message}")
+        self._why_not = f"{', '.join(labels)}: {fault_sentence(first)}"
         self.query_one(PlanCard).show_wrong(labels)
         self._summarise(f"✗ wrong: {', '.join(labels)}")
 
@@ -248,6 +252,7 @@ class SetupScreen(LambdatuneScreen):
             answer = Refused(None, "the engine gave no card", "leave this screen and come back")
         self._why_not = answer.message
         if answer.setting in FIELDS:
+            self._wrong = answer.setting
             error = UsageError(answer.message, hint=answer.hint, setting=answer.setting)
             self._row(answer.setting).show_faults({answer.setting: error})
         card.show_refused(answer)
@@ -285,6 +290,8 @@ class SetupScreen(LambdatuneScreen):
     def action_start(self) -> None:
         """Begin the run, after a question if it costs money; what is wrong refuses it."""
         if self._answered is None:
+            if self._wrong is not None:
+                self._row(self._wrong).editor(self._wrong).focus()
             self.notify(self._why_not or "", title="Not started", severity="error", timeout=8, markup=False)
             return
         settings, card = self._answered
@@ -333,7 +340,7 @@ class SetupScreen(LambdatuneScreen):
             faults = {**faults_of_values(values, self._directory), **faults}
         if faults:
             name, error = next(iter(faults.items()))
-            said = in_words(f"{FIELDS[name].label}: {error.message}")
+            said = f"{FIELDS[name].label}: {fault_sentence(error)}"
             self.notify(said, title="Not saved", severity="error", timeout=8, markup=False)
             return
 
@@ -360,7 +367,7 @@ class SetupScreen(LambdatuneScreen):
             self._last_field = self.focused
             card.focus()
         else:
-            (getattr(self, "_last_field", None) or self._row("function").editor("function")).focus()
+            (self._last_field or self._row("function").editor("function")).focus()
 
     def action_leave(self) -> None:
         """Go back to the fields where the card took their place; else leave."""

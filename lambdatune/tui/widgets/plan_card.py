@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 LOOKING = "… looking"
 REAL = "The calls are real: whatever the function does (writes, mails, payments), it does."
-ON_THIS_MACHINE = "Nothing is billed: the calls are made on this machine."
 
 
 class PlanCard(VerticalScroll):
@@ -35,7 +34,8 @@ class PlanCard(VerticalScroll):
     def show_card(self, card: CardShown, closing: str) -> None:
         """Show what a plan would do; `closing` is said beneath."""
         self._show(
-            Content(""), Content("\n").join([*card_lines(card), Content(""), Content.styled(closing, "$text-muted")])
+            Content(""),
+            Content("\n").join([*card_lines(card), Content(""), Content.styled(closing, "$foreground 70%")]),
         )
 
     def show_looking(self, what: str) -> None:
@@ -115,8 +115,8 @@ def card_lines(card: CardShown) -> list[Content]:
     if card.warnings:
         lines += [Content(""), Content.styled("What else to know", "bold")]
         lines += [Content.assemble(("⚠ ", "$text-warning"), _sentence(warning)) for warning in card.warnings]
-    lines.append(Content(""))
-    lines.append(Content.styled(f"⚠ {REAL}", "$text-warning") if card.costs_money else Content(ON_THIS_MACHINE))
+    if card.costs_money:
+        lines += [Content(""), Content.styled(f"⚠ {REAL}", "$text-warning")]
     return lines
 
 
@@ -160,7 +160,7 @@ def duration_words(minutes: float | None) -> str | None:
 
 def _dollars(card: CardShown) -> Content:
     if not card.costs_money:
-        return Content.assemble(("nothing", "bold"), " to pay")
+        return Content.assemble(("nothing", "bold"), " to pay: it runs on this machine")
     return Content.assemble("about ", (dollars(card), "bold"), " if each call is billed 100 ms")
 
 

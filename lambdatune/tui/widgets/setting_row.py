@@ -159,7 +159,7 @@ class SettingRow(Vertical):
             error = faults.get(field.name)
             self._editors[field.name].set_class(error is not None, "is-wrong")
             if error is not None:
-                words = fault_words(field.name, error)
+                words = fault_words(error)
                 said.append(words.replace("✗ ", f"✗ {field.label}: ", 1) if several else words)
         wrong = self.query_one(".wrong", Static)
         wrong.display = bool(said)
@@ -187,5 +187,7 @@ def _editor(field: Field) -> Input | TextArea | Choice:
     if field.choices:
         return Choice(field.choices, id=name)
     if field.lines:
-        return TextArea(id=name, placeholder=field.placeholder, soft_wrap=False, highlight_cursor_line=False)
+        area = TextArea(id=name, placeholder=field.placeholder, soft_wrap=False, highlight_cursor_line=False)
+        area.match_cursor_bracket = False
+        return area
     return Input(id=name, placeholder=field.placeholder, select_on_focus=False)
