@@ -10,7 +10,7 @@ from support.program import only_run, result_of, wait_for_rows, wait_gone
 
 from lambdatune.reports.json_report import schema
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.alone, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -6,6 +6,9 @@ import csv
 import itertools
 import json
 import math
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -19,10 +22,10 @@ from hdrh.log import HistogramLogReader
 from lambdatune.reports.json_report import schema
 
 if TYPE_CHECKING:
-    import subprocess
+    from collections.abc import Iterator
     from pathlib import Path
 
-from support.program import family, only_run, result_of, wait_for_rows
+from support.program import family, make_function, only_run, result_of, running_endpoint, wait_for_rows
 
 pytestmark = pytest.mark.slow
 
@@ -38,18 +41,27 @@ def rows_of(run: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-@pytest.fixture
-def tuned(lambdatune, endpoint, create, tmp_path) -> tuple[dict[str, Any], Path, Any]:
-    """Tune a quick function on an endpoint of the user's own; return result, run directory and endpoint."""
-    local = endpoint()
-    create(local, "quick")
-    output = tmp_path / "runs"
-    done = lambdatune(
-        "run", "--endpoint-url", local.url, "--function", "quick", "--memory", "128,512",
-        "--target", "p90<=2s", "--cold-starts", "4", "--output", str(output),
-    )  # fmt: skip
-    assert done.code == 0, done.err
-    return result_of(only_run(output)), only_run(output), local
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory) -> Iterator[tuple[dict[str, Any], Path, Any]]:
+    """Tune a quick function on an endpoint of the user's own; give result, run directory and endpoint.
+
+    Made once: the tests read what the run left, and call the endpoint's functions no more.
+    """
+    where = tmp_path_factory.mktemp("tuned")
+    with running_endpoint() as local:
+        make_function(local.url, "quick", "def handler(event, context):\n    return {'ok': True}\n")
+        done = subprocess.run(
+            [
+                sys.executable, "-c", "from lambdatune.cli.main import main; main()",
+                "run", "--endpoint-url", local.url, "--function", "quick", "--memory", "128,512",
+                "--target", "p90<=2s", "--cold-starts", "4", "--output", str(where / "runs"),
+            ],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd=where,
+            env={**os.environ, "LAMBDATUNE_DATA": str(where / "data"), "LAMBDATUNE_CACHE": str(where / "cache")},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        run = only_run(where / "runs")
+        yield result_of(run), run, local
 
 
 def test_what_is_recorded_is_consistent_from_the_endpoint_to_the_report(tuned) -> None:
@@ -241,6 +253,7 @@ def test_a_run_that_mostly_measured_the_throttle_is_ruled_invalid(lambdatune, en
         other.join()
 
 
+@pytest.mark.alone
 def test_a_run_whose_generator_was_held_up_is_ruled_invalid(start, endpoint, create, tmp_path) -> None:
     local = endpoint()
     create(local, "slow")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
+import sys
 import time
 import urllib.request
 import zipfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +21,7 @@ from lambdatune.model.result import SCHEMA
 from support.signing import KEY, signed
 
 if TYPE_CHECKING:
-    import subprocess
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -47,6 +50,20 @@ class LocalEndpoint:
         request = urllib.request.Request(url, headers=signed("GET", url))
         with urllib.request.urlopen(request) as answer:
             return [entry["FunctionName"] for entry in json.load(answer)["Functions"]]
+
+
+@contextmanager
+def running_endpoint(*options: str) -> Iterator[LocalEndpoint]:
+    """Run the embedded endpoint by itself: for the tests of a module that can share one, say."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lambdatune.local", "--port", "0", "--exit-with-stdin", *options],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        yield LocalEndpoint(json.loads(process.stdout.readline())["endpoint_url"], process)
+    finally:
+        process.communicate(timeout=20)
 
 
 def aws_environment() -> dict[str, str]:
