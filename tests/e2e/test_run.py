@@ -9,9 +9,9 @@ import math
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -23,9 +23,8 @@ from lambdatune.reports.json_report import schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-from support.program import family, make_function, only_run, result_of, running_endpoint, wait_for_rows
+from support.program import aws_environment, family, make_function, only_run, result_of, running_endpoint, wait_for_rows
 
 pytestmark = pytest.mark.slow
 
@@ -229,17 +228,19 @@ def test_a_size_too_small_for_the_function_fails_and_the_others_go_on(lambdatune
     assert "128 MB failed: all" in done.out
 
 
-def test_a_run_that_mostly_measured_the_throttle_is_ruled_invalid(lambdatune, endpoint, create, aws) -> None:
+def test_a_run_that_mostly_measured_the_throttle_is_ruled_invalid(lambdatune, endpoint, create, tmp_path) -> None:
     local = endpoint("--account-concurrency", "4")
     create(local, "slow")
     others = [
-        threading.Thread(target=aws, args=(
-            local, "lambda", "invoke", "--function-name", "slow", "--payload", '{"seconds": 12}', "others.json",
-        ))
+        subprocess.Popen(
+            [
+                str(Path(sys.executable).parent / "aws"), "--endpoint-url", local.url, "lambda", "invoke",
+                "--function-name", "slow", "--payload", '{"seconds": 50}', "others.json",
+            ],
+            env=aws_environment(), cwd=tmp_path, stdout=subprocess.DEVNULL,
+        )
         for _ in range(3)
     ]  # fmt: skip
-    for other in others:
-        other.start()
     while local.facts()["environments_started"] < 3:
         time.sleep(0.05)
     done = lambdatune(
@@ -250,7 +251,9 @@ def test_a_run_that_mostly_measured_the_throttle_is_ruled_invalid(lambdatune, en
     assert done.code == 6, done.err
     assert "ConcurrentInvocationLimitExceeded" in done.out
     for other in others:
-        other.join()
+        assert other.poll() is None, "the others' calls lasted as long as the run"
+        other.kill()
+        other.wait()
 
 
 @pytest.mark.alone

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import os
@@ -23,6 +24,10 @@ from support.signing import KEY, signed
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+sdk = functools.cache(botocore.session.get_session)
+"""The SDK's session, which reads the descriptions of the services once."""
 
 
 @dataclass
@@ -80,7 +85,7 @@ def make_function(url: str, name: str, source: str, *, memory_mb: int = 512, **s
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as package:
         package.writestr("app.py", source)
-    client = botocore.session.get_session().create_client(
+    client = sdk().create_client(
         "lambda", "us-east-1", endpoint_url=url, aws_access_key_id=KEY, aws_secret_access_key=KEY
     )
     client.create_function(
