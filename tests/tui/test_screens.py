@@ -261,6 +261,7 @@ async def test_a_click_moves_the_cursor_and_a_second_one_opens(runs) -> None:
         assert pilot.app.screen.result.id == MET.id
 
 
+@pytest.mark.alone
 async def test_a_redraw_of_the_result_is_far_from_noticed(runs) -> None:
     (run,) = runs(MET)
     async with opened(RUNS, run, size=(120, 36)) as pilot:
