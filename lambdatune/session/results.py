@@ -98,6 +98,7 @@ class Facts:
                 "region": subject.place.region,
                 "endpoint_url": subject.place.endpoint_url,
                 "ephemeral_storage_mb": found.ephemeral_storage_mb,
+                "code_sha256": found.configuration.get("CodeSha256"),
                 "embedded": subject.host,
                 "prices": price_record(prices),
             },

@@ -21,6 +21,7 @@ from lambdatune.session.replay import RecordedRun
 from lambdatune.session.run_directory import RunDirectory, default_output, find_run
 from lambdatune.tui.driver import LastingDriver
 from lambdatune.tui.keymap import keymap_path, read_keymap
+from lambdatune.tui.screens.apply import ApplyDialog
 from lambdatune.tui.screens.compare import CompareScreen, Entry
 from lambdatune.tui.screens.dialogs import AskPath, Confirm
 from lambdatune.tui.screens.help import HelpScreen
@@ -176,7 +177,9 @@ class LambdatuneApp(App[None]):
         self.notify("ctrl+c again within 2 s leaves; q leaves at once", timeout=_AGAIN_S, markup=False)
 
 
-_BOUND = (LambdatuneApp, HistoryScreen, ResultScreen, CompareScreen, HelpScreen, AskPath, Confirm, TableView)
+_BOUND = (
+    LambdatuneApp, HistoryScreen, ResultScreen, CompareScreen, HelpScreen, AskPath, Confirm, ApplyDialog, TableView,
+)  # fmt: skip
 
 
 def actions() -> dict[str, Binding]:
