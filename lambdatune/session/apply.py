@@ -17,8 +17,9 @@ from lambdatune.aws.memory_size import NOTHING_CHANGED, read_size, set_size
 from lambdatune.model.change import Change, Place
 from lambdatune.model.errors import AwsRefused, UsageError
 from lambdatune.model.memory import parse_memory
+from lambdatune.session.fingerprint import CODE_SHA256
+from lambdatune.session.holding import refuse_going
 from lambdatune.session.journal import Journal
-from lambdatune.session.liveness import is_alive
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from lambdatune.session.run_directory import RunDirectory
 
 APPLIED_FILE = "applied.jsonl"
-CODE_SHA256 = "code_sha256"
-"""Key of run.json's environment: of the function's code as it was measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +179,7 @@ def _refuse_unfit(run: RunDirectory, result: RunResult) -> None:
             f"run {run.id} measured code on this machine: there is no function that the size could be applied to",
             hint="give the memory size to whatever deploys the code",
         )
-    owner = run.journal.owner()
-    if owner is not None and is_alive(owner):
-        raise UsageError(f"run {run.id} is still going", hint="wait for its end, or stop it")
+    refuse_going(run, finished=result.finished is not None)
     if any(change.name == result.function.name for change in run.journal.pending()):
         raise UsageError(
             f"run {run.id} still owes an undo of function `{result.function.name}` itself",

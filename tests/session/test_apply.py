@@ -20,6 +20,7 @@ from lambdatune.model.change import Change, Place
 from lambdatune.model.errors import AwsRefused, LambdatuneError, UsageError
 from lambdatune.session.apply import apply, journal_of, plan_apply, undo_apply
 from lambdatune.session.events import Silent
+from lambdatune.session.holding import hold
 from lambdatune.session.liveness import own_mark
 from lambdatune.session.restore import restore_run
 from lambdatune.session.run_directory import OwedUndo
@@ -184,7 +185,7 @@ async def test_a_run_that_still_holds_the_function_is_refused(shop) -> None:
     with pytest.raises(UsageError, match="still owes an undo of function `shop` itself"):
         await plan_apply(shop, 1024)
     shop.journal.begin(own_mark())
-    with pytest.raises(UsageError, match="is still going"):
+    with hold(shop), pytest.raises(UsageError, match=f"is still going, in process {os.getpid()}"):
         await plan_apply(shop, 1024)
 
 
