@@ -61,7 +61,7 @@ class Continuation:
         refuse_going(run, finished=run.read().finished is not None)
         # The list of owed undos holds its path, wherever that is looked at from.
         recorded = RecordedRun(RunDirectory(run.path.absolute()))
-        _refuse_ended(recorded.record)
+        refuse_ended(recorded.record)
         plan = replace(recorded.plan, payloads=_payloads_of(recorded, payloads))
         return cls(recorded, plan if limits is None else replace(plan, limits=limits))
 
@@ -140,7 +140,12 @@ class Continuation:
         return replace(recorded_generator(self.recorded), given_up=given_up)
 
 
-def _refuse_ended(record: RunResult) -> None:
+def refuse_ended(record: RunResult) -> None:
+    """Refuse a run to which more calls would add nothing.
+
+    Raises:
+        UsageError: saying what it ended with.
+    """
     advice = record.recommendation
     if record.finished is None or record.status != "complete":
         return
