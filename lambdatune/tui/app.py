@@ -27,6 +27,7 @@ from lambdatune.session.run_directory import RunDirectory, default_output, find_
 from lambdatune.tui.driver import LastingDriver
 from lambdatune.tui.keymap import keymap_path, read_keymap
 from lambdatune.tui.live import LiveRun, yield_the_cores
+from lambdatune.tui.screens.apply import ApplyDialog
 from lambdatune.tui.screens.compare import CompareScreen, Entry
 from lambdatune.tui.screens.dialogs import AskText, Confirm
 from lambdatune.tui.screens.help import HelpScreen
@@ -322,7 +323,7 @@ class LambdatuneApp(App[None]):
 
 _BOUND = (
     LambdatuneApp, SetupScreen, RunScreen, HistoryScreen, ResultScreen, CompareScreen, HelpScreen, AskText, Confirm,
-    TableView, PickFunction, Choice,
+    ApplyDialog, TableView, PickFunction, Choice,
 )  # fmt: skip
 
 

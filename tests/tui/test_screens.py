@@ -181,7 +181,7 @@ async def test_every_key_is_in_the_help_and_in_the_palette(runs) -> None:
             for glyph, _ in GLYPHS:
                 assert glyph in said
             await press(pilot, "escape")
-        dialogs = {name for name in actions() if name.startswith(("dialog.", "confirm.", "help."))}
+        dialogs = {name for name in actions() if name.startswith(("dialog.", "confirm.", "help.", "apply."))}
         assert seen | dialogs == set(actions())
 
 
