@@ -16,7 +16,8 @@ from lambdatune.session.profile import read_profile
 from lambdatune.session.setting_table import SETTINGS
 from lambdatune.tui.app import actions
 from lambdatune.tui.screens.setup import SetupScreen
-from lambdatune.tui.setup_fields import FIELDS, LOAD, faults_of_values, text_of as field_text, value_of
+from lambdatune.tui.setup_fields import FIELDS, LOAD, faults_of_values, value_of
+from lambdatune.tui.setup_fields import text_of as field_text
 from lambdatune.tui.widgets.plan_card import duration_words
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lambdatune.aws.access import AwsAccess
 from lambdatune.aws.functions import list_functions
-from lambdatune.session.live.messages import CardShown, FunctionListed, FunctionsListed, ListFunctions, LookUp
+from lambdatune.session.apply import apply, plan_apply, undo_apply
+from lambdatune.session.live.messages import (
+    Applied,
+    Apply,
+    ApplyPlanned,
+    CardShown,
+    FunctionListed,
+    FunctionsListed,
+    ListFunctions,
+    PlanApply,
+)
 from lambdatune.session.live.plans import plan_of_settings
 from lambdatune.session.plan_card import ASSUMED_BILLED_MS
+from lambdatune.session.run_directory import RunDirectory
 from lambdatune.session.session import Session
 
 if TYPE_CHECKING:
@@ -27,10 +39,21 @@ async def answer_to(question: Question) -> Answer:
     """
     if isinstance(question, ListFunctions):
         return await _functions(question)
-    assert isinstance(question, LookUp)
+    if isinstance(question, PlanApply):
+        planned = await plan_apply(RunDirectory(Path(question.run_path)), question.memory_mb)
+        return ApplyPlanned(question.question, **asdict(planned))
+    if isinstance(question, Apply):
+        return Applied(question.question, await _apply(question))
     plan = plan_of_settings(question.settings)
     card, subject = await Session(plan, output=Path()).look_up()
     return _card_shown(question.question, plan, card, subject)
+
+
+async def _apply(question: Apply) -> str:
+    run = RunDirectory(Path(question.run_path))
+    if question.undo:
+        return await undo_apply(run, question.revision_id)
+    return await apply(run, question.memory_mb, question.revision_id)
 
 
 async def _functions(question: ListFunctions) -> FunctionsListed:

@@ -18,11 +18,13 @@ import msgspec
 
 from lambdatune.load.messages import MESSAGE_KIND, FrameReader, frame
 from lambdatune.model.errors import ExitCode, LambdatuneError, UsageError
+from lambdatune.session.continuing import Continuation
 from lambdatune.session.live.answers import answer_to
 from lambdatune.session.live.messages import (
     AddSize,
     ChangeLoad,
     ChangeTargets,
+    Continue,
     Ended,
     EndSize,
     Follow,
@@ -41,6 +43,7 @@ from lambdatune.session.live.messages import (
 from lambdatune.session.live.plans import plan_of_settings
 from lambdatune.session.live.snapshot import snapshot_of
 from lambdatune.session.live.tally import Tally
+from lambdatune.session.run_directory import RunDirectory
 from lambdatune.session.session import Session, exit_code
 
 if TYPE_CHECKING:
@@ -66,14 +69,16 @@ class LiveRun:
         tell: sends a message to the screens.
     """
 
-    def __init__(self, plan: Plan, output: Path, tell: Callable[[FromEngine], None]) -> None:
-        self.session = Session(plan, output=output, observer=self)
+    def __init__(
+        self, plan: Plan, output: Path, tell: Callable[[FromEngine], None], continued: Continuation | None = None
+    ) -> None:
+        self.session = Session(plan, output=output, observer=self, continued=continued)
         self._tell = tell
         self._began_s = time.monotonic()
         self._tally = Tally(time.time_ns())
         self._progress: Progress | None = None
         self._followed: int | None = None
-        self._set_aside = 0
+        self._set_aside = -1
         self._has_begun = False
 
     def narrate(self, sentence: str) -> None:
@@ -153,6 +158,7 @@ class LiveRun:
             return
         set_aside = sum(len(rows) for cell in underway.evidence for rows in cell.aside)
         if set_aside != self._set_aside:
+            # At first, too: a run that goes on has rows already.
             self._set_aside = set_aside
             self._tally.begin_anew(underway.evidence)
         self._tell(
@@ -200,7 +206,7 @@ class EngineServer:
 
     def take(self, message: ToEngine) -> None:
         """Begin to serve a message."""
-        if isinstance(message, Start):
+        if isinstance(message, Start | Continue):
             self._begin(self._start(message))
         elif isinstance(message, Question):
             self._begin(self._answer(message))
@@ -232,12 +238,12 @@ class EngineServer:
             traceback.print_exc()
             self.tell(Refused(number, f"internal error: {type(error).__name__}: {error}", exit_code=ExitCode.INTERNAL))
 
-    async def _start(self, start: Start) -> None:
+    async def _start(self, start: Start | Continue) -> None:
         if self._run is not None:
             self.tell(Refused(None, "a run is under way", "stop it first"))
             return
         try:
-            run = self._run = LiveRun(plan_of_settings(start.settings), Path(start.output), self.tell)
+            run = self._run = self._made(start)
         except LambdatuneError as error:
             self.tell(Ended(error.exit_code, None, error.message, error.hint))
             return
@@ -246,6 +252,18 @@ class EngineServer:
         finally:
             self._run = None
         self.tell(ended)
+
+    def _made(self, start: Start | Continue) -> LiveRun:
+        """Return the run that is asked for, not begun yet.
+
+        Raises:
+            UsageError: when it cannot be begun, or gone on with.
+        """
+        if isinstance(start, Start):
+            return LiveRun(plan_of_settings(start.settings), Path(start.output), self.tell)
+        directory = RunDirectory(Path(start.run_path))
+        continued = Continuation.of(directory)
+        return LiveRun(continued.plan, directory.path.parent, self.tell, continued)
 
     async def _steer(self, wish: _Steering) -> None:
         run = self._run

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lambdatune.recommend.evidence import spend
 from lambdatune.session.live.messages import BINS, BINS_PER_DECADE, LOWEST_MS, LiveFigures, OverTime
 from lambdatune.stats.histogram import BIN_MIDDLE_US, LatencyHistogram
 from lambdatune.stats.rows import clock_ms, is_cold, is_error, is_throttled, is_warm
@@ -113,7 +114,8 @@ class _CellTally:
         at_s = (sent["intended_ns"].astype(np.int64) - began_ns) / 1e9
         for clock, windows in self.windows.items():
             times_ms = clock_ms(sent, clock)
-            known = ~np.isnan(times_ms)
+            # What was recorded before this run went on has no place on its axis of time.
+            known = ~np.isnan(times_ms) & (at_s >= 0)
             if known.any():
                 windows.add(at_s[known], times_ms[known])
 
@@ -142,7 +144,11 @@ class Tally:
         self._ends = {second: count for second, count in self._ends.items() if second > newest - 10}
 
     def begin_anew(self, evidence: Sequence[CellEvidence]) -> None:
-        """Count again what counts since the load was changed; the calls made and the time they took stay."""
+        """Count anew: what was recorded before, or what counts since the load was changed.
+
+        Latency over time stays as it was drawn.
+        """
+        self.calls = spend(evidence).invocations
         windows = {index: tally.windows for index, tally in self._cells.items()}
         self._cells = {}
         for index, cell in enumerate(evidence):
