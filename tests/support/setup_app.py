@@ -13,7 +13,6 @@ from textual.app import App
 import lambdatune.tui
 from lambdatune.session.live.messages import CardShown, FunctionListed, FunctionsListed, LookUp, PlanSettings, Refused
 from lambdatune.tui.screens.setup import SetupScreen
-from support.screens import settled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -84,7 +83,7 @@ async def rested(pilot: Pilot[None]) -> None:
     while not screen.is_resting:
         await pilot.pause(SetupScreen.LOOK_UP_AFTER_S)
     if pilot.app.engine.free.is_set():
-        await settled(pilot)
+        await pilot.app.workers.wait_for_complete()
     await pilot.pause()
 
 
