@@ -139,3 +139,12 @@ FUNCTIONS = FunctionsListed(
         ),
     ),
 )
+
+PLAN: dict[str, object] = {
+    "function": "shop",
+    "memory": "128,256,512,768,1024,1769",
+    "target": ["p95<=200ms", "cold.p90<=1s"],
+    "concurrency": 10,
+    "payload": ['{"order": 7}'],
+    "max-usd": 0.5,
+}

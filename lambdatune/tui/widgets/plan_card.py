@@ -34,6 +34,14 @@ class PlanCard(VerticalScroll):
         """Give it its title."""
         self.border_title = "Before you start"
 
+    def on_focus(self) -> None:
+        """Say what the arrows do here."""
+        self.border_subtitle = "↑↓ scroll"
+
+    def on_blur(self) -> None:
+        """Say it no more."""
+        self.border_subtitle = ""
+
     def show_card(self, card: CardShown, closing: str) -> None:
         """Show what a plan would do; `closing` is said beneath."""
         self._show(
