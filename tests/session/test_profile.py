@@ -28,8 +28,8 @@ def value_of(setting):
     low = setting.low or 0
     high = setting.high or 2**62
     return {
-        "text": TEXT,
-        "texts": st.lists(TEXT, max_size=4),
+        "text": TEXT | TEXT.map("./{}".format),
+        "texts": st.lists(TEXT | TEXT.map("@{}".format), max_size=4),
         "integer": st.integers(math.ceil(low), math.floor(high)),
         "number": st.floats(low, high),
         "flag": st.booleans(),
@@ -49,9 +49,7 @@ PLANS = st.fixed_dictionaries(
         "cold-rate": st.sampled_from(["1%", "0.02"]),
         "concurrency": st.integers(1, 10_000),
         "burst": st.sampled_from(["20", "20/5s"]),
-        "payload": st.lists(
-            TEXT.map(lambda text: '{"text": "' + text.translate(_JSON) + '"}'), min_size=1, max_size=3
-        ),
+        "payload": st.lists(TEXT.map(lambda text: '{"text": "' + text.translate(_JSON) + '"}'), min_size=1, max_size=3),
         "payload-tokens": st.booleans(),
         "max-usd": st.floats(0, 1e6),
         "max-invocations": st.integers(1, 10**9),

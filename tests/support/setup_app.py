@@ -72,6 +72,8 @@ async def setup(
     app = SetupApp(engine, PlanSettings(values, str(Path.cwd())))
     app.animation_level = "none"
     async with app.run_test(size=size) as pilot:
+        for field in pilot.app.screen.query("Input, TextArea"):
+            field.cursor_blink = False  # type: ignore[attr-defined]
         await rested(pilot)
         yield pilot
 

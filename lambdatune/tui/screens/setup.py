@@ -331,6 +331,7 @@ class SetupScreen(LambdatuneScreen):
             )
         self._directory = Path.cwd()
         self._fill(settings_of(given).values)
+        self.say("New run", (f"  from {text}", "$foreground 70%"))
         return f"The fields are those of {text}."
 
     def action_save(self) -> None:
