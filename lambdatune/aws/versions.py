@@ -189,7 +189,7 @@ class OwnVersions:
                 if error_code(error) != "PreconditionFailedException":
                     raise
                 now = await wait_settled(client, self.source.name)
-                if _same(now, wanted):
+                if is_same_configuration(now, wanted):
                     return now  # the answer to our first request was lost, and it was made again
                 self._check(now, before)
                 revision = now["RevisionId"]
@@ -230,7 +230,7 @@ class OwnVersions:
         return configured or f"/aws/lambda/{self.source.name}"
 
     def _check(self, now: dict[str, Any], expected: dict[str, Any]) -> None:
-        if not _same(now, expected):
+        if not is_same_configuration(now, expected):
             raise self._changed_meanwhile()
 
     def _changed_meanwhile(self) -> AwsRefused:
@@ -245,6 +245,6 @@ def _changed(configuration: dict[str, Any], memory_mb: int, variables: dict[str,
     return {**configuration, "MemorySize": memory_mb, "Environment": {"Variables": variables}}
 
 
-def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+def is_same_configuration(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """Whether two configurations are the same in all that a person or a deployment changes."""
     return variables_of(one) == variables_of(other) and all(one.get(key) == other.get(key) for key in _GUARDED)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lambdatune.cli.narration import BarNarration, PlainNarration
     from lambdatune.model.plan import Plan
     from lambdatune.model.result import RunResult
+    from lambdatune.session.continuing import Continuation
     from lambdatune.session.plan_card import PlanCard
 
 _SIGNALS = {
@@ -35,9 +36,16 @@ _SIGNALS = {
 
 
 def run_headless(
-    plan: Plan, *, output: Path | None, json_file: str | None, plain: bool, quiet: bool, assume_yes: bool
+    plan: Plan,
+    *,
+    output: Path | None,
+    json_file: str | None,
+    plain: bool,
+    quiet: bool,
+    assume_yes: bool,
+    continued: Continuation | None = None,
 ) -> ExitCode:
-    """Run `plan` to its end, print the result and return the exit code it means.
+    """Run `plan` to its end, or go on with a recorded run; print the result and return the exit code it means.
 
     Raises:
         LambdatuneError: when the run could not be made or undone.
@@ -49,6 +57,7 @@ def run_headless(
         output=output or default_output(),
         observer=watcher,
         confirm=lambda card: _confirm(card, watcher, assume_yes=assume_yes),
+        continued=continued,
     )
     try:
         result, signalled = asyncio.run(_conduct(session, watcher))

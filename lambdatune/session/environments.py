@@ -43,6 +43,7 @@ async def learn_environments(
     *,
     is_json: bool,
     stopped: bool,
+    after_order: int = 0,
 ) -> None:
     """Read which environment served each call, write it to the run directory and tell `evidence`.
 
@@ -56,8 +57,9 @@ async def learn_environments(
         observer: is told what could not be read.
         is_json: whether the function logs in JSON.
         stopped: whether somebody waits for the run to end.
+        after_order: the last order of a run that is continued; the log of its calls went with their clone.
     """
-    rows = [cell.rows[~is_unknown(cell.rows)] for cell in evidence]
+    rows = [cell.rows[~is_unknown(cell.rows) & (cell.rows["order"] > after_order)] for cell in evidence]
     ids = [request_id.decode("ascii", "replace") for part in rows for request_id in part["request_id"].tolist()]
     if not ids:
         return
@@ -76,17 +78,23 @@ async def learn_environments(
         observer.narrate(f"environments are not known, calls are taken as independent: {error.message}")
         return
     if found:
+        found = {**_recorded(run.environments_path, prefix="before "), **found}
         _write(run.environments_path, found)
         evidence.know_environments(Environments(found))
 
 
 def read_recorded(path: Path) -> Environments | None:
     """Return the environments that a run recorded; None when it recorded none."""
+    return Environments(_recorded(path)) if path.is_file() else None
+
+
+def _recorded(path: Path, *, prefix: str = "") -> dict[str, str]:
+    """Return the environment of each request of a file, `prefix` before its number; empty without a file."""
     if not path.is_file():
-        return None
+        return {}
     with path.open(encoding="ascii", newline="") as file:
         lines = list(csv.reader(file))
-    return Environments({line[0]: line[1] for line in lines[1:] if len(line) == len(_COLUMNS)})
+    return {line[0]: prefix + line[1] for line in lines[1:] if len(line) == len(_COLUMNS)}
 
 
 def _write(path: Path, found: Mapping[str, str]) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from lambdatune.load.outcome import ClockInForce, OrderOutcome
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,14 @@ class GeneratorRecord:
 
 
 class GeneratorWatch:
-    """Adds up what orders tell of the generator, and watches this host's cores from its making on."""
+    """Adds up what orders tell of the generator, and watches this host's cores from its making on.
 
-    def __init__(self) -> None:
+    Args:
+        before: what was seen already, of a run that is continued.
+    """
+
+    def __init__(self, before: GeneratorRecord | None = None) -> None:
+        self._before = before
         self._outcomes: list[OrderOutcome] = []
         self._connections: dict[tuple[int, int], int] = {}
         self._wall_s = self._cpu_s = 0.0
@@ -67,6 +74,10 @@ class GeneratorWatch:
 
     def record(self, *, given_up: int = 0) -> GeneratorRecord:
         """Return what was seen so far."""
+        now = self._record(given_up)
+        return now if self._before is None else joined(self._before, now)
+
+    def _record(self, given_up: int) -> GeneratorRecord:
         orders = [outcome for outcome in self._outcomes if outcome.calls]
         if not orders:
             return GeneratorRecord(given_up=given_up)
@@ -90,6 +101,31 @@ class GeneratorWatch:
     def _host_cpu_share(self) -> float | None:
         busy_s, all_s = (now - before for now, before in zip(_host_times_s(), self._host_before_s, strict=True))
         return busy_s / all_s if all_s > 0 else None
+
+
+def joined(before: GeneratorRecord, now: GeneratorRecord) -> GeneratorRecord:
+    """Return what was seen in two parts of a run: of shares and of what is the worst, the worse one."""
+    return GeneratorRecord(
+        clock=_worse(before.clock, now.clock, lambda one, other: one if one == other else "mixed"),
+        loop_lag_ms_p99=_worse(before.loop_lag_ms_p99, now.loop_lag_ms_p99, max),
+        send_slip_ms_p99=_worse(before.send_slip_ms_p99, now.send_slip_ms_p99, max),
+        shard_cpu_share=_worse(before.shard_cpu_share, now.shard_cpu_share, max),
+        connections_reopened=before.connections_reopened + now.connections_reopened,
+        calls_waited=before.calls_waited + now.calls_waited,
+        rows_stalled_ms=before.rows_stalled_ms + now.rows_stalled_ms,
+        clock_step_ms_max=max(before.clock_step_ms_max, now.clock_step_ms_max),
+        host_cpu_share=_worse(before.host_cpu_share, now.host_cpu_share, max),
+        shards_lost=before.shards_lost + now.shards_lost,
+        calls_lost=before.calls_lost + now.calls_lost,
+        given_up=before.given_up + now.given_up,
+        connections={**before.connections, **now.connections},
+    )
+
+
+def _worse(before: Value | None, now: Value | None, of: Callable[[Value, Value], Value]) -> Value | None:
+    if before is None or now is None:
+        return now if before is None else before
+    return of(before, now)
 
 
 def _host_times_s() -> tuple[float, float]:

@@ -67,12 +67,12 @@ class Journal:
         return tuple(entry.change for entry in self._entries() if entry.change and entry.event == "intent")
 
     def owner(self) -> str | None:
-        """Return which process makes or made the run; None when nothing was written yet.
+        """Return which process makes the run, or made it last; None when nothing was written yet.
 
         Raises:
             UsageError: as `pending`.
         """
-        return next((entry.owner for entry in self._entries() if entry.owner), None)
+        return next((entry.owner for entry in reversed(self._entries()) if entry.owner), None)
 
     def _entries(self) -> list[_Entry]:
         if not self.path.exists():

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from lambdatune.model.plan import Plan
     from lambdatune.recommend.evidence import CellEvidence, Evidence
     from lambdatune.recommend.search import Ask, Search
+    from lambdatune.session.continuing import Continuation
     from lambdatune.session.events import Observer
     from lambdatune.session.recorder import Recorder
 
@@ -82,6 +83,7 @@ class Measurement:
         isolation: where versions come from.
         recorder: takes the rows.
         observer: watches.
+        continued: the run that goes on; None for a new one.
 
     Attributes:
         outcome: how it ended, as far as that is known.
@@ -100,6 +102,7 @@ class Measurement:
         isolation: Isolation,
         recorder: Recorder,
         observer: Observer,
+        continued: Continuation | None = None,
     ) -> None:
         self._plan = plan
         self._evidence = evidence
@@ -109,8 +112,10 @@ class Measurement:
         self._recorder = recorder
         self._observer = observer
         self._versions: dict[int, Version] = {}
-        self._generator = GeneratorWatch()
-        self._orders = 0
+        self._generator = GeneratorWatch(None if continued is None else continued.generator())
+        self._orders = 0 if continued is None else continued.orders
+        # Limits of a run that is continued count what is added to it.
+        self._before = spend(evidence)
         self._began_s = 0.0
         self._stopping = False
         self._abandoned = False
@@ -381,7 +386,7 @@ class Measurement:
                 self._end("limit", f"the limit of {limits.max_invocations} calls")
                 return 0
         if limits.max_usd is not None:
-            room_usd = limits.max_usd - spend(self._evidence).usd
+            room_usd = limits.max_usd - (spend(self._evidence).usd - self._before.usd)
             affordable = math.floor(room_usd / self._dearest_call_usd(cell))
             if affordable < block and (room_usd <= 0 or cell.calls):
                 self._end(
@@ -420,12 +425,13 @@ class Measurement:
         self.outcome = replace(self.outcome, generator=self._generator.record())
 
     def _show(self, step: str) -> None:
+        calls = self._before.invocations + self._recorder.calls
         verdicts = [f"{cell.cell.memory_mb} MB {cell.verdict}" for cell in self._evidence if cell.decided]
         self._observer.progress(
             Progress(
                 step=step,
-                calls=self._recorder.calls,
-                calls_expected=max(self._search.calls_expected(self._evidence), self._recorder.calls),
+                calls=calls,
+                calls_expected=max(self._search.calls_expected(self._evidence), calls),
                 usd=spend(self._evidence).usd,
                 detail=", ".join(verdicts),
                 send_slip_ms_p99=self.outcome.generator.send_slip_ms_p99,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lambdatune.pricing.cost import money
+from lambdatune.recommend.evidence import spend
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,8 +72,8 @@ class PlanCard:
 def plan_card(
     plan: Plan, cells: Sequence[Cell], evidence: Evidence, search: Search, *, subject: Subject, isolation: Isolation
 ) -> PlanCard:
-    """Return the card of a plan for a function that was found; nothing has been measured yet."""
-    calls = search.calls_expected(evidence)
+    """Return the card of a plan for a function that was found; what was measured already is not in its figures."""
+    calls = max(search.calls_expected(evidence) - spend(evidence).invocations, 0)
     per_call_usd = [cell.tariff.per_million(ASSUMED_BILLED_MS, cell.cell.memory_mb) / 1e6 for cell in evidence]
     endpoint_url = subject.place.endpoint_url
     place = f"at {endpoint_url}" if endpoint_url else f"in {subject.place.region}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from lambdatune.session.row_file import HEADER, format_rows
+from lambdatune.session.row_file import HEADER, drop_cut_line, format_rows
 from lambdatune.stats.histogram import LatencyHistogram
 from lambdatune.stats.hlog import HlogWriter
 from lambdatune.stats.rows import clock_ms, is_cold, is_warm
@@ -33,16 +33,28 @@ class Recorder:
     Args:
         run: whose files.
         evidence: takes in the rows, whose cell column points into it; it may grow.
+        recorded: the rows that its files hold already, of a run that is continued; the evidence has them.
+
+    Attributes:
+        calls: recorded from now on.
     """
 
-    def __init__(self, run: RunDirectory, evidence: Sequence[CellEvidence]) -> None:
+    def __init__(self, run: RunDirectory, evidence: Sequence[CellEvidence], *, recorded: Rows | None = None) -> None:
         self._evidence = evidence
-        self._rows_file = run.rows_path.open("a", encoding="utf-8")
-        self._hlog_file = run.histogram_path.open("a", encoding="ascii")
         self._hlog: HlogWriter | None = None
         self._seconds: dict[int, dict[str, LatencyHistogram]] = defaultdict(dict)
-        self._rows_file.write(HEADER)
-        self._rows_file.flush()
+        drop_cut_line(run.rows_path)
+        self._rows_file = run.rows_path.open("a", encoding="utf-8")
+        if self._rows_file.tell() == 0:
+            self._rows_file.write(HEADER)
+            self._rows_file.flush()
+        # A run that was killed lost its last histograms, but not their rows: the log is made anew from these.
+        scratch = run.histogram_path.with_suffix(".part")
+        self._hlog_file = scratch.open("w", encoding="ascii")
+        if recorded is not None and len(recorded):
+            self._add_to_seconds(recorded)
+            self._write_seconds(before=None)
+        scratch.replace(run.histogram_path)
         self.calls = 0
 
     def __enter__(self) -> Self:

@@ -88,6 +88,11 @@ class RecordedRun:
         evidence.know_environments(self._environments)
         return evidence
 
+    @property
+    def rows(self) -> Rows:
+        """All rows, in the order in which they came; their cell column points into `evidence`."""
+        return self._rows
+
     def rows_of(self, memory_mb: int) -> Rows:
         """Return the rows of one memory size, in the order in which they came."""
         index = [number for number, cell in enumerate(self._cells) if cell.memory_mb == memory_mb]
@@ -124,6 +129,28 @@ def open_run(run: RunDirectory, what_if: WhatIf | None = None) -> RunResult:
         return RecordedRun(run).decide(what_if)
     result = run.read()
     return result if result.finished is not None else RecordedRun(run).result()
+
+
+def recorded_generator(run: RecordedRun) -> GeneratorRecord:
+    """Return what is recorded of the generator of a run; of one that was killed only what its plan tells."""
+    told = run.record.validity
+    seen = _generator(run.plan, run.evidence(run.plan))
+    if run.record.finished is None:
+        return seen
+    return replace(
+        seen,
+        clock=told.clock,
+        loop_lag_ms_p99=told.loop_lag_ms_p99,
+        send_slip_ms_p99=told.send_slip_ms_p99,
+        shard_cpu_share=None if told.shard_cpu_percent is None else told.shard_cpu_percent / 100,
+        host_cpu_share=None if told.host_cpu_percent is None else told.host_cpu_percent / 100,
+        connections_reopened=told.connections_reopened,
+        calls_waited=told.calls_waited,
+        rows_stalled_ms=told.rows_stalled_ms,
+        clock_step_ms_max=told.clock_step_ms_max,
+        shards_lost=told.shards_lost,
+        calls_lost=told.calls_lost,
+    )
 
 
 def _generator(plan: Plan, evidence: Evidence) -> GeneratorRecord:

@@ -113,10 +113,11 @@ async def restore_run(run: RunDirectory, owed: OwedUndo, observer: Observer) -> 
             f"run {run.id} is still going, in process {pid}: it undoes its changes itself when it ends",
             hint=f"end it with Ctrl-C or `kill {pid}`; `restore` is for runs that were killed",
         )
-    return await _restore_dead(run, owed, observer)
+    return await restore_dead(run, owed, observer)
 
 
-async def _restore_dead(run: RunDirectory, owed: OwedUndo, observer: Observer) -> list[Undone]:
+async def restore_dead(run: RunDirectory, owed: OwedUndo, observer: Observer) -> list[Undone]:
+    """Undo what a run left behind that surely is not going any more; return what became of each change."""
     by_place: dict[Place, list[Change]] = {}
     for change in run.journal.pending():
         by_place.setdefault(change.place, []).append(change)
@@ -152,7 +153,7 @@ async def restore_all(runs: Iterable[RunDirectory], owed: OwedUndo, observer: Ob
             owner = run.journal.owner()
             reason = why_in_use(run.id, owner) if owner else None
             if reason is None:
-                done += await _restore_dead(run, owed, observer)
+                done += await restore_dead(run, owed, observer)
                 continue
             said = f"{reason}; if it is not: lambdatune restore {run.path}"
             done += [Undone(change.thing, str(change.place), "in use", said) for change in run.journal.pending()]

@@ -20,6 +20,7 @@ from lambdatune.model.result import (
 from lambdatune.recommend.costs import cost_of
 from lambdatune.recommend.decide import recommend
 from lambdatune.recommend.evidence import spend
+from lambdatune.session.fingerprint import fingerprint_of
 from lambdatune.session.prices import price_record
 from lambdatune.session.steering import steered_of
 from lambdatune.session.validity import rule
@@ -36,6 +37,12 @@ if TYPE_CHECKING:
     from lambdatune.session.measure import Outcome
     from lambdatune.session.subject import Subject
     from lambdatune.stats.rows import Rows
+
+CONTINUED = "continued"
+"""Key of run.json's environment: a list of when the run was continued, after how many calls, and how it had ended."""
+
+DEFAULT_BODY = b"{}"
+"""The event that is sent when none is given: it needs not be recorded to be sent again."""
 
 _CLOCKS: tuple[ClockName, ...] = ("duration", "response", "service")
 
@@ -88,7 +95,7 @@ class Facts:
         found = subject.description
         return cls(
             id=run_id,
-            started=_timestamp(started),
+            started=timestamp(started),
             finished=None,
             function=FunctionInfo(found.name, found.arn, found.runtime, found.architecture, found.memory_mb),
             environment={
@@ -100,19 +107,20 @@ class Facts:
                 "ephemeral_storage_mb": found.ephemeral_storage_mb,
                 "embedded": subject.host,
                 "prices": price_record(prices),
+                **fingerprint_of(found),
             },
         )
 
     def finished_now(self) -> Facts:
         """Return the facts with the time as it is now as the end."""
-        return replace(self, finished=_timestamp(dt.datetime.now(dt.UTC)))
+        return replace(self, finished=timestamp(dt.datetime.now(dt.UTC)))
 
 
 def compose(plan: Plan, evidence: Evidence, facts: Facts, status: RunStatus, outcome: Outcome) -> RunResult:
     """Return the result of a run from what was measured: cells, validity and advice."""
     ruled = rule(evidence, plan, outcome, facts.environment.get("embedded"))
     steered = tuple(entry.sentence for entry in steered_of(facts.environment))
-    ruled = replace(ruled, notes=(*ruled.notes, *steered))
+    ruled = replace(ruled, notes=(*ruled.notes, *steered, *continued_notes(facts.environment)))
     return RunResult(
         id=facts.id,
         started=facts.started,
@@ -125,6 +133,15 @@ def compose(plan: Plan, evidence: Evidence, facts: Facts, status: RunStatus, out
         cells=tuple(_cell_result(cell, plan) for cell in sorted(evidence, key=lambda cell: cell.cell)),
         recommendation=_advice(plan, evidence, _current_memory_mb(plan, facts.function), ruled, outcome),
         spend=spend(evidence),
+    )
+
+
+def continued_notes(environment: dict[str, Any]) -> tuple[str, ...]:
+    """Return what a reader should know of a run that was continued, in sentences."""
+    return tuple(
+        f"continued at {entry['at']} after {entry['calls']} calls, having {entry['ended']}: "
+        "a drift in between is in the figures"
+        for entry in environment.get(CONTINUED, ())
     )
 
 
@@ -142,6 +159,7 @@ def plan_record(plan: Plan) -> dict[str, Any]:
 def _payload_record(payload: Payload, *, keep_body: bool) -> dict[str, Any]:
     """Return a payload as run.json holds it: events may hold what is private, so only on demand with their text."""
     record: dict[str, Any] = {"bytes": len(payload.body), "weight": payload.weight, "tokens": payload.tokens}
+    record |= {"default": True} if payload.body == DEFAULT_BODY else {}
     # Lambda takes events in UTF-8 only, which was checked when they were read.
     return record | ({"body": payload.body.decode("utf-8")} if keep_body else {})
 
@@ -163,7 +181,8 @@ def _advice(
     return advice
 
 
-def _timestamp(moment: dt.datetime) -> str:
+def timestamp(moment: dt.datetime) -> str:
+    """Return a moment, in UTC, as run.json has it."""
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 

@@ -87,6 +87,17 @@ def read_rows(path: Path, cells: Sequence[Cell]) -> Rows:
         raise UsageError(f"`{path}` line {number} cannot be read: {error}") from error
 
 
+def drop_cut_line(path: Path) -> None:
+    """Remove a last line that a crash cut short, so that the next row begins a line of its own."""
+    if not path.exists():
+        return
+    data = path.read_bytes()
+    whole = data.rfind(b"\n") + 1
+    if whole < len(data):
+        with path.open("r+b") as file:
+            file.truncate(whole)
+
+
 def _rows_of(lines: Sequence[Sequence[str]], index_of: dict[str, int]) -> Rows:
     rows = empty_rows(len(lines))
     if not lines:

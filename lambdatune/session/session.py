@@ -20,6 +20,7 @@ from lambdatune.recommend.sizes import spread_sizes
 from lambdatune.session.credentials import credentials_now, keep_fresh
 from lambdatune.session.environments import learn_environments
 from lambdatune.session.events import Silent
+from lambdatune.session.holding import hold
 from lambdatune.session.isolation import allowed_share, fitted, isolation_of
 from lambdatune.session.liveness import own_mark
 from lambdatune.session.measure import Measurement, Outcome
@@ -27,7 +28,7 @@ from lambdatune.session.plan_card import plan_card
 from lambdatune.session.preflight import preflight
 from lambdatune.session.prices import prices_for
 from lambdatune.session.recorder import Recorder
-from lambdatune.session.restore import left_behind, undo
+from lambdatune.session.restore import left_behind, restore_dead, undo
 from lambdatune.session.results import Facts, compose
 from lambdatune.session.run_directory import OwedUndo, RunDirectory, new_run_id
 from lambdatune.session.steering import STEERED, Steered, Steering
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from lambdatune.model.result import RunResult, RunStatus
     from lambdatune.recommend.evidence import Evidence
     from lambdatune.recommend.search import Search
+    from lambdatune.session.continuing import Continuation
     from lambdatune.session.events import Observer
     from lambdatune.session.plan_card import PlanCard
     from lambdatune.session.subject import Subject
@@ -56,6 +58,7 @@ class Session:
         output: directory in which the run's directory is made.
         observer: watches.
         confirm: is shown the card before anything is changed; False ends the session with nothing done.
+        continued: the run that goes on, under `plan` and in its own directory; None for a new one.
 
     Attributes:
         plan: as it is now: steering may change it.
@@ -70,6 +73,7 @@ class Session:
         output: Path,
         observer: Observer | None = None,
         confirm: Callable[[PlanCard], bool] = lambda _: True,
+        continued: Continuation | None = None,
     ) -> None:
         self.plan = plan
         self.observer: Observer = observer or Silent()
@@ -77,6 +81,7 @@ class Session:
         self.underway: Underway | None = None
         self._output = output
         self._confirm = confirm
+        self._continued = continued
         self._measurement: Measurement | None = None
         self._stop_asked = asyncio.Event()
 
@@ -108,13 +113,16 @@ class Session:
         started = dt.datetime.now(dt.UTC)
         self.plan = await fetch_payloads(self.plan)
         async with AsyncExitStack() as stack:
-            ready = await self._ready(await find_subject(self.plan, stack), new_run_id(started))
+            run_id = new_run_id(started) if self._continued is None else self._continued.run.id
+            ready = await self._ready(await find_subject(self.plan, stack), run_id)
             if self._stop_asked.is_set() or not self._confirm(ready.card):
                 return None
             evidence, subject = ready.evidence, ready.subject
             self._warn_of_exposure()
-            run = self.run_directory = RunDirectory.create(self._output, ready.run_id)
+            run = await self._directory(ready.run_id, stack)
             facts = Facts.of(ready.run_id, started, subject, evidence.tariff.prices)
+            if self._continued is not None:
+                facts = self._continued.facts()
             # Until the run has ended its file says "interrupted": that is what it is if it ends here.
             run.write(compose(self.plan, evidence, facts, "interrupted", Outcome()))
             failure: BaseException | None = None
@@ -131,6 +139,27 @@ class Session:
                 return result
             finally:
                 await self._undo(run, subject, failure)
+
+    async def _directory(self, run_id: str, stack: AsyncExitStack) -> RunDirectory:
+        """Return the directory of the run, held until the session ends; what a killed run left is undone first.
+
+        Raises:
+            LambdatuneError: when it cannot be made, another process holds it, or something stays behind.
+        """
+        continued = self._continued
+        if continued is None:
+            run = RunDirectory.create(self._output, run_id)
+            stack.enter_context(hold(run))
+        else:
+            run = continued.run
+            stack.enter_context(hold(run))
+            continued.refuse_other_end()
+            run.journal.begin(own_mark())
+            left = left_behind(run, await restore_dead(run, OwedUndo(), self.observer))
+            if left is not None:
+                raise left
+        self.run_directory = run
+        return run
 
     async def look_up(self) -> tuple[PlanCard, Subject]:
         """Return what the plan would do, and the function that was found; nothing is changed and nothing called.
@@ -159,8 +188,13 @@ class Session:
             Cell(description.name, size, description.architecture, description.runtime, plan.mode)
             for size in spread_sizes(plan.memory)
         ]
-        tariff = Tariff(await prices_for(plan, subject, self.observer), description.ephemeral_storage_mb)
-        evidence = gather(cells, plan, tariff)
+        if self._continued is None:
+            tariff = Tariff(await prices_for(plan, subject, self.observer), description.ephemeral_storage_mb)
+            evidence = gather(cells, plan, tariff)
+        else:
+            self._continued.check(subject)
+            evidence = self._continued.evidence()
+            cells = [cell.cell for cell in evidence]
         cold_batch = min(subject.cold_batch, share.most) if share.most else subject.cold_batch
         search = TuningSearch(plan, cold_batch=cold_batch)
         isolation = isolation_of(plan, subject, Maker(run_id, own_mark()))
@@ -188,10 +222,12 @@ class Session:
             run.journal.begin(own_mark())
             sizes_mb = [cell.cell.memory_mb for cell in evidence]
             await isolation.prepare(run.journal, sizes_mb, self)
-            with Recorder(run, evidence) as recorder:
+            recorded = None if self._continued is None else self._continued.rows
+            with Recorder(run, evidence, recorded=recorded) as recorder:
                 self._measurement = Measurement(
                     self.plan, evidence, ready.search,
                     driver=driver, isolation=isolation, recorder=recorder, observer=self.observer,
+                    continued=self._continued,
                 )  # fmt: skip
                 if self._stop_asked.is_set():
                     self._measurement.stop()
@@ -204,6 +240,7 @@ class Session:
             await learn_environments(
                 run, subject.access, isolation.log_group, evidence, self.observer,
                 is_json=subject.description.logs_json, stopped=self._stop_asked.is_set(),
+                after_order=0 if self._continued is None else self._continued.orders,
             )  # fmt: skip
 
     def _underway(self, run: RunDirectory, ready: _Ready, facts: Facts, measurement: Measurement) -> Underway:

@@ -25,10 +25,11 @@ from lambdatune.session.last_plan import last_plan, remember_plan
 from lambdatune.session.replay import RecordedRun
 from lambdatune.session.run_directory import RunDirectory, default_output, find_run
 from lambdatune.tui.driver import LastingDriver
-from lambdatune.tui.live import LiveRun, yield_the_cores
 from lambdatune.tui.keymap import keymap_path, read_keymap
+from lambdatune.tui.live import LiveRun, yield_the_cores
+from lambdatune.tui.screens.apply import ApplyDialog
 from lambdatune.tui.screens.compare import CompareScreen, Entry
-from lambdatune.tui.screens.dialogs import AskPath, Confirm
+from lambdatune.tui.screens.dialogs import AskText, Confirm
 from lambdatune.tui.screens.help import HelpScreen
 from lambdatune.tui.screens.history import HistoryScreen
 from lambdatune.tui.screens.pick_function import PickFunction
@@ -62,7 +63,7 @@ class LambdatuneApp(App[None]):
     Args:
         output: the directory of the runs.
         run: a recorded run that is opened at first.
-        settings: the plan that Setup shows at first, where no run is opened; None for the last one.
+        settings: the plan that Setup shows at first, where no run is opened; None for the list of runs.
         starts: whether that plan is run at once.
         keymap: keys of the user by the name of what they do.
 
@@ -76,7 +77,8 @@ class LambdatuneApp(App[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "explain", "Help", id="help", tooltip="keys and glyphs of this screen"),
-        Binding("q", "quit", "Quit", id="quit", tooltip="leave; a run under way is stopped and undone, and the report is printed"),
+        Binding("q", "quit", "Quit", id="quit",
+                tooltip="leave; a run under way is stopped and undone, and the report is printed"),
         Binding("ctrl+n", "setup", "New run", id="setup", tooltip="the last plan, to be changed and begun", show=False),
         Binding("ctrl+c", "interrupt", "Interrupt", id="interrupt", tooltip="twice within 2 s: leave, exit code 130",
                 show=False, system=True, priority=True),
@@ -129,8 +131,8 @@ class LambdatuneApp(App[None]):
             self.open_runs([self.first_run])
         elif self._starts and self._settings is not None:
             self.start_run(self._settings)
-        else:
-            self.open_setup(self._settings or last_plan())
+        elif self._settings is not None:
+            self.open_setup(self._settings)
 
     # --- screens ---------------------------------------------------------------------------------------------------
 
@@ -320,8 +322,8 @@ class LambdatuneApp(App[None]):
 
 
 _BOUND = (
-    LambdatuneApp, SetupScreen, RunScreen, HistoryScreen, ResultScreen, CompareScreen, HelpScreen, AskPath, Confirm,
-    TableView, PickFunction, Choice,
+    LambdatuneApp, SetupScreen, RunScreen, HistoryScreen, ResultScreen, CompareScreen, HelpScreen, AskText, Confirm,
+    ApplyDialog, TableView, PickFunction, Choice,
 )  # fmt: skip
 
 
@@ -355,7 +357,7 @@ def run(
     keymap = read_keymap(keymap_path(), actions())
     directory = output or default_output()
     opened = None if run is None else find_run(run, directory)
-    app = LambdatuneApp(directory, opened, keymap, settings=settings, starts=starts)
+    app = LambdatuneApp(directory, opened, keymap, settings=settings or last_plan(), starts=starts)
     app.run()
     _tell(app)
     return app.return_code or ExitCode.OK

@@ -27,9 +27,10 @@ async def opened(
     *,
     size: tuple[int, int] = (120, 36),
     keys: Mapping[str, str] | None = None,
+    kind: type[LambdatuneApp] = LambdatuneApp,
 ) -> AsyncIterator[Pilot[None]]:
     """Open the screens over the runs below `output`, and wait until they stand still."""
-    app = LambdatuneApp(output, run, keys)
+    app = kind(output, run, keys)
     app.animation_level = "none"
     async with app.run_test(size=size) as pilot:
         await settled(pilot)

@@ -21,6 +21,12 @@ from lambdatune.cli.plan_options import plan_from, plan_options
     metavar="FILE",
     help="Write run.json there as well; - is stdout, in place of the text.",
 )
+@click.option(
+    "--continue",
+    "continued",
+    metavar="RUN",
+    help="Go on with a recorded run in its own directory: a directory, an id or the start of one, or latest.",
+)
 @click.option("--plain", is_flag=True, help="Narrate in lines, without a bar.")
 @click.option("--quiet", is_flag=True, help="Only the result, no narration.")
 @click.option("--yes", "assume_yes", is_flag=True, help="Do not ask before calls that cost money.")
@@ -28,6 +34,7 @@ def command(
     profile: str | None,
     output: Path | None,
     json_file: str | None,
+    continued: str | None,
     plain: bool,
     quiet: bool,
     assume_yes: bool,
@@ -40,11 +47,22 @@ def command(
 
     The function itself is not touched: a clone is made, measured and deleted (--isolation says how else).
 
+    --continue goes on with a run that was interrupted, killed, or left unproven by a limit. Of the options above it
+    takes the limits, which count what is added to the run, and --payload, where the run did not record its own.
+
     \b
     Exit codes: 0 targets met (or none set), 2 usage, 3 no size meets the targets, 5 unproven,
     6 invalid measurement, 7 AWS refused, 8 something could not be undone, 130/143 interrupted.
     """  # noqa: D301  \b keeps click from joining the lines
     from lambdatune.cli.headless import run_headless  # noqa: PLC0415  heavy, and not needed for --help
 
+    if continued is not None:
+        from lambdatune.cli.continued import continuation_from  # noqa: PLC0415  heavy, too
+
+        going_on = continuation_from(continued, output, profile, options)
+        return run_headless(
+            going_on.plan, output=output, json_file=json_file, plain=plain, quiet=quiet, assume_yes=assume_yes,
+            continued=going_on,
+        )  # fmt: skip
     plan = plan_from(profile, options)
     return run_headless(plan, output=output, json_file=json_file, plain=plain, quiet=quiet, assume_yes=assume_yes)

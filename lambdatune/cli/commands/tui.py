@@ -37,7 +37,7 @@ def command(what: str | None, output: Path | None, **options: Any) -> int:
     if what is not None and profile is None:
         if given:
             raise UsageError(
-                f"`{what}` is a recorded run, which has its plan already: {next(iter(given.values())).origin} says another",
+                f"`{what}` is a recorded run, which has its plan: {next(iter(given.values())).origin} says another",
                 hint="leave the options out to open it, or leave the run out to make a new one",
             )
         return show_screens(run=what, output=output)

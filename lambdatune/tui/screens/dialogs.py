@@ -1,4 +1,4 @@
-"""Small questions over a screen: a path to write to, and a yes or no."""
+"""Small questions over a screen: a text, such as a path to write to, and a yes or no."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
 
-class AskPath(ModalScreen[str | None]):
-    """Asks for a file and does something with it; a path that cannot be used is said beside it, and asked again.
+class AskText(ModalScreen[str | None]):
+    """Asks for a text and does something with it; one that cannot be used is said beside it, and asked again.
 
     Args:
         title: what is asked.
@@ -47,12 +47,12 @@ class AskPath(ModalScreen[str | None]):
         with Vertical(id="dialog") as dialog:
             dialog.border_title = self._title
             yield Static(self._hint, id="hint", markup=False)
-            yield Input(self._suggestion, select_on_focus=False, id="path")
+            yield Input(self._suggestion, select_on_focus=False, id="text")
             yield Static(id="wrong", markup=False)
             yield Static(f"enter {self._does}   esc cancels", classes="keys")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Try the path."""
+        """Try the text."""
         event.stop()
         try:
             told = self._use(event.value)

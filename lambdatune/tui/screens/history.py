@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input, Static
 
 from lambdatune.model.errors import LambdatuneError
+from lambdatune.session.continuing import refuse_ended
 from lambdatune.session.run_directory import OwedUndo, list_runs
 from lambdatune.tui.charts.canvas import PLAIN
 from lambdatune.tui.charts.scale import format_usd
@@ -63,12 +64,16 @@ class HistoryScreen(LambdatuneScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "Open", id="history.open", tooltip="open the run under the cursor"),
-        Binding("d", "mark", "Compare", id="history.mark", tooltip="mark the run; the second one opens a comparison"),
+        Binding("d", "mark", "Mark", id="history.mark", tooltip="mark the run to compare it, or take its mark away"),
+        Binding("equals_sign", "compare", "Compare", key_display="=", id="history.compare",
+                tooltip="compare the marked runs, two or more, with the oldest of them"),
+        Binding("c", "continue_run", "Continue", id="history.continue",
+                tooltip="go on with a run that ended early, in its own directory"),
         Binding("slash", "filter", "Filter", id="history.filter", tooltip="show the runs that hold the typed words"),
         Binding("x", "delete", "Delete", id="history.delete", tooltip="delete the run's directory, after a question"),
         Binding("r", "reload", "Reload", id="history.reload", tooltip="look for runs again"),
         Binding("escape", "clear", "Clear", id="history.clear", tooltip="clear filter and marks", show=False),
-    ]
+    ]  # fmt: skip
 
     def __init__(self, output: Path) -> None:
         super().__init__()
@@ -119,7 +124,8 @@ class HistoryScreen(LambdatuneScreen):
         empty.display = not self._runs
         table.display = bool(self._runs)
         empty.update(_EMPTY.format(output=self.output))
-        self.say("History", (f"  {len(self._marked)} marked with ◆" if self._marked else "", "$text-accent"))
+        marks = f"  {len(self._marked)} marked with ◆: = compares them" if self._marked else ""
+        self.say("History", (marks, "$text-accent"))
         self._tell_path()
 
     @on(TableView.Moved)
@@ -138,7 +144,7 @@ class HistoryScreen(LambdatuneScreen):
             self.app.open_runs([run])  # type: ignore[attr-defined]
 
     def action_mark(self) -> None:
-        """Mark the run under the cursor, or take its mark away; two marked ones are compared."""
+        """Mark the run under the cursor, or take its mark away."""
         run = self._under_cursor()
         if run is None:
             return
@@ -146,12 +152,33 @@ class HistoryScreen(LambdatuneScreen):
             self._marked = [marked for marked in self._marked if marked.path != run.path]
         else:
             self._marked.append(run)
-        pair = self._marked
-        if len(pair) == 2:
-            self._marked = []
-            # The older one is what the newer one is compared with.
-            self.app.open_runs(sorted(pair, key=lambda one: one.id))  # type: ignore[attr-defined]
         self._show()
+
+    def action_compare(self) -> None:
+        """Compare the marked runs; a single one with the run under the cursor."""
+        chosen = {run.path: run for run in self._marked}
+        under = self._under_cursor()
+        if len(chosen) == 1 and under is not None:
+            chosen[under.path] = under
+        if len(chosen) < 2:
+            said = "Mark the runs to compare with d: two or more."
+            self.notify(said, title="Nothing to compare", severity="warning", markup=False)
+            return
+        # The oldest one is what the newer ones are compared with.
+        self.app.open_runs(sorted(chosen.values(), key=lambda one: one.id))  # type: ignore[attr-defined]
+
+    def action_continue_run(self) -> None:
+        """Go on with the run under the cursor, when it ended early."""
+        run = self._under_cursor()
+        if run is None:
+            return
+        try:
+            refuse_ended(run.read())
+        except LambdatuneError as error:
+            said = error.message + (f"\nhint: {error.hint}" if error.hint else "")
+            self.notify(said, title="Not continued", severity="warning", timeout=10, markup=False)
+            return
+        self.app.continue_run(run)  # type: ignore[attr-defined]
 
     def action_filter(self) -> None:
         """Type words to look for."""

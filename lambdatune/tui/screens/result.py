@@ -10,6 +10,7 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 
+from lambdatune.model.errors import LambdatuneError
 from lambdatune.model.quantities import format_number
 from lambdatune.model.target import Target
 from lambdatune.tui import figures
@@ -20,8 +21,9 @@ from lambdatune.tui.charts.percentiles import percentile_curve
 from lambdatune.tui.charts.ridge import ridge
 from lambdatune.tui.exports import FORMATS, export
 from lambdatune.tui.phrases import spoken_of
+from lambdatune.tui.screens.apply import ApplyDialog, plan_of
 from lambdatune.tui.screens.base import LambdatuneScreen
-from lambdatune.tui.screens.dialogs import AskPath
+from lambdatune.tui.screens.dialogs import AskText
 from lambdatune.tui.what_if import Question
 from lambdatune.tui.widgets.chart import Chart
 from lambdatune.tui.widgets.decision import Decision
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from lambdatune.model.result import CellResult, RunResult
     from lambdatune.model.target import ClockName, Population
+    from lambdatune.session.live.link import Engine
     from lambdatune.session.replay import RecordedRun
 
 View = Literal["sizes", "frontier", "percentiles", "time", "bars", "ridge"]
@@ -57,7 +60,7 @@ class ResultScreen(LambdatuneScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "target(-1)", "Target", key_display="←→", id="what-if.stricter",
-                tooltip="← a stricter target, → a looser one"),
+                tooltip="← a stricter target, → a looser one", show=False),
         Binding("right", "target(1)", "Looser", id="what-if.looser", tooltip="a looser target", show=False),
         Binding("p", "percentile", "Percentile", id="what-if.percentile", tooltip="the next percentile of the target"),
         Binding("k", "clock", "Clock", id="what-if.clock", tooltip="function clock, response or service time",
@@ -80,6 +83,10 @@ class ResultScreen(LambdatuneScreen):
         Binding("g", "scale", "Log/linear", id="result.scale", tooltip="log axis, or from zero", show=False),
         Binding("d", "mark", "Compare", id="result.mark",
                 tooltip="mark the size; the second one opens a comparison", show=False),
+        Binding("a", "apply", "Apply", id="result.apply",
+                tooltip="set your function to the size under the cursor, after its size is typed"),
+        Binding("u", "undo_apply", "Undo apply", id="result.undo-apply",
+                tooltip="put back the size that your function had before it was applied", show=False),
         Binding("e", "export", "Export", id="result.export", tooltip="write a report to a file"),
         Binding("r,escape", "history", "Runs", id="result.history", tooltip="back to the list of runs"),
     ]  # fmt: skip
@@ -192,7 +199,8 @@ class ResultScreen(LambdatuneScreen):
     # --- drawing ---------------------------------------------------------------------------------------------------
 
     def _show(self, result: RunResult, question: Question) -> None:
-        self.result = result
+        before, self.result = self.result, result
+        self._follow_advice(before)
         decision = self.query_one(Decision)
         decision.tell(result, self.target)
         decision.ask(question, self.own, deciding=False)
@@ -201,6 +209,13 @@ class ResultScreen(LambdatuneScreen):
         table.border_subtitle = f"latency in ms, {figures.CLOCKS[self.target.clock]}"
         self._show_bar()
         self._draw_charts()
+
+    def _follow_advice(self, before: RunResult) -> None:
+        """Move the cursor along from the size that was spoken of to the one that is now."""
+        was, now, cell = spoken_of(before), spoken_of(self.result), self._selected()
+        if was is not None and now is not None and cell is not None and cell.memory_mb == was.memory_mb:
+            sizes = [each.memory_mb for each in self.result.cells]
+            self.query_one("#sizes", TableView).cursor = sizes.index(now.memory_mb)
 
     def _show_bar(self) -> None:
         function, record = self.result.function, self.result
@@ -307,6 +322,36 @@ class ResultScreen(LambdatuneScreen):
         sizes, self._marked = (self._marked, cell.memory_mb), None
         self.app.compare([(self.run, self.result, size) for size in sizes])  # type: ignore[attr-defined]
 
+    def action_apply(self) -> None:
+        """Show what would set the user's function to the size under the cursor, and do it when that is confirmed."""
+        cell = self._selected()
+        if cell is not None:
+            self.run_worker(self._plan_apply(cell.memory_mb, undo=False), group="apply", exclusive=True)
+
+    def action_undo_apply(self) -> None:
+        """Show what would put back what was applied, and do it when that is confirmed."""
+        cell = self._selected()
+        if cell is not None:
+            self.run_worker(self._plan_apply(cell.memory_mb, undo=True), group="apply", exclusive=True)
+
+    async def _plan_apply(self, memory_mb: int, *, undo: bool) -> None:
+        path = str(self.run.directory.path.absolute())
+        try:
+            engine: Engine = await self.app.engine()  # type: ignore[attr-defined]
+            planned = await plan_of(engine, path, memory_mb, undo=undo)
+        except LambdatuneError as error:
+            planned = error.message
+        if isinstance(planned, str):
+            title = "Nothing to put back" if undo else "Not applied"
+            self.notify(planned, title=title, severity="warning", timeout=12, markup=False)
+            return
+
+        def done(said: str | None) -> None:
+            if said:
+                self.notify(said, title="✓ put back" if undo else "✓ applied", timeout=12, markup=False)
+
+        self.app.push_screen(ApplyDialog(engine, path, planned, undo=undo), done)
+
     def action_export(self) -> None:
         """Ask for a path and write the result as it is on the screen."""
         suggestion = f"{self.result.function.name}-{self.result.id}.txt"
@@ -318,7 +363,7 @@ class ResultScreen(LambdatuneScreen):
             if told:
                 self.notify(told, title="✓ written", markup=False)
 
-        self.app.push_screen(AskPath("Export", hint, suggestion, lambda text: str(export(self.result, text))), written)
+        self.app.push_screen(AskText("Export", hint, suggestion, lambda text: str(export(self.result, text))), written)
 
     def action_history(self) -> None:
         """Go back to the list of runs."""

@@ -19,7 +19,7 @@ from lambdatune.session.profile import placed_values, read_profile, save_profile
 from lambdatune.session.samples import bundled_profiles
 from lambdatune.session.setting_table import Given, check_kind, check_name
 from lambdatune.tui.screens.base import LambdatuneScreen
-from lambdatune.tui.screens.dialogs import AskPath, Confirm
+from lambdatune.tui.screens.dialogs import AskText, Confirm
 from lambdatune.tui.screens.pick_function import PickFunction
 from lambdatune.tui.setup_fields import (
     CODE,
@@ -319,7 +319,7 @@ class SetupScreen(LambdatuneScreen):
     def action_open(self) -> None:
         """Ask for a profile and fill the fields from it."""
         hint = f"A path to a TOML file, or a bundled profile: {', '.join(bundled_profiles())}."
-        self.app.push_screen(AskPath("Open a run profile", hint, "", self._open, does="opens it"), self._tell)
+        self.app.push_screen(AskText("Open a run profile", hint, "", self._open, does="opens it"), self._tell)
 
     def _open(self, text: str) -> str:
         text = text.strip()
@@ -353,7 +353,7 @@ class SetupScreen(LambdatuneScreen):
             return f"Written to {path.absolute()}; `lambdatune run {path}` runs it."
 
         hint = "A new TOML file; one that exists is not overwritten."
-        self.app.push_screen(AskPath("Save as a run profile", hint, "plan.toml", save), self._tell)
+        self.app.push_screen(AskText("Save as a run profile", hint, "plan.toml", save), self._tell)
 
     def _tell(self, told: str | None) -> None:
         if told:

@@ -1,0 +1,54 @@
+"""What was measured, told by its code and configuration: rows of a function that changed are not added up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lambdatune.aws.functions import FunctionDescription
+
+CODE_SHA256 = "code_sha256"
+CONFIGURATION = "configuration"
+"""Keys of run.json's environment: of the function's code as it was measured, and what of its configuration tells in
+the times. Values of environment variables may be secret, so that only their names are there."""
+
+_MEMBERS = ("Handler", "Timeout", "PackageType", "TracingConfig", "LoggingConfig", "ImageConfigResponse")
+
+
+def fingerprint_of(found: FunctionDescription) -> dict[str, Any]:
+    """Return code and configuration of a function, its memory size left out, as they are kept in run.json."""
+    whole = found.configuration
+    configuration: dict[str, Any] = {name: whole[name] for name in _MEMBERS if whole.get(name)}
+    configuration |= {
+        "Runtime": found.runtime,
+        "Architecture": found.architecture,
+        "EphemeralStorage": found.ephemeral_storage_mb,
+        "Layers": [layer.get("Arn") for layer in whole.get("Layers") or ()],
+        "SnapStart": (whole.get("SnapStart") or {}).get("ApplyOn", "None"),
+        "Subnets": sorted((whole.get("VpcConfig") or {}).get("SubnetIds") or ()),
+        "Variables": sorted(found.variables),
+    }
+    return {CODE_SHA256: whole.get("CodeSha256"), CONFIGURATION: configuration}
+
+
+def differences_between(recorded: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Return in which respects a function is not what was measured, in words; what was not recorded is not compared.
+
+    Args:
+        recorded: run.json's environment.
+        now: the fingerprint of the function.
+    """
+    found = []
+    code = recorded.get(CODE_SHA256)
+    if code is not None and code != now[CODE_SHA256]:
+        found.append("the function's code was changed")
+    before, after = recorded.get(CONFIGURATION) or {}, now[CONFIGURATION]
+    names = sorted(before.keys() | after.keys()) if before else []
+    changed = [name for name in names if before.get(name) != after.get(name)]
+    return [*found, *(f"its {name} was {_told(before.get(name))}, and is {_told(after.get(name))}" for name in changed)]
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return "none" if value is None else str(value)
