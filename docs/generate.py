@@ -60,6 +60,7 @@ async def make_pictures(directory: Path) -> None:
     sys.path.insert(0, str(ROOT / "tests"))
     from support.recorded_runs import ALL, MET, make_runs  # noqa: PLC0415
     from support.screens import opened, press  # noqa: PLC0415
+    from support.setup_app import PLAN, SHOP, ScriptedEngine, setup  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as scratch:
         # Below a relative directory, so that no picture shows where it was made.
@@ -72,6 +73,9 @@ async def make_pictures(directory: Path) -> None:
             # The identifier of a picture is a random one each time.
             picture = re.sub(r"terminal-\d+", f"terminal-{name}", picture)
             (directory / f"{name}.svg").write_text(picture, encoding="utf-8")
+        async with setup(PLAN, ScriptedEngine(lambda _: SHOP)) as pilot:
+            picture = re.sub(r"terminal-\d+", "terminal-setup", pilot.app.export_screenshot(title="lambdatune"))
+            (directory / "setup.svg").write_text(picture, encoding="utf-8")
         os.chdir(ROOT)
 
 

@@ -43,8 +43,9 @@ def _payload(text: str, given: Given, *, tokens: bool) -> Payload:
         path = given.directory / name
         try:
             body = path.read_bytes()
-        except OSError as error:
-            raise UsageError(f"{given.origin}: file `{path}` cannot be read: {error.strerror}") from error
+        except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
+            why = error.strerror if isinstance(error, OSError) else error
+            raise UsageError(f"{given.origin}: file `{path}` cannot be read: {why}") from error
         named = f"{given.origin}: payload file `{path}`"
     else:
         body, named = text.encode(), f"{given.origin}: payload"

@@ -97,6 +97,8 @@ def faults_of(given: Mapping[str, Given]) -> tuple[Plan | None, dict[str, UsageE
                 return None, faults
             faults[name] = error
             rest.pop(name, None)
+            if name in ("rate", "ramp"):
+                rest.pop("arrivals", None)  # which would only lack what was taken away
             if name in ("function", *_OF_CODE):
                 rest = {name: value for name, value in rest.items() if name not in _OF_CODE}
                 rest["function"] = Given(sample_names()[0], "function", Path())

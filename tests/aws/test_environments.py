@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import subprocess
-import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import botocore.session
 import pytest
@@ -16,22 +13,7 @@ from support.program import make_function
 from lambdatune.aws.access import LOOPBACK_KEY, AwsAccess
 from lambdatune.aws.environments import read_environments
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 HANDLER = "import time\ndef handler(event, context):\n    print('REPORT RequestId: forged')\n    time.sleep(0.2)\n"
-
-
-@pytest.fixture
-def url() -> Iterator[str]:
-    command = [sys.executable, "-m", "lambdatune.local", "--port", "0", "--exit-with-stdin"]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as server:
-        assert server.stdout is not None
-        yield json.loads(server.stdout.readline())["endpoint_url"]
-        assert server.stdin is not None
-        server.stdin.close()
-        server.wait(20)
 
 
 def client_of(url: str) -> Any:

@@ -13,7 +13,6 @@ from textual.app import App
 import lambdatune.tui
 from lambdatune.session.live.messages import CardShown, FunctionListed, FunctionsListed, LookUp, PlanSettings, Refused
 from lambdatune.tui.screens.setup import SetupScreen
-from support.screens import settled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -73,6 +72,8 @@ async def setup(
     app = SetupApp(engine, PlanSettings(values, str(Path.cwd())))
     app.animation_level = "none"
     async with app.run_test(size=size) as pilot:
+        for field in pilot.app.screen.query("Input, TextArea"):
+            field.cursor_blink = False  # type: ignore[attr-defined]
         await rested(pilot)
         yield pilot
 
@@ -84,7 +85,7 @@ async def rested(pilot: Pilot[None]) -> None:
     while not screen.is_resting:
         await pilot.pause(SetupScreen.LOOK_UP_AFTER_S)
     if pilot.app.engine.free.is_set():
-        await settled(pilot)
+        await pilot.app.workers.wait_for_complete()
     await pilot.pause()
 
 
@@ -140,3 +141,12 @@ FUNCTIONS = FunctionsListed(
         ),
     ),
 )
+
+PLAN: dict[str, object] = {
+    "function": "shop",
+    "memory": "128,256,512,768,1024,1769",
+    "target": ["p95<=200ms", "cold.p90<=1s"],
+    "concurrency": 10,
+    "payload": ['{"order": 7}'],
+    "max-usd": 0.5,
+}

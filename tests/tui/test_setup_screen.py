@@ -1,4 +1,4 @@
-"""The Setup screen: fields, what is wrong with them in words, the card of the newest question, and never a start unasked."""
+"""The Setup screen: fields, what is wrong with them in words, the newest question's card, and no start unasked."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from support.screens import assert_golden, text_of
 from support.setup_app import FUNCTIONS, NO_CREDENTIALS, SAMPLE, SHOP, ScriptedEngine, rested, setup
 from textual.widgets import Footer, Input
 
+from lambdatune.model.errors import UsageError
 from lambdatune.session.live.messages import ListFunctions, LookUp, Refused
 from lambdatune.session.profile import read_profile
 from lambdatune.session.setting_table import SETTINGS
 from lambdatune.tui.app import actions
 from lambdatune.tui.screens.setup import SetupScreen
-from lambdatune.tui.setup_fields import FIELDS, LOAD, faults_of_values, value_of
+from lambdatune.tui.setup_fields import FIELDS, LOAD, fault_words, faults_of_values, help_of, value_of
 from lambdatune.tui.setup_fields import text_of as field_text
 from lambdatune.tui.widgets.plan_card import duration_words
 
@@ -39,6 +40,17 @@ def _at_once(monkeypatch, tmp_path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.fixture
+def code() -> None:
+    Path("code").mkdir()
+
+
+@pytest.fixture
+def profiles() -> None:
+    Path("two.toml").write_text('rate = "5/s"\nburst = "5"\n')
+    Path("bad.toml").write_text('mamory = "128"\n')
+
+
 def engine_of(answer=SAMPLE, functions=FUNCTIONS) -> ScriptedEngine:
     return ScriptedEngine(lambda _: answer, functions)
 
@@ -59,6 +71,11 @@ async def write(pilot, name: str, text: str) -> None:
     await rested(pilot)
 
 
+async def write_path(pilot, text: str) -> None:
+    pilot.app.screen.query_one(Input).value = text
+    await press(pilot, "enter")
+
+
 def notices(pilot) -> str:
     return "\n".join(notification.message for notification in pilot.app._notifications)
 
@@ -76,28 +93,33 @@ STATES = {
 }
 
 
-@pytest.mark.parametrize(("width", "height"), SIZES)
-@pytest.mark.parametrize("name", STATES)
-async def test_state(name, width, height) -> None:
-    Path("code").mkdir()
-    values, answer, keys = STATES[name]
-    async with setup(values, engine_of(answer), (width, height)) as pilot:
-        if name == "setup-path":
-            await write(pilot, "function", "./code")  # as it is typed, and not as the path of this directory
-        await press(pilot, *keys)
+async def compare(pilot, name: str) -> None:
+    """Compare the screen at each size with its golden file: it is resized while it stands."""
+    for width, height in SIZES:
+        await pilot.resize_terminal(width, height)
+        await rested(pilot)
         assert_golden(text_of(pilot), GOLDEN / f"{name}-{width}x{height}.txt")
 
 
-@pytest.mark.parametrize(("width", "height"), SIZES)
-async def test_while_it_looks_it_says_so_and_that_the_card_is_older(width, height) -> None:
+@pytest.mark.parametrize("name", STATES)
+async def test_state(name, code) -> None:
+    values, answer, keys = STATES[name]
+    async with setup(values, engine_of(answer)) as pilot:
+        if name == "setup-path":
+            await write(pilot, "function", "./code")  # as it is typed, and not as the path of this directory
+        await press(pilot, *keys)
+        await compare(pilot, name)
+
+
+@pytest.mark.parametrize("name", ["setup-looking", "setup-looking-card"])
+async def test_while_it_looks_it_says_so_and_that_the_card_is_older(name) -> None:
     engine = engine_of()
-    async with setup(PLAN, engine, (width, height)) as pilot:
+    async with setup(PLAN, engine) as pilot:
         engine.free.clear()
         await write(pilot, "memory", "128,256")
-        if width < 100:
-            assert "… looking" in text_of(pilot)
+        if name == "setup-looking-card":
             await press(pilot, "ctrl+t")
-        assert_golden(text_of(pilot), GOLDEN / f"setup-looking-{width}x{height}.txt")
+        await compare(pilot, name)
         await press(pilot, "ctrl+r")
         assert pilot.app.told == []
         assert "the card is not there yet" in notices(pilot)
@@ -163,41 +185,53 @@ async def test_a_refusal_of_a_setting_stands_beside_its_field_too() -> None:
 # --- what is wrong -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "said"),
-    [
-        ("memory", "64", "memory size 64 MB is out of range"),
-        ("target", "p95", "target `p95`"),
-        ("confidence", "0.2", "0.2 is out of range: expected at least 0.5"),
-        ("confidence", "nan", "expected a number, not nan"),
-        ("cold-starts", "many", "expected a whole number, not `many`"),
-        ("max-invocations", "9" * 5000, "expected a whole number, not `99999999999999999999...`"),
-        ("max-usd", "inf", "expected a number, not inf"),
-        ("payload", "{", "payload is not JSON"),
-        ("payload", "@nothing.json", "cannot be read"),
-        ("function", "./nothing", "path `./nothing` does not exist"),
-        ("seed", "-1", "-1 is out of range"),
-    ],
+WRONG_TEXTS = (
+    ("memory", "64", "memory size 64 MB is out of range"),
+    ("target", "p95", "target `p95`"),
+    ("confidence", "0.2", "0.2 is out of range: expected at least 0.5"),
+    ("confidence", "nan", "expected a number, not nan"),
+    ("cold-starts", "many", "expected a whole number, not `many`"),
+    ("max-invocations", "9" * 5000, "expected a whole number, not `99999999999999999999...`"),
+    ("max-usd", "inf", "expected a number, not inf"),
+    ("payload", "{", "payload is not JSON"),
+    ("payload", "@nothing.json", "cannot be read"),
+    ("function", "./nothing", "path `./nothing` does not exist"),
+    ("function", "\0/", "does not exist"),
+    ("seed", "-1", "-1 is out of range"),
 )
-async def test_a_wrong_field_says_why_beneath_it_and_refuses_the_start(name, text, said) -> None:
+
+
+@pytest.mark.parametrize(("name", "text", "said"), WRONG_TEXTS)
+def test_what_is_wrong_is_told_of_its_field(name, text, said) -> None:
+    try:
+        error = faults_of_values(PLAN | {name: value_of(name, text)}, Path())[name]
+    except UsageError as raised:
+        error = raised
+    assert error.setting == name
+    assert said in fault_words(error)
+    assert "--" not in fault_words(error)
+
+
+async def test_a_wrong_field_says_why_beneath_it_and_refuses_the_start() -> None:
     engine = engine_of()
     async with setup(PLAN, engine) as pilot:
-        engine.asked.clear()
-        await write(pilot, name, text)
         screen = pilot.app.screen
-        beneath = str(screen._row(name).query_one(".wrong").render())
-        assert beneath.startswith("✗ ")
-        assert said in beneath
-        assert "--" not in beneath
-        assert screen._row(name).editor(name).has_class("is-wrong")
-        assert engine.asked == []
-        await press(pilot, "ctrl+r")
-        assert pilot.app.told == []
-        assert said in notices(pilot)
-        assert pilot.app.focused is screen._row(name).editor(name)
-        await write(pilot, name, field_text(name, PLAN.get(name, "")))
-        assert not screen._row(name).query_one(".wrong").display
-        assert len(engine.asked) == 1
+        for name, text, said in (WRONG_TEXTS[0], WRONG_TEXTS[4], WRONG_TEXTS[7]):
+            engine.asked.clear()
+            await write(pilot, name, text)
+            beneath = str(screen._row(name).query_one(".wrong").render())
+            assert beneath.startswith("✗ ")
+            assert said in beneath
+            assert screen._row(name).editor(name).has_class("is-wrong")
+            assert engine.asked == []
+            screen.action_start()
+            await rested(pilot)
+            assert pilot.app.told == []
+            assert said in notices(pilot)
+            assert pilot.app.focused is screen._row(name).editor(name)
+            await write(pilot, name, field_text(name, PLAN.get(name, "")))
+            assert not screen._row(name).query_one(".wrong").display
+            assert len(engine.asked) == 1
 
 
 async def test_everything_that_is_wrong_is_said_at_once() -> None:
@@ -207,8 +241,7 @@ async def test_everything_that_is_wrong_is_said_at_once() -> None:
         assert wrong == {"memory", "target", "confidence"}
 
 
-async def test_a_path_asks_for_runtime_and_handler_and_a_name_does_not() -> None:
-    Path("code").mkdir()
+async def test_a_path_asks_for_runtime_and_handler_and_a_name_does_not(code) -> None:
     engine = engine_of()
     async with setup({"function": "shop"}, engine) as pilot:
         row = pilot.app.screen.query_one("#row-code")
@@ -270,17 +303,14 @@ def test_every_setting_has_a_field() -> None:
     assert set(FIELDS) - {LOAD} == {setting.name for setting in SETTINGS}
 
 
-async def test_every_field_is_reached_by_tab_and_says_what_it_is() -> None:
-    Path("code").mkdir()
+async def test_every_field_is_reached_by_tab_and_says_what_it_is(code) -> None:
     async with setup(PLAN | {"function": "./code", "runtime": "python3.12", "ramp": "9s:5/s"}, engine_of()) as pilot:
-        reached = {}
-        for _ in range(len(FIELDS) + 5):
-            name = (pilot.app.focused.id or "").removeprefix("field-")
-            reached[name] = str(pilot.app.screen.query_one("#about").render())
-            await pilot.press("tab")
-        assert set(reached) - {"card"} == set(FIELDS) - {"rate", "burst"}
-        assert all(about for name, about in reached.items() if name != "card")
-        assert "card" in reached
+        reached = [(one.id or "").removeprefix("field-") for one in pilot.app.screen.focus_chain]
+        assert reached == [name for name in FIELDS if name not in ("rate", "burst")] + ["card"]
+        await press(pilot, "tab")
+        assert pilot.app.focused.id == "field-runtime"
+        assert "Runtime of a function given as a path" in str(pilot.app.screen.query_one("#about").render())
+    assert all(help_of(name) for name in FIELDS)
 
 
 async def test_only_the_chosen_load_counts_and_choices_are_taken_by_key() -> None:
@@ -352,9 +382,10 @@ async def test_a_function_is_chosen_from_the_list_of_the_place_that_the_fields_n
         assert engine.asked[-1] == ListFunctions(0, None, "eu-central-1", None)
         assert "3 functions in eu-central-1" in text_of(pilot)
         assert "sample:checkout" in text_of(pilot)
-        await press(pilot, *"nodejs", "enter")
+        await write_path(pilot, "nodejs")
         assert engine.asked[-1].settings.values["function"] == "orders-api"
-        await press(pilot, "ctrl+f", *"nothing", "enter")
+        await press(pilot, "ctrl+f")
+        await write_path(pilot, "nothing")
         assert "○ none of them holds these words" in text_of(pilot)
         await press(pilot, "escape")
         assert isinstance(pilot.app.screen, SetupScreen)
@@ -377,28 +408,24 @@ async def test_without_credentials_the_bundled_functions_are_still_there() -> No
 async def test_a_profile_fills_the_fields() -> None:
     engine = engine_of()
     async with setup({"function": "shop", "confidence": 0.9}, engine) as pilot:
-        await press(pilot, "ctrl+o", *"quickstart", "enter")
+        await press(pilot, "ctrl+o")
+        await write_path(pilot, "quickstart")
         assert engine.asked[-1].settings.values == {name: one.value for name, one in read_profile("quickstart").items()}
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("quikstart", "did you mean the bundled profile quickstart?"),
-        ("two.toml", "the load is given already by rate"),
-        ("bad.toml", "there is no key `mamory`"),
-        ("", "neither a TOML file nor a bundled profile"),
-    ],
-)
-async def test_a_profile_that_cannot_be_opened_says_why_and_changes_nothing(text, said) -> None:
-    Path("two.toml").write_text('rate = "5/s"\nburst = "5"\n')
-    Path("bad.toml").write_text('mamory = "128"\n')
+async def test_a_profile_that_cannot_be_opened_says_why_and_changes_nothing(profiles) -> None:
     engine = engine_of()
     async with setup(PLAN, engine) as pilot:
         await press(pilot, "ctrl+o")
-        pilot.app.screen.query_one(Input).value = text
-        await press(pilot, "enter")
-        assert said in " ".join(text_of(pilot).replace("│", "").split())
+        for text, said in (
+            ("quikstart", "did you mean the bundled profile quickstart?"),
+            ("two.toml", "the load is given already by rate"),
+            ("bad.toml", "there is no key `mamory`"),
+            ("", "neither a TOML file nor a bundled profile"),
+            ("a\0b", "neither a TOML file nor a bundled profile"),
+        ):
+            await write_path(pilot, text)
+            assert said in " ".join(text_of(pilot).replace("│", "").split())
         await press(pilot, "escape")
         assert len(engine.asked) == 1
 
@@ -410,8 +437,7 @@ async def test_the_fields_are_saved_as_a_profile_that_reads_back_to_them() -> No
         assert "plan.toml" in notices(pilot)
         await press(pilot, "ctrl+s", "enter")
         assert "exists already" in text_of(pilot)
-        pilot.app.screen.query_one(Input).value = "plan.txt"
-        await press(pilot, "enter")
+        await write_path(pilot, "plan.txt")
         assert "does not end in .toml" in text_of(pilot)
         await press(pilot, "escape")
         await write(pilot, "memory", "lots")
@@ -423,14 +449,16 @@ async def test_the_fields_are_saved_as_a_profile_that_reads_back_to_them() -> No
 # --- keys and narrow terminals -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("width", "height"), SIZES)
-async def test_the_card_is_reached_and_left_by_key(width, height) -> None:
-    async with setup(PLAN, engine_of(), (width, height)) as pilot:
-        await press(pilot, "tab", "ctrl+t")
-        assert pilot.app.focused.id == "card"
-        assert "Changes, and how each is undone" in text_of(pilot)
-        await press(pilot, "escape" if width < 100 else "ctrl+t")
-        assert pilot.app.focused.id == "field-memory"
+async def test_the_card_is_reached_and_left_by_key() -> None:
+    async with setup(PLAN, engine_of()) as pilot:
+        await press(pilot, "tab")
+        for width, height in SIZES:
+            await pilot.resize_terminal(width, height)
+            await press(pilot, "ctrl+t")
+            assert pilot.app.focused.id == "card"
+            assert "Changes, and how each is undone" in text_of(pilot)
+            await press(pilot, "escape" if width < 100 else "ctrl+t")
+            assert pilot.app.focused.id == "field-memory"
         assert pilot.app.told == []
 
 

@@ -97,7 +97,10 @@ class PickFunction(ModalScreen[str | None]):
         self._show()
 
     @on(Input.Changed)
-    def _show(self) -> None:
+    def _filtered(self) -> None:
+        self._show(cursor=0)
+
+    def _show(self, *, cursor: int | None = None) -> None:
         words = self.query_one("#filter", Input).value.casefold().split()
         columns = _NAME_COLUMNS if self.size.width >= _ROOM else _NAME_COLUMNS_LEAST
         found = [
@@ -107,7 +110,7 @@ class PickFunction(ModalScreen[str | None]):
         found = [(name, row) for name, row in found if all(word in _searched(name, row) for word in words)]
         rows = [row for _, row in found]
         self._shown = [name for name, _ in found]
-        self.query_one(TableView).show_rows(rows, cursor=0)
+        self.query_one(TableView).show_rows(rows, cursor=cursor)
         said = self._said if rows else f"{self._said}\n○ none of them holds these words"
         self.query_one("#said", Static).update(said)
         self._name_whole()

@@ -260,7 +260,7 @@ class SetupScreen(LambdatuneScreen):
 
     def _summarise(self, line: str) -> None:
         """Say in one line what the card says, where there is no room for it."""
-        self.query_one("#summary", Static).update(f"{line}  ({self._key('setup.card')}: card)")
+        self.query_one("#summary", Static).update(f"{line}  ({self._key('setup.card')}: card)", layout=False)
 
     def _key(self, name: str) -> str:
         """Return the key of a binding, which the user may have changed."""
@@ -331,6 +331,7 @@ class SetupScreen(LambdatuneScreen):
             )
         self._directory = Path.cwd()
         self._fill(settings_of(given).values)
+        self.say("New run", (f"  from {text}", "$foreground 70%"))
         return f"The fields are those of {text}."
 
     def action_save(self) -> None:

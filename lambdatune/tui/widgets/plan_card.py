@@ -22,6 +22,9 @@ REAL = "The calls are real: whatever the function does (writes, mails, payments)
 class PlanCard(VerticalScroll):
     """What a plan would do, or why that is not known."""
 
+    _looking_at: str | None = None
+    _has_answer = False
+
     def compose(self) -> ComposeResult:
         """Lay the card out."""
         yield Static(id="card-state")
@@ -30,6 +33,14 @@ class PlanCard(VerticalScroll):
     def on_mount(self) -> None:
         """Give it its title."""
         self.border_title = "Before you start"
+
+    def on_focus(self) -> None:
+        """Say what the arrows do here."""
+        self.border_subtitle = "↑↓ scroll"
+
+    def on_blur(self) -> None:
+        """Say it no more."""
+        self.border_subtitle = ""
 
     def show_card(self, card: CardShown, closing: str) -> None:
         """Show what a plan would do; `closing` is said beneath."""
@@ -40,10 +51,11 @@ class PlanCard(VerticalScroll):
 
     def show_looking(self, what: str) -> None:
         """Say that an answer is on its way; one that still stands there is of the fields as they were."""
-        text = self.query_one("#card-text", Static)
-        old = text.has_class("is-answer")
+        if self._looking_at == what:
+            return
+        self._looking_at = what
         self.add_class("is-old")
-        state = f"{LOOKING} {what}" + ("\n  Below is what the fields said before." if old else "")
+        state = f"{LOOKING} {what}" + ("\n  Below is what the fields said before." if self._has_answer else "")
         self._say_state(Content.styled(state, "$text-accent"))
 
     def show_refused(self, refused: Refused) -> None:
@@ -70,9 +82,8 @@ class PlanCard(VerticalScroll):
     def _show(self, state: Content, text: Content) -> None:
         self.remove_class("is-old")
         self._say_state(state)
-        shown = self.query_one("#card-text", Static)
-        shown.add_class("is-answer")
-        shown.update(text)
+        self._looking_at, self._has_answer = None, True
+        self.query_one("#card-text", Static).update(text)
         self.scroll_home(animate=False)
 
     def _say_state(self, state: Content) -> None:

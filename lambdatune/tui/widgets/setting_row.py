@@ -9,6 +9,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
+from textual.widget import Widget
 from textual.widgets import Input, Label, Static, TextArea
 
 from lambdatune.tui.setup_fields import fault_words
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from textual import events
     from textual.app import ComposeResult
-    from textual.widget import Widget
 
     from lambdatune.model.errors import LambdatuneError
     from lambdatune.tui.setup_fields import Choices, Field, FieldRow
@@ -27,7 +27,7 @@ TAKEN, OTHER = "◉", "○"
 _MOST_LINES = 4
 
 
-class Choice(Static, can_focus=True):
+class Choice(Widget, can_focus=True):
     """One of a few words, all of them shown; posts `Changed`.
 
     Args:
@@ -63,7 +63,17 @@ class Choice(Static, can_focus=True):
         for value, word in self.choices:
             taken = value == self.value
             parts.append(Content.styled(f"{TAKEN if taken else OTHER} {word}", "bold" if taken else ""))
+        if self.has_focus:  # which no cursor shows here, and a border by its colour alone
+            parts.append(Content.styled("←→", "$text-accent"))
         return Content("  ").join(parts)
+
+    def on_focus(self) -> None:
+        """Say which keys take a choice."""
+        self.refresh()
+
+    def on_blur(self) -> None:
+        """Say it no more."""
+        self.refresh()
 
     def set_value(self, value: str) -> None:
         """Take a value; one that is no choice becomes one, so that what is wrong with it can be said."""
