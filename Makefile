@@ -13,11 +13,16 @@ PIP := $(PYTHON) -m pip --python $(BIN)/python --disable-pip-version-check --qui
 demo: $(VENV)/.installed
 	$(BIN)/lambdatune demo
 
+# Each test file in one of two processes; then, with nothing beside it, what measures time or takes the host's CPU.
+SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
+
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not alone"
+	$(BIN)/pytest -m alone
 
 check: lint
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not slow and not alone"
+	$(BIN)/pytest -m "alone and not slow"
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

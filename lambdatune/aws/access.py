@@ -115,13 +115,16 @@ class AwsAccess:
             self._session = aioboto3.Session(region_name=named, profile_name=aws_profile, **keys)
         except BotoCoreError as error:
             raise UsageError(
-                f"AWS configuration: {error}", hint="`aws configure list-profiles` lists profiles"
+                f"AWS configuration: {error}",
+                hint="`aws configure list-profiles` lists profiles",
+                setting="aws-profile" if aws_profile else None,
             ) from error
         self.region = self._session.region_name or ("us-east-1" if stand_in else "")
         if not self.region:
             raise UsageError(
                 "no AWS region is set: expected --region, AWS_REGION or one in the AWS configuration",
                 hint="for example --region us-east-1",
+                setting="region",
             )
         attempts = _ATTEMPTS_ON_LOOPBACK if is_loopback(endpoint_url) else _ATTEMPTS
         self._config = Config(

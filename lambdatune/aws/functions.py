@@ -31,6 +31,9 @@ _PATIENCE_S = 300.0
 _PATIENCE_WITH_VERSION_S = 1560.0
 """What AWS's waiter published_version_active waits: SnapStart takes its snapshot meanwhile."""
 
+MOST_LISTED = 1000
+"""A list to choose from that is longer helps nobody, and takes 20 calls a thousand."""
+
 _NAME = re.compile(r"(?P<name>[\w-]{1,64})(?::(?P<qualifier>[\w$-]+))?")
 
 
@@ -113,6 +116,7 @@ def split_function_name(text: str) -> tuple[str, str | None]:
         raise UsageError(
             f"`{text}` is neither the name nor the ARN of a function, nor an existing path",
             hint="a path needs a directory or a zip; a name has letters, digits, - and _",
+            setting="function",
         )
     return match["name"], match["qualifier"]
 
@@ -150,6 +154,48 @@ async def describe_function(access: AwsAccess, function: str) -> FunctionDescrip
         reserved_concurrency=answer.get("Concurrency", {}).get("ReservedConcurrentExecutions"),
         are_tags_hidden="TagsError" in answer,
         unmodelled=unmodelled_of(answer),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSummary:
+    """A function as a list of functions tells it.
+
+    Attributes:
+        runtime: AWS's identifier; empty for a container image.
+        modified: when its code or configuration changed last, as AWS writes it (ISO 8601).
+    """
+
+    name: str
+    runtime: str
+    architecture: str
+    memory_mb: int
+    modified: str
+
+
+async def list_functions(access: AwsAccess) -> tuple[FunctionSummary, ...]:
+    """Return the functions of the account in the region by name; of more than `MOST_LISTED` those that come first.
+
+    Raises:
+        AwsRefused: when they may not be listed, or nobody answers.
+    """
+    found: list[FunctionSummary] = []
+    with refused("listing functions"):
+        # AWS gives 50 a page; the pages are asked for at the pace of the control plane.
+        async for page in (await access.functions()).get_paginator("list_functions").paginate():
+            found += [_summary(dict(entry)) for entry in page["Functions"]]
+            if len(found) >= MOST_LISTED:
+                break
+    return tuple(sorted(found[:MOST_LISTED], key=lambda function: function.name))
+
+
+def _summary(entry: dict[str, Any]) -> FunctionSummary:
+    return FunctionSummary(
+        name=entry["FunctionName"],
+        runtime=entry.get("Runtime", ""),
+        architecture=(entry.get("Architectures") or ["x86_64"])[0],
+        memory_mb=entry.get("MemorySize", 128),
+        modified=entry.get("LastModified", ""),
     )
 
 
@@ -213,7 +259,8 @@ async def _not_found(client: LambdaClient, function: str, region: str) -> AwsRef
         return AwsRefused(
             f"function `{bare_name}` has no version or alias `{function.rpartition(':')[2]}` in {region}",
             hint=f"`aws lambda list-aliases --function-name {bare_name}` and `list-versions-by-function` list them",
+            setting="function",
         )
     match = nearest(bare_name, by_folded_name)
     hint = f"did you mean {by_folded_name[match]}?" if match else "`aws lambda list-functions` lists what is there"
-    return AwsRefused(f"function `{function}` was not found in {region}", hint=hint)
+    return AwsRefused(f"function `{function}` was not found in {region}", hint=hint, setting="function")

@@ -13,7 +13,7 @@ from lambdatune.model.errors import ExitCode, LambdatuneError, did_you_mean
 COMMANDS = {
     "demo": "Tune a bundled function on the embedded endpoint; no account needed.",
     "run": "Tune a function: measure memory sizes, recommend the cheapest that meets the targets.",
-    "tui": "Look at recorded runs on screens: results, what-if, comparison.",
+    "tui": "Tune on screens: set up, run and steer, results, what-if, comparison.",
     "show": "Render a recorded run.",
     "runs": "List recorded runs.",
     "local": "Serve the embedded AWS-compatible endpoint by itself.",

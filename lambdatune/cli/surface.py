@@ -15,15 +15,21 @@ from lambdatune.model.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lambdatune.session.live.messages import PlanSettings
+
 _GROUP = "lambdatune.surfaces"
 
 
-def show_screens(*, run: str | None = None, output: Path | None = None) -> int:
+def show_screens(
+    *, run: str | None = None, output: Path | None = None, settings: PlanSettings | None = None, starts: bool = False
+) -> int:
     """Show the screens until the user leaves; return the exit code.
 
     Args:
-        run: the run to open; None for the list of runs.
-        output: where runs are looked for; None for the user's data directory.
+        run: a recorded run to open.
+        output: where runs are looked for and made; None for the user's data directory.
+        settings: the plan to show where no run is opened; None for the last one.
+        starts: whether that plan is run at once.
 
     Raises:
         UsageError: when the installation does not know the screens, there is no terminal, or no such run.
@@ -35,5 +41,5 @@ def show_screens(*, run: str | None = None, output: Path | None = None) -> int:
             hint="install lambdatune again, for example with `pip install --editable .`",
         )
     (entry,) = tuple(found)[:1]
-    code: int = entry.load()(run=run, output=output)
+    code: int = entry.load()(run=run, output=output, settings=settings, starts=starts)
     return code

@@ -39,14 +39,16 @@ class LambdatuneError(Exception):
     Args:
         message: names the thing, what was expected and the nearest valid choice. No full stop at the end.
         hint: the next step, printed on a line of its own after ``hint:``.
+        setting: name of the setting that is wrong, where it is one: a screen says it beside its field.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.INTERNAL
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, setting: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.setting = setting
 
 
 class UsageError(LambdatuneError):
@@ -66,8 +68,10 @@ class AwsRefused(LambdatuneError):  # noqa: N818  the name says who refused
 
     exit_code = ExitCode.AWS_REFUSED
 
-    def __init__(self, message: str, *, hint: str | None = None, code: str | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self, message: str, *, hint: str | None = None, code: str | None = None, setting: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, setting=setting)
         self.code = code
         """AWS's error code, ``InvalidParameterValueException``, where there is one."""
 

@@ -10,6 +10,9 @@ from lambdatune.model.quantities import MAX_MEMORY_MB, MIN_MEMORY_MB
 
 _RANGE = re.compile(r"(\d+)\s*(?:-|\.\.)\s*(\d+)")
 
+_MOST_DIGITS = 12
+"""Far more than any size has; Python refuses to read a number of thousands of digits."""
+
 
 @dataclass(frozen=True, slots=True)
 class MemoryChoice:
@@ -58,7 +61,7 @@ def parse_memory(text: str) -> MemoryChoice:
 
 def _checked(part: str, text: str) -> int:
     part = part.strip().upper().removesuffix("MB").strip()
-    if not part.isdecimal():
+    if not part.isdecimal() or len(part) > _MOST_DIGITS:
         raise UsageError(
             f"memory `{text}` is not a size, a list or a range: `{part}` is not a whole number of MB",
             hint="for example 512, 128,512,1024 or 128-3008",

@@ -54,16 +54,19 @@ def refuse_what_current_cannot(given: Mapping[str, Given], targets: tuple[Target
             f"{given['memory'].origin}: a range is for a search, and --isolation current measures the function's own "
             "size",
             hint="leave the memory out; other sizes need --isolation clone or version",
+            setting="memory",
         )
     if "cold-starts" in given and given["cold-starts"].value:
         raise UsageError(
             f"{given['cold-starts'].origin}: a cold start cannot be forced without a change, and --isolation current "
             "makes none",
             hint="leave it out: cold starts that come by themselves are shown; or use --isolation clone or version",
+            setting="cold-starts",
         )
     for target in targets:
         if target.population == "cold":
             raise UsageError(
                 f"{given['target'].origin}: `{target}` needs cold starts, which --isolation current cannot force",
                 hint="use --isolation clone or version for it",
+                setting="target",
             )

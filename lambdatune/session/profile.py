@@ -1,13 +1,19 @@
-"""Run profiles: a plan in a TOML file."""
+"""Run profiles: a plan in a TOML file, read and written."""
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from lambdatune.model.errors import UsageError, nearest
 from lambdatune.session.samples import bundled_profiles
-from lambdatune.session.setting_table import Given, check_kind, check_name
+from lambdatune.session.setting_table import SETTINGS, Given, check_kind, check_name
+from lambdatune.session.settings import is_code
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def read_profile(text: str) -> dict[str, Given]:
@@ -33,6 +39,76 @@ def read_profile(text: str) -> dict[str, Given]:
         origin = f"profile `{path}`, key `{key}`"
         given[key] = Given(check_kind(key, value, origin), origin, path.parent)
     return given
+
+
+def save_profile(path: Path, values: Mapping[str, Any], directory: Path | None = None) -> None:
+    """Write settings as a run profile, from which `read_profile` gets the same plan; no file is overwritten.
+
+    Args:
+        path: of the new file.
+        values: settings by name, with values as in a profile.
+        directory: that relative paths in `values` are relative to; the current one without it. In the file they are
+            absolute, so that they stay right wherever it is.
+
+    Raises:
+        UsageError: naming the setting that cannot be written, or why the file cannot be.
+    """
+    given = {}
+    for name, value in values.items():
+        check_name(name, "settings")
+        given[name] = Given(check_kind(name, value, name), name, directory or Path.cwd())
+    placed = placed_values(given)
+    names = [setting.name for setting in SETTINGS if setting.name in placed]
+    lines = ["# A run profile of lambdatune: `lambdatune run` and `lambdatune tui` take its path.", ""]
+    text = "\n".join([*lines, *(f"{name} = {_toml(placed[name], name)}" for name in names)]) + "\n"
+    try:
+        with path.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise UsageError(f"`{path}` exists already", hint="type another name") from error
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"`{path}` cannot be written: {why}", hint="type another path") from error
+
+
+def placed_values(given: Mapping[str, Given]) -> dict[str, Any]:
+    """Return the values of settings, with paths that do not depend on a directory."""
+    values = {name: setting.value for name, setting in given.items()}
+    if "function" in given and is_code(given["function"]):
+        values["function"] = str((given["function"].directory / given["function"].value).resolve())
+    if "payload" in given:
+        directory = given["payload"].directory.absolute()
+        values["payload"] = [
+            f"@{directory / text[1:]}" if text.startswith("@") else text for text in given["payload"].value
+        ]
+    return values
+
+
+_ESCAPED = re.compile(r'["\\\x00-\x1f\x7f]')
+
+
+def _toml(value: Any, name: str) -> str:
+    """Return a value in TOML 1.0; texts are basic strings on one line."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return f"[{', '.join(_toml(item, name) for item in value)}]"
+    if not isinstance(value, str):
+        return repr(value)
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"{name}: `{value!a}` is not UTF-8 text, which a profile is",
+            hint="use a path or text of letters",
+            setting=name,
+        ) from error
+    escaped = _ESCAPED.sub(lambda match: _escape(match[0]), value)
+    return f'"{escaped}"'
+
+
+def _escape(character: str) -> str:
+    return f"\\{character}" if character in '"\\' else f"\\u{ord(character):04x}"
 
 
 def _find(text: str) -> Path:

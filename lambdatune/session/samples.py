@@ -15,6 +15,11 @@ _SAMPLES = {"checkout": ("python3.12", "app.handler")}
 """Sample name to runtime and handler; the code is in ``lambdatune/bundled/functions/<name>``."""
 
 
+def sample_names() -> list[str]:
+    """Return the bundled functions as a plan names them: ``sample:NAME``."""
+    return [f"{SAMPLE_PREFIX}{name}" for name in _SAMPLES]
+
+
 def find_sample(text: str) -> FunctionSource:
     """Return the bundled function that ``sample:NAME`` names.
 

@@ -124,6 +124,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("seed", "integer", "N", "Seed of every random choice. [default: 0]", 0),
 )  # fmt: skip
 
+_TOO_LARGE = 2**63
+"""No setting means anything from here on; infinities and NaN, which TOML has, are not below it either."""
+
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 
@@ -148,7 +151,14 @@ def check_kind(name: str, value: object, origin: str) -> Any:
     Raises:
         UsageError: naming the setting, what was expected and what was given.
     """
-    setting = _BY_NAME[name]
+    try:
+        return _checked(_BY_NAME[name], value, origin)
+    except UsageError as error:
+        error.setting = name
+        raise
+
+
+def _checked(setting: Setting, value: object, origin: str) -> Any:
     if setting.kind in {"text", "texts"}:
         return _checked_text(setting, value, origin)
     if setting.kind == "flag":
@@ -157,6 +167,8 @@ def check_kind(name: str, value: object, origin: str) -> Any:
         raise UsageError(f"{origin}: expected true or false, not {_shown(value)}", hint=setting.help)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise UsageError(f"{origin}: expected a number, not {_shown(value)}", hint=setting.help)
+    if not abs(value) < _TOO_LARGE:
+        raise UsageError(f"{origin}: expected a number, not {_shortened(str(value))}", hint=setting.help)
     if setting.kind == "integer" and not float(value).is_integer():
         raise UsageError(f"{origin}: expected a whole number, not {value}", hint=f"for example {round(value)}")
     too_low = setting.low is not None and value < setting.low
@@ -165,6 +177,10 @@ def check_kind(name: str, value: object, origin: str) -> Any:
         end = setting.low if too_low else setting.high
         raise UsageError(f"{origin}: {value:g} is out of range: expected {bounds}", hint=f"the nearest is {end:g}")
     return int(value) if setting.kind == "integer" else float(value)
+
+
+def _shortened(number: str) -> str:
+    return number if len(number) <= 24 else f"{number[:20]}..."
 
 
 def check_name(name: str, origin: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from lambdatune.model.errors import LambdatuneError, UsageError, did_you_mean
 from lambdatune.model.load_shape import parse_burst, parse_ramp
 from lambdatune.model.memory import parse_memory
-from lambdatune.model.plan import Arrivals, FunctionSource, Limits, Plan, PriceChoice, Strategy
+from lambdatune.model.plan import Arrivals, FunctionSource, Limits, Payload, Plan, PriceChoice, Strategy
 from lambdatune.model.quantities import parse_rate_per_s, parse_share
 from lambdatune.model.target import parse_target
 from lambdatune.session.isolation_settings import (
@@ -16,16 +17,13 @@ from lambdatune.session.isolation_settings import (
     refuse_what_current_cannot,
 )
 from lambdatune.session.payloads import read_payloads
-from lambdatune.session.samples import SAMPLE_PREFIX, find_sample
+from lambdatune.session.samples import SAMPLE_PREFIX, find_sample, sample_names
+from lambdatune.session.setting_table import DEFAULT_MEMORY, Given
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from lambdatune.model.load_shape import Ramp
-    from lambdatune.session.setting_table import Given
-
-
-from lambdatune.session.setting_table import DEFAULT_MEMORY
 
 
 def build_plan(given: Mapping[str, Given]) -> Plan:
@@ -39,15 +37,17 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
         raise UsageError(
             "no function is given: expected --function, or the key `function` in the profile",
             hint="--function NAME for one on AWS, --function PATH for code on this machine, or `lambdatune demo`",
+            setting="function",
         )
     _refuse_two_loads(given)
+    memory = reader.read("memory", parse_memory, parse_memory(DEFAULT_MEMORY))
     targets = reader.read("target", lambda texts: tuple(parse_target(text) for text in texts), ())
     isolation = reader.read("isolation", parse_isolation, "clone")
     if isolation == "current":
         refuse_what_current_cannot(given, targets)
     return Plan(
         function=_function(reader, given),
-        memory=reader.read("memory", parse_memory, parse_memory(DEFAULT_MEMORY)),
+        memory=memory,
         targets=targets,
         strategy=reader.read("strategy", parse_strategy, "cheapest"),
         confidence=reader.value("confidence", 0.95),
@@ -65,7 +65,7 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
             reader.value("max-usd", None),
             reader.value("max-minutes", None),
         ),
-        payloads=read_payloads(given.get("payload"), tokens=reader.value("payload-tokens", default=False)),
+        payloads=_payloads(reader, given),
         record_payloads=reader.value("record-payloads", default=False),
         isolation=isolation,
         concurrency_share=reader.read("concurrency-share", parse_concurrency_share, 0.5),
@@ -75,6 +75,33 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
         aws_profile=reader.value("aws-profile", None),
         seed=reader.value("seed", 0),
     )
+
+
+_OF_CODE = ("runtime", "handler", "timeout")
+"""Settings that only code on this machine takes."""
+
+
+def faults_of(given: Mapping[str, Given]) -> tuple[Plan | None, dict[str, UsageError]]:
+    """Return the plan of given settings, or else everything that is wrong, by the name of the setting.
+
+    `build_plan` ends at the first one. Here it is tried again without each that was wrong.
+    """
+    rest = dict(given)
+    faults: dict[str, UsageError] = {}
+    while True:
+        try:
+            plan = build_plan(rest)
+        except UsageError as error:
+            name = error.setting or "function"
+            if name in faults:
+                return None, faults
+            faults[name] = error
+            rest.pop(name, None)
+            if name in ("function", *_OF_CODE):
+                rest = {name: value for name, value in rest.items() if name not in _OF_CODE}
+                rest["function"] = Given(sample_names()[0], "function", Path())
+        else:
+            return (None if faults else plan), faults
 
 
 def parse_strategy(text: str) -> Strategy:
@@ -122,7 +149,15 @@ class _Reader:
         try:
             return parse(given.value)
         except LambdatuneError as error:
-            raise UsageError(f"{given.origin}: {error.message}", hint=error.hint) from error
+            raise UsageError(f"{given.origin}: {error.message}", hint=error.hint, setting=name) from error
+
+
+def _payloads(reader: _Reader, given: Mapping[str, Given]) -> tuple[Payload, ...]:
+    try:
+        return read_payloads(given.get("payload"), tokens=reader.value("payload-tokens", default=False))
+    except UsageError as error:
+        error.setting = "payload"
+        raise
 
 
 def _arrivals(given: Mapping[str, Given]) -> Arrivals:
@@ -130,20 +165,23 @@ def _arrivals(given: Mapping[str, Given]) -> Arrivals:
         return "constant"
     text, origin = given["arrivals"].value, given["arrivals"].origin
     if "rate" not in given and "ramp" not in given:
-        raise UsageError(f"{origin}: arrivals have no rate", hint="add --rate, for example --rate 50/s, or --ramp")
+        raise UsageError(f"{origin}: arrivals have no rate", hint="add --rate, for example --rate 50/s, or --ramp",
+                         setting="arrivals")  # fmt: skip
     known: tuple[Arrivals, ...] = get_args(Arrivals)
     for kind in known:
         if text == kind:
             return kind
-    raise UsageError(f"{origin}: `{text}` is no kind of arrivals", hint=did_you_mean(text, known))
+    raise UsageError(f"{origin}: `{text}` is no kind of arrivals", hint=did_you_mean(text, known),
+                     setting="arrivals")  # fmt: skip
 
 
 def _refuse_two_loads(given: Mapping[str, Given]) -> None:
-    loads = [given[name].origin for name in ("rate", "ramp", "burst") if name in given]
+    loads = [name for name in ("rate", "ramp", "burst") if name in given]
     if len(loads) > 1:
         raise UsageError(
-            f"{loads[1]}: the load is given already by {loads[0]}",
+            f"{given[loads[1]].origin}: the load is given already by {given[loads[0]].origin}",
             hint="leave one out: --rate, --ramp and --burst each say when calls come",
+            setting=loads[1],
         )
 
 
@@ -157,17 +195,20 @@ def _ramp(reader: _Reader, given: Mapping[str, Given]) -> Ramp | None:
         raise UsageError(
             f"{origin}: the ramp ends at 0/s, where the last of Poisson arrivals may never come",
             hint="end it at a small rate such as 1/s, or leave --arrivals out",
+            setting="ramp",
         )
     calls, minutes = reader.value("max-invocations", None), reader.value("max-minutes", None)
     if calls is not None and calls < ramp.calls:
         raise UsageError(
             f"{origin}: one ramp makes {ramp.calls} calls, and {given['max-invocations'].origin} allows {calls}",
             hint="each size gets the whole ramp: make it shorter, or raise the limit",
+            setting="ramp",
         )
     if minutes is not None and minutes * 60 < ramp.duration_s:
         raise UsageError(
             f"{origin}: one ramp takes {ramp.duration_s:g} s, and {given['max-minutes'].origin} allows {minutes:g} min",
             hint="each size gets the whole ramp: make it shorter, or raise the limit",
+            setting="ramp",
         )
     return ramp
 
@@ -177,11 +218,13 @@ def _function(reader: _Reader, given: Mapping[str, Given]) -> FunctionSource:
     text: str = function.value
     if text.startswith(SAMPLE_PREFIX):
         return reader.read("function", find_sample, None)  # type: ignore[no-any-return]
-    path = (function.directory / text).resolve()
-    names_a_path = "/" in text or text.endswith(".zip") or text in {".", ".."}
-    if not path.exists() or not (names_a_path or path.is_dir() or path.suffix == ".zip"):
-        if names_a_path:
-            raise UsageError(f"{function.origin}: path `{text}` does not exist", hint=f"it was looked for at {path}")
+    path = function.directory / text
+    if "\0" not in text:  # which no file system takes, nor does `resolve`
+        path = path.resolve()
+    if not is_code(function):
+        if _names_a_path(text):
+            raise UsageError(f"{function.origin}: path `{text}` does not exist", hint=f"it was looked for at {path}",
+                             setting="function")  # fmt: skip
         _refuse_path_settings(given, text)
         return FunctionSource(text)
     missing = [name for name in ("runtime", "handler") if name not in given]
@@ -190,17 +233,20 @@ def _function(reader: _Reader, given: Mapping[str, Given]) -> FunctionSource:
         raise UsageError(
             f"{function.origin}: `{text}` is code on this machine, which also needs {needs}",
             hint="for example --runtime python3.12 --handler app.handler",
+            setting=missing[0],
         )
     if "isolation" in given and given["isolation"].value != "clone":
         raise UsageError(
             f"{given['isolation'].origin}: a function given as a path runs on an embedded endpoint of its own, where "
             "nothing needs to be spared",
             hint="leave the isolation out",
+            setting="isolation",
         )
     if "endpoint-url" in given:
         raise UsageError(
             f"{given['endpoint-url'].origin}: a function given as a path runs on an embedded endpoint of its own",
             hint="leave the endpoint out, or create the function there and give its name",
+            setting="endpoint-url",
         )
     return FunctionSource(
         str(path), is_path=True, runtime=given["runtime"].value, handler=given["handler"].value,
@@ -208,10 +254,27 @@ def _function(reader: _Reader, given: Mapping[str, Given]) -> FunctionSource:
     )  # fmt: skip
 
 
+def is_code(function: Given) -> bool:
+    """Return whether a given function is code on this machine, a directory or zip that exists, and not a name."""
+    text: str = function.value
+    if text.startswith(SAMPLE_PREFIX) or "\0" in text:
+        return False
+    path = function.directory / text
+    try:
+        return path.exists() and (_names_a_path(text) or path.is_dir() or path.suffix == ".zip")
+    except OSError:  # a name that no file system takes, such as one of 300 letters
+        return False
+
+
+def _names_a_path(text: str) -> bool:
+    return "/" in text or text.endswith(".zip") or text in {".", ".."}
+
+
 def _refuse_path_settings(given: Mapping[str, Given], function: str) -> None:
-    for name in ("runtime", "handler", "timeout"):
+    for name in _OF_CODE:
         if name in given:
             raise UsageError(
                 f"{given[name].origin}: only a function given as a path takes it, and `{function}` is not a path",
                 hint="the clone runs with what the function has on AWS",
+                setting=name,
             )

@@ -148,15 +148,13 @@ def frontier_sizes(result: RunResult, target: Target) -> list[Size]:
     ]
     return [
         Size(str(cell.memory_mb), state_of(cell, result)[0], state_of(cell, result)[2], cost, latency_ms,
-             on_frontier=not _beaten(cost, latency_ms, placed))
+             on_frontier=not beaten(cost, latency_ms, [place[:2] for place in placed]))
         for cost, latency_ms, cell in placed
     ]  # fmt: skip
 
 
-def _beaten(
-    cost: float | None, latency_ms: float | None, others: Sequence[tuple[float | None, float | None, CellResult]]
-) -> bool:
-    """Return whether another size is no worse in cost and latency, and better in one."""
+def beaten(cost: float | None, latency_ms: float | None, others: Sequence[tuple[float | None, float | None]]) -> bool:
+    """Return whether another place of cost and latency is no worse in cost and latency, and better in one."""
     if cost is None or latency_ms is None:
         return True
     return any(
@@ -165,7 +163,7 @@ def _beaten(
         and other_cost <= cost
         and other_ms <= latency_ms
         and (other_cost, other_ms) != (cost, latency_ms)
-        for other_cost, other_ms, _ in others
+        for other_cost, other_ms in others
     )
 
 

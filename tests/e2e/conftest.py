@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.program import Finished, LocalEndpoint, aws_environment
+from support.program import Finished, LocalEndpoint, aws_environment, make_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -109,17 +108,10 @@ def aws(tmp_path: Path) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def create(aws: Callable[..., Any], functions: Path, tmp_path: Path) -> Callable[..., None]:
-    """Create a function of `HANDLERS` on an endpoint, with the AWS CLI."""
+def create() -> Callable[..., None]:
+    """Create a function of `HANDLERS` on an endpoint."""
 
     def make(endpoint: LocalEndpoint, name: str, *, memory_mb: int = 512) -> None:
-
-        package = shutil.make_archive(str(tmp_path / name), "zip", functions / name)
-        aws(
-            endpoint, "lambda", "create-function", "--function-name", name, "--runtime", "python3.12",
-            "--handler", "app.handler", "--role", "arn:aws:iam::000000000000:role/any",
-            "--zip-file", f"fileb://{package}", "--memory-size", str(memory_mb), "--timeout", "60",
-        )  # fmt: skip
-        aws(endpoint, "lambda", "wait", "function-active-v2", "--function-name", name)
+        make_function(endpoint.url, name, HANDLERS[name], memory_mb=memory_mb)
 
     return make

@@ -22,6 +22,7 @@ def cluster(tmp_path):
         yield started
 
 
+@pytest.mark.alone
 def test_a_worker_that_is_lost_in_the_middle_is_in_the_result(cluster, endpoint, create, start, tmp_path) -> None:
     local = endpoint()
     create(local, "quick")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+from support.faults import client
+from support.program import LocalEndpoint, make_function, running_endpoint
 
 pytestmark = pytest.mark.slow
 
@@ -23,27 +25,51 @@ ON_CLONE = (
 PARTS = ("--memory", "256", "--cold-starts", "1", "--max-invocations", "3", "--yes")
 
 
-@pytest.fixture
-def policed(endpoint, create) -> Iterator[Callable[..., str]]:
-    """Start an endpoint with a function `quick`, and before it one that denies; return the latter's URL."""
-    local = endpoint()
-    create(local, "quick")
-    started: list[subprocess.Popen[str]] = []
+@pytest.fixture(scope="module")
+def local() -> Iterator[LocalEndpoint]:
+    """Run an endpoint with a function `quick`, on which every test leaves things as it found them."""
+    with running_endpoint() as endpoint:
+        make_function(endpoint.url, "quick", "def handler(event, context):\n    return {'ok': True}\n")
+        yield endpoint
 
-    def begin(*arguments: str) -> str:
+
+class Policed:
+    """An endpoint, and before it programs that deny; call with their options for the URL of one."""
+
+    def __init__(self, local: LocalEndpoint) -> None:
+        self.local = local
+        self.started: list[subprocess.Popen[str]] = []
+        self._environments_before = self._environments()
+
+    def __call__(self, *arguments: str) -> str:
         process = subprocess.Popen(
-            [sys.executable, str(POLICED), local.url, *arguments],
+            [sys.executable, str(POLICED), self.local.url, *arguments],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
-        started.append(process)
+        self.started.append(process)
         assert process.stdout is not None
-        begin.local = local  # type: ignore[attr-defined]
         return process.stdout.readline().strip()
 
-    yield begin
-    for process in started:
+    @property
+    def calls_were_made(self) -> bool:
+        """Whether a function was called since the test began: idle environments are of clones that are gone."""
+        return self._environments() != self._environments_before
+
+    def _environments(self) -> int:
+        return int(self.local.facts()["environments_started"])
+
+
+@pytest.fixture
+def policed(local) -> Iterator[Policed]:
+    """Put programs that deny before the endpoint; functions that a test leaves are deleted."""
+    police = Policed(local)
+    yield police
+    for process in police.started:
         process.kill()
         process.communicate()
+    with client("lambda", local.url) as functions:
+        for name in set(local.functions()) - {"quick"}:
+            functions.delete_function(FunctionName=name)
 
 
 def denied(*rules: str) -> list[str]:
@@ -65,7 +91,7 @@ def test_all_is_well(policed, lambdatune) -> None:
     assert "1000 concurrent executions" in done.out
     assert "within 1 s of AWS's" in done.out
     assert policed.local.functions() == ["quick"]
-    assert policed.local.facts()["environments_started"] == 0
+    assert not policed.calls_were_made
 
 
 def test_nothing_that_writes_is_sent_at_the_function_itself(policed, lambdatune) -> None:
@@ -74,7 +100,7 @@ def test_nothing_that_writes_is_sent_at_the_function_itself(policed, lambdatune)
         assert lambdatune("doctor", "--endpoint-url", url, "--function", "quick", "--isolation", isolation).code == 0
     writes = [seen for seen in requests_of(url) if not seen.startswith("GET") and "/functions/quick" in seen]
     assert set(writes) == {"POST /2015-03-31/functions/quick/invocations"}  # of type DryRun
-    assert policed.local.facts()["environments_started"] == 0
+    assert not policed.calls_were_made
 
 
 @pytest.mark.parametrize("rule", ON_CLONE)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.faults import FaultyProxy, everything, users_function
+from support.program import running_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,18 +25,12 @@ EXPIRED = {
 }  # fmt: skip
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def account() -> Iterator[str]:
-    """Return the URL of an endpoint with a user's function."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lambdatune.local", "--port", "0", "--settle-ms", "1", "--exit-with-stdin"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    url = json.loads(process.stdout.readline())["endpoint_url"]
-    users_function(url)
-    yield url
-    process.communicate(timeout=20)
+    """Return the URL of an endpoint with a user's function; every test leaves it as it was."""
+    with running_endpoint("--settle-ms", "1") as local:
+        users_function(local.url)
+        yield local.url
 
 
 def options(url: str, isolation: str) -> tuple[str, ...]:

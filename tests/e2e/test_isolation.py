@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.faults import FaultyProxy, client, everything, users_function, zipped
-from support.program import only_run, result_of, wait_for_rows
+from support.program import only_run, result_of, running_endpoint, wait_for_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,15 +31,9 @@ WITH_REVISIONS = ("ResponseMetadata", "Location")
 @pytest.fixture
 def account() -> Iterator[str]:
     """Return the URL of an endpoint with a user's function."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lambdatune.local", "--port", "0", "--settle-ms", "20", "--exit-with-stdin"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    url = json.loads(process.stdout.readline())["endpoint_url"]
-    users_function(url)
-    yield url
-    process.communicate(timeout=20)
+    with running_endpoint("--settle-ms", "20") as local:
+        users_function(local.url)
+        yield local.url
 
 
 def options(url: str, *rest: str, function: str = "shop") -> tuple[str, ...]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import shutil
 import signal
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from support.faults import FaultyProxy, client, everything, namesake, users_function, zipped
+from support.program import running_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,16 +23,10 @@ NAMESAKE = "lambdatune-shop-20260101-000000-abcd"
 @pytest.fixture
 def account() -> Iterator[str]:
     """Return the URL of an endpoint with a user's function and one that is merely named like a clone."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lambdatune.local", "--port", "0", "--settle-ms", "1", "--exit-with-stdin"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    url = json.loads(process.stdout.readline())["endpoint_url"]
-    users_function(url)
-    namesake(url, NAMESAKE)
-    yield url
-    process.communicate(timeout=20)
+    with running_endpoint("--settle-ms", "1") as local:
+        users_function(local.url)
+        namesake(local.url, NAMESAKE)
+        yield local.url
 
 
 def run_options(url: str, isolation: str, output: Path) -> tuple[str, ...]:
@@ -61,6 +53,11 @@ def last_publishing(url: str, lambdatune, isolation: str, output: Path) -> dict[
     return {"at": number - 3, "operation": "PublishVersion"}
 
 
+def moments_of(operation: str) -> tuple[str, ...]:
+    """Return when a run is killed at a call: one that only reads leaves the same behind before and after it."""
+    return ("kill-before",) if operation.startswith(("Get", "List", "Filter")) else ("kill-before", "kill-after")
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("isolation", ["clone", "version"])
 def test_killed_at_any_call_nothing_is_left_after_restore(
@@ -74,16 +71,17 @@ def test_killed_at_any_call_nothing_is_left_after_restore(
     calls = proxy.operations
     assert len(calls) >= 10
     problems, unreached = [], []
-    harmed = 0
+    kills = harmed = 0
     pid_file = tmp_path / "pid"
     for number, operation in enumerate(calls, start=1):
-        for moment in ("kill-before", "kill-after"):
+        for moment in moments_of(operation):
             case = f"{moment} {number} {operation}"
             with FaultyProxy(account, at=number, do=moment, pid_file=str(pid_file)) as proxy:
                 if not is_killed_at(proxy, start, isolation, tmp_path / case, pid_file):
                     # How often a run looks whether something is ready yet is chance: this one ended before that call.
                     unreached.append(number)
                     assert len(proxy.operations) < number
+                kills += 1
                 harmed += everything(account) != before
                 restored = lambdatune("restore", "--all")
             if restored.code or everything(account) != before:
@@ -93,7 +91,7 @@ def test_killed_at_any_call_nothing_is_left_after_restore(
     assert problems == []
     assert all(number > len(calls) - 3 for number in unreached), "every call but the last looks was killed"
     # The calls by which permissions are tried come first and leave nothing to undo.
-    assert harmed >= len(calls) / 2, "many of the kills are in the middle of what has to be undone"
+    assert harmed >= kills / 4, "many of the kills are in the middle of what has to be undone"
 
 
 @pytest.mark.parametrize("isolation", ["clone", "version"])

@@ -6,9 +6,12 @@ import csv
 import itertools
 import json
 import math
-import threading
+import os
+import subprocess
+import sys
 import time
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -19,10 +22,9 @@ from hdrh.log import HistogramLogReader
 from lambdatune.reports.json_report import schema
 
 if TYPE_CHECKING:
-    import subprocess
-    from pathlib import Path
+    from collections.abc import Iterator
 
-from support.program import family, only_run, result_of, wait_for_rows
+from support.program import aws_environment, family, make_function, only_run, result_of, running_endpoint, wait_for_rows
 
 pytestmark = pytest.mark.slow
 
@@ -38,18 +40,27 @@ def rows_of(run: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-@pytest.fixture
-def tuned(lambdatune, endpoint, create, tmp_path) -> tuple[dict[str, Any], Path, Any]:
-    """Tune a quick function on an endpoint of the user's own; return result, run directory and endpoint."""
-    local = endpoint()
-    create(local, "quick")
-    output = tmp_path / "runs"
-    done = lambdatune(
-        "run", "--endpoint-url", local.url, "--function", "quick", "--memory", "128,512",
-        "--target", "p90<=2s", "--cold-starts", "4", "--output", str(output),
-    )  # fmt: skip
-    assert done.code == 0, done.err
-    return result_of(only_run(output)), only_run(output), local
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory) -> Iterator[tuple[dict[str, Any], Path, Any]]:
+    """Tune a quick function on an endpoint of the user's own; give result, run directory and endpoint.
+
+    Made once: the tests read what the run left, and call the endpoint's functions no more.
+    """
+    where = tmp_path_factory.mktemp("tuned")
+    with running_endpoint() as local:
+        make_function(local.url, "quick", "def handler(event, context):\n    return {'ok': True}\n")
+        done = subprocess.run(
+            [
+                sys.executable, "-c", "from lambdatune.cli.main import main; main()",
+                "run", "--endpoint-url", local.url, "--function", "quick", "--memory", "128,512",
+                "--target", "p90<=2s", "--cold-starts", "4", "--output", str(where / "runs"),
+            ],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd=where,
+            env={**os.environ, "LAMBDATUNE_DATA": str(where / "data"), "LAMBDATUNE_CACHE": str(where / "cache")},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        run = only_run(where / "runs")
+        yield result_of(run), run, local
 
 
 def test_what_is_recorded_is_consistent_from_the_endpoint_to_the_report(tuned) -> None:
@@ -217,17 +228,19 @@ def test_a_size_too_small_for_the_function_fails_and_the_others_go_on(lambdatune
     assert "128 MB failed: all" in done.out
 
 
-def test_a_run_that_mostly_measured_the_throttle_is_ruled_invalid(lambdatune, endpoint, create, aws) -> None:
+def test_a_run_that_mostly_measured_the_throttle_is_ruled_invalid(lambdatune, endpoint, create, tmp_path) -> None:
     local = endpoint("--account-concurrency", "4")
     create(local, "slow")
     others = [
-        threading.Thread(target=aws, args=(
-            local, "lambda", "invoke", "--function-name", "slow", "--payload", '{"seconds": 12}', "others.json",
-        ))
+        subprocess.Popen(
+            [
+                str(Path(sys.executable).parent / "aws"), "--endpoint-url", local.url, "lambda", "invoke",
+                "--function-name", "slow", "--payload", '{"seconds": 50}', "others.json",
+            ],
+            env=aws_environment(), cwd=tmp_path, stdout=subprocess.DEVNULL,
+        )
         for _ in range(3)
     ]  # fmt: skip
-    for other in others:
-        other.start()
     while local.facts()["environments_started"] < 3:
         time.sleep(0.05)
     done = lambdatune(
@@ -238,9 +251,12 @@ def test_a_run_that_mostly_measured_the_throttle_is_ruled_invalid(lambdatune, en
     assert done.code == 6, done.err
     assert "ConcurrentInvocationLimitExceeded" in done.out
     for other in others:
-        other.join()
+        assert other.poll() is None, "the others' calls lasted as long as the run"
+        other.kill()
+        other.wait()
 
 
+@pytest.mark.alone
 def test_a_run_whose_generator_was_held_up_is_ruled_invalid(start, endpoint, create, tmp_path) -> None:
     local = endpoint()
     create(local, "slow")

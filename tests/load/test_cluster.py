@@ -25,7 +25,7 @@ from lambdatune.model.errors import LambdatuneError, UsageError
 from lambdatune.model.invocation import Status
 from lambdatune.stats.rows import ROW_DTYPE
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.alone, pytest.mark.slow]
 
 CLIENT = """
 import asyncio, sys

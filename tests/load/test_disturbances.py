@@ -9,7 +9,7 @@ from support.disturbances import KINDS, QUIET, window
 
 from lambdatune.load.driver import LoadDriver
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.alone, pytest.mark.slow]
 
 WINDOWS = 40
 

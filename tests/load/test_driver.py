@@ -18,6 +18,8 @@ from lambdatune.model.invocation import Start, Status
 from lambdatune.stats.histogram import LatencyHistogram
 from lambdatune.stats.rows import ROW_DTYPE, clock_ms
 
+pytestmark = pytest.mark.alone
+
 S = Status
 
 

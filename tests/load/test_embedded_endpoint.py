@@ -76,7 +76,7 @@ async def function(embedded, request, client):
         MemorySize=512,
         Timeout=1,
     )
-    await client.get_waiter("function_active_v2").wait(FunctionName=name)
+    await client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.05})
     yield name
     await client.delete_function(FunctionName=name)
 

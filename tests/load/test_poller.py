@@ -8,6 +8,8 @@ import pytest
 
 from lambdatune.load.poller import make_poller
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def poller():

@@ -39,6 +39,8 @@ from lambdatune.load.row_buffer import RowBuffer
 from lambdatune.model.invocation import Status
 from lambdatune.stats.rows import ROW_DTYPE
 
+pytestmark = pytest.mark.alone
+
 LONG = Order(1, 0, "delay_5", ClosedLoop(4), 1_000_000)
 
 PARENT = """

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.alone
+
 HANDLER = """
 import datetime, decimal, os, signal, subprocess, sys, threading, time
 

@@ -8,6 +8,9 @@ from typing import Any
 from urllib.parse import quote
 
 import psutil
+import pytest
+
+pytestmark = pytest.mark.alone
 
 SLOW_INIT = """
 import os, time

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.alone
+
 BURN = """
 import time
 def handler(event, context):

@@ -14,6 +14,8 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.alone
+
 PYTHON = "python3.12"
 SNAP_START = {"Runtime": PYTHON, "SnapStart": {"ApplyOn": "PublishedVersions"}}
 

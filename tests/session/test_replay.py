@@ -139,6 +139,7 @@ def test_show_decides_anew_and_says_which_option_is_wrong(recorded, capsys) -> N
         assert expected in err
 
 
+@pytest.mark.alone
 def test_deciding_anew_is_fast_enough_for_a_key_press(make_rows) -> None:
     sizes = (128, 192, 256, 320, 384, 512, 640, 768, 1024, 1536, 1769, 3008)
     plan = Plan(FunctionSource("shop"), parse_memory(",".join(map(str, sizes))), (parse_target("p95<=30ms"),))

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import botocore.config
-import botocore.session
 
+from support.program import sdk
 from support.signing import KEY
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class FaultyProxy:
 @contextmanager
 def client(service: str, url: str) -> Iterator[Any]:
     """Return botocore's client of an endpoint, independent of the program's."""
-    made = botocore.session.get_session().create_client(
+    made = sdk().create_client(
         service, "us-east-1", endpoint_url=url, aws_access_key_id=KEY, aws_secret_access_key=KEY,
         config=botocore.config.Config(retries={"total_max_attempts": 1}),
     )  # fmt: skip

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import os
+import subprocess
+import sys
 import time
 import urllib.request
 import zipfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +22,12 @@ from lambdatune.model.result import SCHEMA
 from support.signing import KEY, signed
 
 if TYPE_CHECKING:
-    import subprocess
+    from collections.abc import Iterator
     from pathlib import Path
+
+
+sdk = functools.cache(botocore.session.get_session)
+"""The SDK's session, which reads the descriptions of the services once."""
 
 
 @dataclass
@@ -49,6 +57,20 @@ class LocalEndpoint:
             return [entry["FunctionName"] for entry in json.load(answer)["Functions"]]
 
 
+@contextmanager
+def running_endpoint(*options: str) -> Iterator[LocalEndpoint]:
+    """Run the embedded endpoint by itself: for the tests of a module that can share one, say."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lambdatune.local", "--port", "0", "--exit-with-stdin", *options],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        yield LocalEndpoint(json.loads(process.stdout.readline())["endpoint_url"], process)
+    finally:
+        process.communicate(timeout=20)
+
+
 def aws_environment() -> dict[str, str]:
     """Return an environment for the AWS CLI in which nothing of the user's is used."""
     return {
@@ -63,7 +85,7 @@ def make_function(url: str, name: str, source: str, *, memory_mb: int = 512, **s
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as package:
         package.writestr("app.py", source)
-    client = botocore.session.get_session().create_client(
+    client = sdk().create_client(
         "lambda", "us-east-1", endpoint_url=url, aws_access_key_id=KEY, aws_secret_access_key=KEY
     )
     client.create_function(

@@ -228,13 +228,13 @@ async def test_what_is_on_the_screen_is_exported_and_an_existing_file_is_left(ru
     (run,) = runs(MET)
     async with opened(RUNS, run) as pilot:
         await press(pilot, *["left"] * 4, "e")
-        field = pilot.app.screen.query_one("#path")
+        field = pilot.app.screen.query_one("#text")
         field.value = "report.json"
         await press(pilot, "enter")
         assert json.loads((tmp_path / "report.json").read_text())["recommendation"]["memory_mb"] == 768
         assert str(tmp_path / "report.json") in notices(pilot)
         await press(pilot, "e")
-        pilot.app.screen.query_one("#path").value = "report.json"
+        pilot.app.screen.query_one("#text").value = "report.json"
         await press(pilot, "enter")
         assert "exists already" in text_of(pilot)
 
@@ -340,6 +340,7 @@ async def test_a_click_moves_the_cursor_and_a_second_one_opens(runs) -> None:
         assert pilot.app.screen.result.id == MET.id
 
 
+@pytest.mark.alone
 async def test_a_redraw_of_the_result_is_far_from_noticed(runs) -> None:
     (run,) = runs(MET)
     async with opened(RUNS, run, size=(120, 36)) as pilot:

@@ -18,16 +18,16 @@ import msgspec
 
 from lambdatune.load.messages import MESSAGE_KIND, FrameReader, frame
 from lambdatune.model.errors import ExitCode, LambdatuneError, UsageError
+from lambdatune.session.live.answers import answer_to
 from lambdatune.session.live.messages import (
     AddSize,
-    CardShown,
     ChangeLoad,
     ChangeTargets,
     Ended,
     EndSize,
     Follow,
-    LookUp,
     Pause,
+    Question,
     Ready,
     Refused,
     Resume,
@@ -41,7 +41,6 @@ from lambdatune.session.live.messages import (
 from lambdatune.session.live.plans import plan_of_settings
 from lambdatune.session.live.snapshot import snapshot_of
 from lambdatune.session.live.tally import Tally
-from lambdatune.session.plan_card import ASSUMED_BILLED_MS
 from lambdatune.session.session import Session, exit_code
 
 if TYPE_CHECKING:
@@ -51,8 +50,6 @@ if TYPE_CHECKING:
     from lambdatune.model.plan import Plan
     from lambdatune.session.events import Progress
     from lambdatune.session.live.messages import FromEngine
-    from lambdatune.session.plan_card import PlanCard
-    from lambdatune.session.subject import Subject
     from lambdatune.stats.rows import Rows
 
 _SNAPSHOT_EVERY_S = 0.25
@@ -205,7 +202,7 @@ class EngineServer:
         """Begin to serve a message."""
         if isinstance(message, Start):
             self._begin(self._start(message))
-        elif isinstance(message, LookUp):
+        elif isinstance(message, Question):
             self._begin(self._answer(message))
         elif isinstance(message, _Steering):
             self._begin(self._steer(message))
@@ -225,12 +222,10 @@ class EngineServer:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _answer(self, question: LookUp) -> None:
+    async def _answer(self, question: Question) -> None:
         number = question.question
         try:
-            plan = plan_of_settings(question.settings)
-            card, subject = await Session(plan, output=Path()).look_up()
-            self.tell(_card_shown(number, plan, card, subject))
+            self.tell(await answer_to(question))
         except LambdatuneError as error:
             self.tell(_refused(number, error))
         except Exception as error:  # noqa: BLE001  as in LiveRun.run
@@ -265,29 +260,7 @@ class EngineServer:
 
 
 def _refused(number: int | None, error: LambdatuneError) -> Refused:
-    return Refused(number, error.message, error.hint, getattr(error, "setting", None), error.exit_code)
-
-
-def _card_shown(number: int, plan: Plan, card: PlanCard, subject: Subject) -> CardShown:
-    found = subject.description
-    per_s = plan.arrivals_per_s or plan.concurrency / (ASSUMED_BILLED_MS / 1000)
-    return CardShown(
-        question=number,
-        function=card.function,
-        place=card.place,
-        runtime=found.runtime,
-        architecture=found.architecture,
-        current_memory_mb=None if plan.function.is_path else found.memory_mb,
-        sizes_mb=card.sizes_mb,
-        calls=card.calls,
-        usd_per_100ms=card.usd_per_100ms,
-        minutes=card.calls / per_s / 60,
-        currency=card.currency,
-        load=card.load,
-        costs_money=card.costs_money,
-        changes=card.changes,
-        warnings=card.warnings,
-    )
+    return Refused(number, error.message, error.hint, error.setting, error.exit_code)
 
 
 async def serve() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
+import subprocess
 import sys
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
@@ -18,6 +18,7 @@ from lambdatune.session.live.messages import Ended, FromEngine, Ready, Refused, 
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from typing import IO
 
     from lambdatune.session.live.messages import Answer, Question
 
@@ -25,6 +26,7 @@ News = Started | Said | Snapshot | Ended | Refused
 """What an engine tells unasked; a Refused without a question is about a steering."""
 
 _END_WITHIN_S = 5.0
+_POLL_S = 0.02
 _STDERR_BYTES = 16 * 1024
 _BUFFER_BYTES = 1 << 22
 
@@ -46,9 +48,16 @@ class EngineProcess:
         pid: of the process.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        stdin: asyncio.WriteTransport,
+        stdout: asyncio.StreamReader,
+        stderr: asyncio.StreamReader,
+    ) -> None:
         self.pid = process.pid
         self._process = process
+        self._stdin, self._stdout, self._stderr_stream = stdin, stdout, stderr
         self._questions = 0
         self._asked: dict[int, asyncio.Future[Answer]] = {}
         self._news: deque[News] = deque()
@@ -61,25 +70,27 @@ class EngineProcess:
     async def start(cls) -> EngineProcess:
         """Start an engine.
 
-        Its process group is its own, so that Ctrl-C in the terminal does not reach it: the screens say when it ends,
-        and when they are gone it stops, undoes and ends by itself.
+        Its session is its own, so that neither Ctrl-C nor the end of the terminal reaches it: the screens say when it
+        ends, and when they are gone it stops, undoes and ends by itself. It is no child of asyncio's, which would kill
+        it in the middle of that when the screens' loop ends.
 
         Raises:
             LambdatuneError: when the host starts no process, or it does not get ready.
         """
         try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "lambdatune.session.live",
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                env=dict(os.environ),
-                limit=_BUFFER_BYTES,
-                process_group=0,
-            )  # fmt: skip
+            process = subprocess.Popen(  # noqa: ASYNC220  asyncio's own would kill it with the loop
+                [sys.executable, "-m", "lambdatune.session.live"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
         except OSError as error:
             raise LambdatuneError(f"the engine could not be started: {error.strerror}") from error
-        return cls(process)
+        assert process.stdin is not None
+        loop = asyncio.get_running_loop()
+        stdin, _ = await loop.connect_write_pipe(asyncio.Protocol, process.stdin)
+        return cls(process, stdin, await _reader(process.stdout), await _reader(process.stderr))
 
     @property
     def is_gone(self) -> bool:
@@ -88,9 +99,8 @@ class EngineProcess:
 
     def tell(self, message: ToEngine) -> None:
         """Send a message; nothing happens when the engine is gone, which `watch` tells."""
-        assert self._process.stdin is not None
-        if not self._process.stdin.is_closing():
-            self._process.stdin.write(frame(MESSAGE_KIND, msgspec.msgpack.encode(message)))
+        if not self._stdin.is_closing():
+            self._stdin.write(frame(MESSAGE_KIND, msgspec.msgpack.encode(message)))
 
     async def ask(self, question: Question) -> Answer:
         """Return the answer to a question.
@@ -122,7 +132,7 @@ class EngineProcess:
 
     async def obituary(self) -> str:
         """Return how the process ended and the last line it said, after `watch` ended."""
-        status = await self._process.wait()
+        status = await self._wait()
         await self._readers[1]
         how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
         lines = self._stderr.decode("utf-8", "replace").strip().splitlines()
@@ -130,29 +140,32 @@ class EngineProcess:
 
     async def close(self, within_s: float = _END_WITHIN_S) -> None:
         """End the process: it stops and undoes what it does, then is terminated, then killed. It is reaped after."""
-        assert self._process.stdin is not None
         try:
             self.tell(Stop(abandon=True))
-            self._process.stdin.close()
+            self._stdin.close()
             for insist, patience_s in ((self._process.terminate, within_s), (self._process.kill, _END_WITHIN_S)):
                 try:
-                    await asyncio.wait_for(self._process.wait(), patience_s)
+                    await asyncio.wait_for(self._wait(), patience_s)
                     break
                 except TimeoutError:
                     insist()
         finally:
-            if self._process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    self._process.kill()
-            await self._process.wait()
+            if self._process.poll() is None:
+                self._process.kill()
+            await self._wait()
             await asyncio.gather(*self._readers, return_exceptions=True)
 
+    async def _wait(self) -> int:
+        """Return the status of the process when it has ended."""
+        while (status := self._process.poll()) is None:  # noqa: ASYNC110  a child of no loop tells no event
+            await asyncio.sleep(_POLL_S)
+        return status
+
     async def _read(self) -> None:
-        assert self._process.stdout is not None
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
-                _, length = split_header(await self._process.stdout.readexactly(HEADER_BYTES))
-                self._take(_DECODER.decode(await self._process.stdout.readexactly(length)))
+                _, length = split_header(await self._stdout.readexactly(HEADER_BYTES))
+                self._take(_DECODER.decode(await self._stdout.readexactly(length)))
         self._gone = True
         for answer in self._asked.values():
             if not answer.done():
@@ -174,9 +187,15 @@ class EngineProcess:
 
     async def _read_stderr(self) -> None:
         """Keep the last of what the process says on standard error."""
-        assert self._process.stderr is not None
-        while data := await self._process.stderr.read(_STDERR_BYTES):
+        while data := await self._stderr_stream.read(_STDERR_BYTES):
             self._stderr = (self._stderr + data)[-_STDERR_BYTES:]
 
 
 _DECODER: msgspec.msgpack.Decoder[FromEngine] = msgspec.msgpack.Decoder(FromEngine)
+
+
+async def _reader(pipe: IO[bytes] | None) -> asyncio.StreamReader:
+    """Return a pipe as a stream."""
+    reader = asyncio.StreamReader(_BUFFER_BYTES)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
+    return reader

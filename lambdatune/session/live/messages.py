@@ -327,16 +327,18 @@ class LiveCell(msgspec.Struct, frozen=True):
 
 
 class OverTime(msgspec.Struct, frozen=True):
-    """Latency of a cell over time by windows, warm calls on the client clock; float64 little-endian, one length.
+    """Latency of a cell's warm calls over time, second by second; float64 little-endian, all of one length.
 
-    A window holds the largest value as well, so that no spike is lost when windows are joined.
+    A second has its largest value as well, so that no spike is lost.
 
     Attributes:
         cell: index into the snapshot's cells.
-        at_s: seconds since the run was asked for, of the middle of each window.
+        clock: that of the first target; the function's where there is none.
+        at_s: the middle of each second, since the run was asked for.
     """
 
     cell: int
+    clock: Literal["duration", "response", "service"]
     at_s: bytes
     p50_ms: bytes
     p95_ms: bytes

@@ -46,7 +46,8 @@ def snapshot_of(
     running = None if serving is None else serving.cell
     shown = followed if followed is not None and followed < len(order) else None
     cell = order[shown] if shown is not None else running
-    over_time = None if cell is None else tally.over_time(cell)
+    clock = plan.targets[0].clock if plan.targets else "duration"
+    over_time = None if cell is None else tally.over_time(cell, clock)
     leading = _leading(evidence, plan)
     spent = spend(evidence)
     description = subject.description

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lambdatune.model.target import ClockName
     from lambdatune.recommend.evidence import CellEvidence
     from lambdatune.stats.rows import Rows
 
 _WINDOW_S = 1.0
 _RATE_OVER_S = 3
+_CLOCKS: tuple[ClockName, ...] = ("duration", "response", "service")
 
 
 def _coarse_bins() -> NDArray[np.int64]:
@@ -82,12 +84,12 @@ class _Windows:
         middle_s = (window + 0.5) * _WINDOW_S
         return middle_s, nearest_rank(values, 0.5), nearest_rank(values, 0.95), float(values.max())
 
-    def over_time(self, cell: int) -> OverTime | None:
+    def over_time(self, cell: int, clock: ClockName) -> OverTime | None:
         parts = sorted([*self._closed, *(self._described(*item) for item in self._open.items())])
         if not parts:
             return None
         at_s, p50_ms, p95_ms, max_ms = (column.astype("<f8").tobytes() for column in np.array(parts).T)
-        return OverTime(cell, at_s, p50_ms, p95_ms, max_ms)
+        return OverTime(cell, clock, at_s, p50_ms, p95_ms, max_ms)
 
 
 class _CellTally:
@@ -95,7 +97,7 @@ class _CellTally:
 
     def __init__(self) -> None:
         self.warm, self.cold, self.init = _Calls(), _Calls(), _Calls()
-        self.windows = _Windows()
+        self.windows = {clock: _Windows() for clock in _CLOCKS}
         self.errors = self.throttles = self.cold_starts = 0
 
     def add(self, rows: Rows, began_ns: int) -> None:
@@ -108,10 +110,12 @@ class _CellTally:
         colds = rows[cold & told]
         self.init.add(np.where(np.isnan(colds["init_ms"]), colds["restore_ms"], colds["init_ms"]).astype(np.float64))
         sent = rows[warm & told]
-        response_ms = clock_ms(sent, "response")
-        known = ~np.isnan(response_ms)
-        if known.any():
-            self.windows.add((sent["intended_ns"][known].astype(np.int64) - began_ns) / 1e9, response_ms[known])
+        at_s = (sent["intended_ns"].astype(np.int64) - began_ns) / 1e9
+        for clock, windows in self.windows.items():
+            times_ms = clock_ms(sent, clock)
+            known = ~np.isnan(times_ms)
+            if known.any():
+                windows.add(at_s[known], times_ms[known])
 
 
 class Tally:
@@ -174,9 +178,9 @@ class Tally:
         """Cold starts of all cells."""
         return sum(cell.cold_starts for cell in self._cells.values())
 
-    def over_time(self, index: int) -> OverTime | None:
+    def over_time(self, index: int, clock: ClockName) -> OverTime | None:
         """Return the latency of a cell over time; None before its first warm call."""
-        return self._of(index).windows.over_time(index)
+        return self._of(index).windows[clock].over_time(index, clock)
 
     def calls_per_s(self, now_ns: int) -> float:
         """Return the rate at which calls ended over the last whole seconds."""

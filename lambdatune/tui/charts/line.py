@@ -46,7 +46,13 @@ class Line:
 
 
 def line_chart(
-    lines: Sequence[Line], width: int, height: int, *, target_ms: float | None = None, log: bool = False
+    lines: Sequence[Line],
+    width: int,
+    height: int,
+    *,
+    target_ms: float | None = None,
+    log: bool = False,
+    empty: str = "no values yet",
 ) -> list[Row]:
     """Return the chart; the later of two lines is drawn over the earlier.
 
@@ -56,6 +62,7 @@ def line_chart(
         height: rows.
         target_ms: a line across at this value.
         log: whether the axis of values is logarithmic; from zero otherwise.
+        empty: what is said where there are no values.
     """
     canvas = Canvas(width, height)
     goal = [] if target_ms is None else [np.array([target_ms])]
@@ -75,7 +82,7 @@ def line_chart(
         _draw(dots, line, x_scale, y_scale)
     canvas.stamp(dots, area.left, area.top)
     if not len(usable([line.y for line in lines])):
-        canvas.put(area.left + 1, area.top + area.height // 2, "no values yet", "muted")
+        canvas.put(area.left + 1, area.top + area.height // 2, empty, "muted")
     return canvas.rows()
 
 

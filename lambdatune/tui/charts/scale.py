@@ -143,3 +143,10 @@ def format_usd(value: float | None) -> str:
     if value and value < 0.01:
         return f"{value:.1g}"
     return f"{value:.2f}" if value < 100 else f"{value:.0f}"
+
+
+def format_clock(seconds: float) -> str:
+    """Return a length of time as on a clock: ``02:14``, ``1:02:14``."""
+    minutes, rest = divmod(int(max(min(seconds, _LIMIT), 0.0)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Container
 from textual.content import Content
@@ -27,6 +27,9 @@ class LambdatuneScreen(Screen[None]):
     Classes ``-tiny``, ``-narrow`` and ``-wide`` tell the width, ``-low``, ``-short`` and ``-tall`` the height. They
     stand on the screen itself, and a screen's stylesheet does not reach the screen: rules begin with its name.
     """
+
+    MEANWHILE: ClassVar[str] = "q leaves"
+    """What is said besides where the terminal is too small."""
 
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012  Textual declares it
         (0, "-tiny"), (LEAST_WIDTH, "-narrow"), (100, "-wide"),
@@ -57,5 +60,5 @@ class LambdatuneScreen(Screen[None]):
         size = event.size
         self.set_class(size.height < _ROOM_FOR_NOTES, "is-cramped")
         self.query_one("#too-small", Static).update(
-            f"{LEAST_WIDTH}x{LEAST_HEIGHT} needed, have {size.width}x{size.height}; q leaves"
+            f"{LEAST_WIDTH}x{LEAST_HEIGHT} needed, have {size.width}x{size.height}; {self.MEANWHILE}"
         )

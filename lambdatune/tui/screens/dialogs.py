@@ -1,11 +1,11 @@
-"""Small questions over a screen: a path to write to, and a yes or no."""
+"""Small questions over a screen: a text, such as a path to write to, and a yes or no."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
@@ -17,38 +17,42 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
 
-class AskPath(ModalScreen[str | None]):
-    """Asks for a file and does something with it; a path that cannot be used is said beside it, and asked again.
+class AskText(ModalScreen[str | None]):
+    """Asks for a text and does something with it; one that cannot be used is said beside it, and asked again.
 
     Args:
         title: what is asked.
         hint: what may be typed.
         suggestion: stands there at first.
         use: does it, and returns what to tell.
+        does: what enter does.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "Cancel", id="dialog.cancel", tooltip="go back and write nothing"),
+        Binding("escape", "leave", "Cancel", id="dialog.cancel", tooltip="go back and do nothing"),
     ]
 
-    def __init__(self, title: str, hint: str, suggestion: str, use: Callable[[str], str]) -> None:
+    def __init__(
+        self, title: str, hint: str, suggestion: str, use: Callable[[str], str], *, does: str = "writes it"
+    ) -> None:
         super().__init__()
         self._title = title
         self._hint = hint
         self._suggestion = suggestion
         self._use = use
+        self._does = does
 
     def compose(self) -> ComposeResult:
         """Lay the question out."""
         with Vertical(id="dialog") as dialog:
             dialog.border_title = self._title
             yield Static(self._hint, id="hint", markup=False)
-            yield Input(self._suggestion, select_on_focus=False, id="path")
+            yield Input(self._suggestion, select_on_focus=False, id="text")
             yield Static(id="wrong", markup=False)
-            yield Static("enter writes it   esc cancels", classes="keys")
+            yield Static(f"enter {self._does}   esc cancels", classes="keys")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Try the path."""
+        """Try the text."""
         event.stop()
         try:
             told = self._use(event.value)
@@ -85,7 +89,8 @@ class Confirm(ModalScreen[bool]):
         """Lay the question out."""
         with Vertical(id="dialog") as dialog:
             dialog.border_title = self._title
-            yield Static(self._question, markup=False)
+            with VerticalScroll(id="question"):
+                yield Static(self._question, markup=False)
             yield Static("y yes   n no", classes="keys")
 
     def action_answer(self, answer: bool) -> None:

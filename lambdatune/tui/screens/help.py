@@ -26,6 +26,8 @@ GLYPHS = (
     ("430+", "these calls do not bound the percentile from above"),
     ("▌", "the row under the cursor"),
     ("◆", "marked for a comparison"),
+    ("◉ ○", "in a field: the choice that is taken, and the others"),
+    ("… looking", "the answer is on its way; what stands there is older"),
     ("━ ╍ ┅", "lines of a chart: median, p95, largest"),
     ("● ▲ ■ ◆", "percentile curves, in the order of the legend"),
     ("╌  ▲", "the target: across a chart, and on the axis of a distribution"),

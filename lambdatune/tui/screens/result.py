@@ -23,7 +23,7 @@ from lambdatune.tui.exports import FORMATS, export
 from lambdatune.tui.phrases import spoken_of
 from lambdatune.tui.screens.apply import ApplyDialog, plan_of
 from lambdatune.tui.screens.base import LambdatuneScreen
-from lambdatune.tui.screens.dialogs import AskPath
+from lambdatune.tui.screens.dialogs import AskText
 from lambdatune.tui.what_if import Question
 from lambdatune.tui.widgets.chart import Chart
 from lambdatune.tui.widgets.decision import Decision
@@ -372,7 +372,7 @@ class ResultScreen(LambdatuneScreen):
             if told:
                 self.notify(told, title="✓ written", markup=False)
 
-        self.app.push_screen(AskPath("Export", hint, suggestion, lambda text: str(export(self.result, text))), written)
+        self.app.push_screen(AskText("Export", hint, suggestion, lambda text: str(export(self.result, text))), written)
 
     def action_history(self) -> None:
         """Go back to the list of runs."""

@@ -1,0 +1,526 @@
+"""Run: a session while it measures, and what can be changed about it meanwhile."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Static
+
+from lambdatune.session.live.messages import EndSize, Follow, Pause, Resume, Stop
+from lambdatune.tui import live_figures as figures
+from lambdatune.tui.charts.events import Event, event_log
+from lambdatune.tui.charts.frontier import frontier_chart
+from lambdatune.tui.charts.gauges import gauges
+from lambdatune.tui.charts.line import line_chart
+from lambdatune.tui.charts.ridge import ridge
+from lambdatune.tui.screens.base import LambdatuneScreen
+from lambdatune.tui.screens.dialogs import AskText, Confirm
+from lambdatune.tui.widgets.chart import Chart
+from lambdatune.tui.widgets.live_table import LiveTable
+from lambdatune.tui.wishes import load_as_text, read_load, read_size, read_targets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from textual import events
+    from textual.timer import Timer
+    from textual.widget import Widget
+
+    from lambdatune.model.target import Target
+    from lambdatune.session.live.link import Engine
+    from lambdatune.session.live.messages import LiveCell, OverTime, Refused, Said, Snapshot, ToEngine
+    from lambdatune.tui.charts.canvas import Row
+    from lambdatune.tui.charts.line import Line
+
+View = Literal["sizes", "time", "ridge", "frontier", "events"]
+_VIEWS: tuple[View, ...] = get_args(View)
+_KINDS: tuple[tuple[str, ...], ...] = (("warm", "cold"), ("warm",), ("cold",))
+_STEERING = {"pause", "resume", "end_size", "add_size", "targets", "load"}
+
+_REDRAW_S = 0.25
+_UNFOCUSED_S = 1.0
+_EVENTS = 500
+"""Events that are kept for the log; the run directory has what matters of the others."""
+
+
+class RunScreen(LambdatuneScreen):
+    """Shows a session under way, and steers it.
+
+    Args:
+        engine: that runs it.
+        snapshot: what is known of it at first.
+
+    Attributes:
+        snapshot: the newest; None before the first.
+    """
+
+    MEANWHILE = "running on; q leaves"
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "pause", "Pause", id="run.pause", tooltip="send nothing new; calls in flight end"),
+        Binding("space", "resume", "Go on", id="run.resume", tooltip="resume: send calls again"),
+        Binding("n", "end_size", "End", id="run.end-size",
+                tooltip="no more calls for the size under the cursor; what it has is kept"),
+        Binding("a", "add_size", "Add", id="run.add-size", tooltip="measure another size as well"),
+        Binding("t", "targets", "Target", id="run.targets", tooltip="decide for another target from now on"),
+        Binding("l", "load", "Load", id="run.load", tooltip="other calls in flight, or another rate, from now on"),
+        Binding("x", "stop", "Stop", id="run.stop",
+                tooltip="end the run, keep what was measured, undo what was changed; again: give up calls in flight"),
+        Binding("v", "view", "View", id="run.view", tooltip="the next chart: time, distribution, frontier, events",
+                show=False),
+        Binding("c", "kinds", "Cold/warm", id="run.kinds", tooltip="cold and warm calls, or one of them, in charts",
+                show=False),
+        Binding("g", "scale", "Log/linear", id="run.scale", tooltip="log axis, or from zero, of latency over time",
+                show=False),
+        Binding("escape", "follow", "Follow", id="run.follow", tooltip="charts follow the size that is measured",
+                show=False),
+        Binding("r", "history", "Runs", id="run.history", tooltip="to the list of runs"),
+    ]  # fmt: skip
+
+    def __init__(self, engine: Engine, snapshot: Snapshot | None = None) -> None:
+        super().__init__()
+        self.snapshot = snapshot
+        self.view: View | None = None
+        self._engine = engine
+        self._events: list[Event] = []
+        self._picked: figures.CellKey | None = None
+        self._told: int | None = None
+        self._wish: Literal["pause", "resume"] | None = None
+        self._stop: Literal["asked", "abandoned"] | None = None
+        self._gone: str | None = None
+        self._log = False
+        self._kinds = _KINDS[0]
+        self._drawn_at = float("-inf")
+        self._due: Timer | None = None
+        self._bar: str | None = None
+
+    def body(self) -> Iterable[Widget]:
+        """Return banner, charts, card, table and log."""
+        yield Static(id="banner", markup=False)
+        with Horizontal(id="charts"):
+            yield Chart(id="chart", classes="panel")
+            with Vertical(id="side"):
+                yield Chart(id="now", classes="panel")
+                yield Chart(id="ridge", classes="panel")
+        yield Static(id="now-line", markup=False)
+        yield LiveTable((), id="sizes", classes="panel")
+        yield Static(id="warnings", markup=False)
+        yield Chart(id="events", classes="panel")
+        yield Static(id="last-event", markup=False)
+
+    def on_mount(self) -> None:
+        """Show what is known."""
+        self.query_one("#now").border_title = "Now"
+        self.query_one("#events").border_title = "What happened"
+        self.query_one("#sizes").border_subtitle = "latency in ms, function clock (REPORT)"
+        self.query_one("#sizes").focus()
+        self.watch(self.app, "app_focus", self._draw_soon, init=False)
+        self._draw()
+
+    # --- news --------------------------------------------------------------------------------------------------------
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Show a newer snapshot, at most four in a second, and one in a second while the terminal has no focus."""
+        self.snapshot = snapshot
+        if self._wish is not None and (snapshot.state in {"pausing", "paused"}) == (self._wish == "pause"):
+            self._wish = None
+        self._follow()
+        self._draw_soon()
+
+    def said(self, said: Said) -> None:
+        """Write into the log what happened."""
+        self._write(figures.event_of(said))
+
+    def refused(self, refused: Refused) -> None:
+        """Say why a wish was not followed."""
+        self._wish = None
+        said = refused.message + (f"\nhint: {refused.hint}" if refused.hint else "")
+        self.notify(said, title="✗ not followed", severity="error", timeout=12, markup=False)
+        self._write(Event(self.snapshot.elapsed_s if self.snapshot else 0.0, "✗", said, "misses"))
+
+    def gone(self, sentence: str, run_path: str | None) -> None:
+        """Say that the engine is gone, where the rows are, and how to undo what is left."""
+        where = (
+            f"What was measured is in {run_path}\n`lambdatune restore {run_path}` undoes what the run may have left"
+            if run_path
+            else "No run had begun, and nothing was changed"
+        )
+        self._gone = f"✗ {sentence}\n{where}\nr: the list of runs, where the run can be opened or continued"
+        self.query_one("#banner", Static).update(self._gone)
+        self.add_class("is-gone")
+        self._draw()
+
+    def _write(self, event: Event) -> None:
+        self._events = [*self._events, event][-_EVENTS:]
+        self._draw_soon()
+
+    def _tell(self, message: ToEngine) -> None:
+        if self._gone is None:
+            self._engine.tell(message)
+
+    # --- which cell --------------------------------------------------------------------------------------------------
+
+    def _index(self) -> int | None:
+        """Return the cell that charts show: the one picked, the one measured, or the last one that was."""
+        snapshot = self.snapshot
+        if snapshot is None or not snapshot.cells:
+            return None
+        picked = self._picked_index()
+        if picked is not None:
+            return picked
+        if snapshot.running is not None:
+            return snapshot.running
+        if snapshot.over_time is not None:
+            return snapshot.over_time.cell
+        return max((place for place, cell in enumerate(snapshot.cells) if cell.calls), default=None)
+
+    def _picked_index(self) -> int | None:
+        if self._picked is None or self.snapshot is None:
+            return None
+        keys = [figures.key_of(cell) for cell in self.snapshot.cells]
+        return keys.index(self._picked) if self._picked in keys else None
+
+    def _cell(self) -> LiveCell | None:
+        index = self._index()
+        return None if index is None or self.snapshot is None else self.snapshot.cells[index]
+
+    def _follow(self) -> None:
+        """Tell the engine which cell is followed, where it does not know: a size that was added moves the others."""
+        index = self._picked_index()
+        if index != self._told:
+            self._told = index
+            self._tell(Follow(index))
+
+    @on(LiveTable.Picked)
+    def _pick(self, event: LiveTable.Picked) -> None:
+        if self.snapshot is None or event.index >= len(self.snapshot.cells):
+            return
+        self._picked = figures.key_of(self.snapshot.cells[event.index])
+        self._follow()
+        self._draw()
+
+    def action_follow(self) -> None:
+        """Follow the size that is measured."""
+        self._picked = None
+        self._follow()
+        self._draw()
+
+    # --- steering ----------------------------------------------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002  Textual's signature
+        """Return whether a key means something now."""
+        if action in {"pause", "resume"} and self._is_paused == (action == "pause"):
+            return False
+        if action in _STEERING:
+            return self._can_be_steered
+        if action == "stop":
+            return self._gone is None
+        if action == "history":
+            return self._gone is not None
+        return True
+
+    @property
+    def _is_paused(self) -> bool:
+        if self._wish is not None:
+            return self._wish == "pause"
+        return self.snapshot is not None and self.snapshot.state in {"pausing", "paused"}
+
+    @property
+    def _can_be_steered(self) -> bool:
+        if self._gone is not None or self._stop is not None or self.snapshot is None:
+            return False
+        return self.snapshot.state in {"running", "pausing", "paused"}
+
+    def action_pause(self) -> None:
+        """Pause the load."""
+        self._wish = "pause"
+        self._tell(Pause())
+        self.refresh_bindings()
+
+    def action_resume(self) -> None:
+        """Go on."""
+        self._wish = "resume"
+        self._tell(Resume())
+        self.refresh_bindings()
+
+    def action_end_size(self) -> None:
+        """End the size under the cursor."""
+        cell = self._cell()
+        if cell is not None:
+            self._tell(EndSize(cell.memory_mb))
+            self.notify(f"{cell.memory_mb} MB gets no more calls; what it has is kept", markup=False)
+
+    def action_add_size(self) -> None:
+        """Ask for a size and add it."""
+        hint = "One more memory size in MB, from 128 to 10240; a size that was ended goes on."
+
+        def use(text: str) -> str:
+            wish = read_size(text, self._known())
+            self._tell(wish)
+            return f"{wish.memory_mb} MB is measured as well"
+
+        self._ask(AskText("Add a size", hint, "", use, does="adds it"))
+
+    def action_targets(self) -> None:
+        """Ask for other targets and decide for them."""
+        hint = (
+            "[warm|cold|all.][duration|response|service.]pNN<=TIME, several with commas between them; empty for none. "
+            "What was measured counts on."
+        )
+
+        def use(text: str) -> str:
+            wish = read_targets(text)
+            self._tell(wish)
+            return f"decided for {' and '.join(wish.targets) or 'no target'} from now on"
+
+        self._ask(AskText("Target", hint, ", ".join(self._known().targets), use, does="decides for it"))
+
+    def action_load(self) -> None:
+        """Ask for another load and send it."""
+        hint = "20 keeps that many calls in flight, 50/s sends at that rate. Warm calls so far will be in no figure."
+
+        def use(text: str) -> str:
+            wish = read_load(text)
+            self._tell(wish)
+            return f"sending {wish.rate or f'{wish.concurrency} in flight'} from now on"
+
+        self._ask(AskText("Load", hint, load_as_text(self._known()), use, does="sends it"))
+
+    def _ask(self, dialog: AskText) -> None:
+        def told(sentence: str | None) -> None:
+            if sentence:
+                self.notify(sentence, title="✓ asked for", markup=False)
+
+        self.app.push_screen(dialog, told)
+
+    def _known(self) -> Snapshot:
+        assert self.snapshot is not None  # The keys that need one do nothing before.
+        return self.snapshot
+
+    def action_stop(self) -> None:
+        """Ask, then end the run; once that is asked for, give up the calls in flight."""
+        if self._stop is not None:
+            self._stop = "abandoned"
+            self._tell(Stop(abandon=True))
+            self.notify("the calls in flight are given up", markup=False)
+            return
+        question = (
+            "The run ends when the calls in flight have. What was measured is kept, and what was changed is undone.\n"
+            "x again gives up the calls in flight."
+        )
+
+        def answered(answer: bool | None) -> None:
+            if answer:
+                self._stop = "asked"
+                self._tell(Stop())
+                self._draw()
+
+        self.app.push_screen(Confirm("Stop and keep?", question), answered)
+
+    def action_history(self) -> None:
+        """Go to the list of runs."""
+        self.app.show_history()  # type: ignore[attr-defined]
+
+    # --- views -------------------------------------------------------------------------------------------------------
+
+    def _views(self) -> tuple[View, ...]:
+        """Return the views that take turns: the first one is shown at first."""
+        if self.has_class("is-cramped"):
+            return _VIEWS
+        if self._is_big:
+            return ("time", "frontier", "events")
+        return ("time", "ridge", "frontier", "events")
+
+    @property
+    def _is_big(self) -> bool:
+        return self.has_class("-tall") and self.has_class("-wide")
+
+    def _shown_view(self) -> View:
+        views = self._views()
+        return self.view if self.view in views else views[0]
+
+    def action_view(self) -> None:
+        """Show the next view."""
+        views = self._views()
+        self.view = views[(views.index(self._shown_view()) + 1) % len(views)]
+        self._draw()
+
+    def action_kinds(self) -> None:
+        """Show cold and warm calls, or one of them."""
+        self._kinds = _KINDS[(_KINDS.index(self._kinds) + 1) % len(_KINDS)]
+        self._draw()
+
+    def action_scale(self) -> None:
+        """Change between a log axis and one from zero."""
+        self._log = not self._log
+        self._draw()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Take the view that fits after a change of size."""
+        super().on_resize(event)
+        # The classes of the size are set after this, by Textual's own handler.
+        self.call_later(self._draw)
+
+    # --- drawing -----------------------------------------------------------------------------------------------------
+
+    def _draw_soon(self) -> None:
+        """Draw now, or when it is time again; what comes until then is drawn with it."""
+        if not self.is_mounted or self._due is not None:
+            return
+        every_s = _REDRAW_S if self.app.app_focus else _UNFOCUSED_S
+        wait_s = self._drawn_at + every_s - time.monotonic()
+        if wait_s <= 0:
+            self._draw()
+        else:
+            self._due = self.set_timer(wait_s, self._draw)
+
+    def _draw(self) -> None:
+        if self._due is not None:
+            self._due.stop()
+            self._due = None
+        self._drawn_at = time.monotonic()
+        with self.app.batch_update():
+            self._draw_words()
+            self._draw_table()
+            view = self._shown_view()
+            for name in _VIEWS:
+                self.set_class(view == name, f"show-{name}")
+            if view != "sizes":
+                self._draw_chart(self.query_one("#chart", Chart), view)
+            if self._is_big:
+                self._draw_chart(self.query_one("#ridge", Chart), "ridge")
+                self._draw_card()
+            self.query_one("#events", Chart).show(partial(event_log, self._events))
+
+    def _draw_words(self) -> None:
+        snapshot, width = self.snapshot, self.size.width
+        self._draw_bar()
+        line = "" if snapshot is None else figures.now_line(snapshot, width - 2)
+        self.query_one("#now-line", Static).update(line, layout=False)
+        warnings = [] if snapshot is None or self._gone else figures.warnings_of(snapshot, width)
+        panel = self.query_one("#warnings", Static)
+        said = "\n".join(warnings)
+        if said != str(panel.content):
+            panel.update(said)
+        self.set_class(bool(warnings), "has-warnings")
+        last = self._events[-1] if self._events else None
+        text = f"{last.glyph} {last.sentence}".splitlines()[0] if last else ""
+        self.query_one("#last-event", Static).update(text, layout=False)
+
+    def _draw_bar(self) -> None:
+        snapshot = self.snapshot
+        if self._gone:
+            state, style = "✗ engine gone", "bold $text-error"
+        elif snapshot is None:
+            state, style = "○ starting", "bold"
+        else:
+            shown = snapshot.state
+            if self._stop is not None and shown != "undoing":
+                shown = "stopping"
+            state = " ".join(figures.STATES[shown])
+            style = "bold $text-success" if shown == "running" else "bold $text-warning"
+        times = f"  {figures.times_line(snapshot)} " if snapshot else " "
+        function = snapshot.function if snapshot else ""
+        room = self.size.width - len(" lambdatune  ") - len(function) - len(state) - len(times) - 4
+        middle = f"  {figures.about(snapshot, room)}" if snapshot and room > 0 else ""
+        gap = max(self.size.width - len(" lambdatune  ") - len(function) - len(middle) - len(state) - len(times), 1)
+        self.say((function, "bold"), (middle, "$foreground 80%"), " " * gap, (state, style), times)
+        if state != self._bar:
+            self._bar = state
+            self.refresh_bindings()
+
+    def _draw_table(self) -> None:
+        snapshot, table = self.snapshot, self.query_one("#sizes", LiveTable)
+        if snapshot is None:
+            return
+        done = sum(cell.state not in {"queued", "running"} for cell in snapshot.cells)
+        sizes = f"Memory sizes  {done}/{len(snapshot.cells)}" if snapshot.cells else "Memory sizes"
+        table.border_title = sizes + (
+            f" · target {', '.join(snapshot.targets)}" if snapshot.targets else " · no target"
+        )
+        table.show_live(figures.columns_for(snapshot), figures.cell_rows(snapshot), self._index())
+
+    def _draw_card(self) -> None:
+        snapshot, card = self.snapshot, self.query_one("#now", Chart)
+        if snapshot is None:
+            return
+        parts = figures.now_figures(snapshot), figures.now_meters(snapshot)
+        card.border_subtitle = figures.spent(snapshot)
+        card.show(partial(gauges, figures.now_heading(snapshot), *parts))
+
+    def _draw_chart(self, chart: Chart, view: View) -> None:
+        snapshot, cell = self.snapshot, self._cell()
+        if view == "events":
+            chart.border_title, chart.border_subtitle = "What happened", ""
+            chart.show(partial(event_log, self._events))
+            return
+        targets = figures.targets_of(snapshot) if snapshot else []
+        if view == "frontier" and snapshot is not None:
+            target = targets[0] if targets else figures.USUAL
+            chart.border_title = f"Cost against latency · {figures.target_name(target)}"
+            chart.border_subtitle = "so far, function clock"
+            goal = target.threshold_ms if targets else None
+            sizes = figures.frontier_sizes(snapshot, target)
+            chart.show(partial(frontier_chart, sizes, latency=figures.target_name(target), target_ms=goal))
+        elif view == "ridge":
+            self._draw_ridge(chart, cell, targets)
+        else:
+            self._draw_time(chart, cell, targets)
+
+    def _draw_ridge(self, chart: Chart, cell: LiveCell | None, targets: list[Target]) -> None:
+        chart.border_title = "Distribution" + (f" · {cell.memory_mb} MB" if cell else "") + " · ms, log"
+        chart.border_subtitle = "function clock"
+        parts = [] if cell is None else figures.ridge_parts(cell, self._kinds)
+        goals = [target.threshold_ms for target in targets if target.population in {*self._kinds, "all"}]
+        chart.show(partial(ridge, parts, target_ms=goals[0] if goals else None))
+
+    def _draw_time(self, chart: Chart, cell: LiveCell | None, targets: list[Target]) -> None:
+        snapshot = self.snapshot
+        target = next((one for one in targets if one.population != "cold"), None)
+        over_time = None if snapshot is None else snapshot.over_time
+        seen = "" if over_time is None else f", {_SEEN[over_time.clock]}"
+        chart.border_title = "Warm latency" + (f" · {cell.memory_mb} MB" if cell else "") + f" · ms{seen}"
+        chart.border_subtitle = ""
+        if over_time is not None and over_time.cell != self._index():
+            over_time = None  # The engine has not heard yet which cell is picked.
+        chart.show(partial(_time_chart, over_time, target, self._log, self._waiting_for(cell)))
+
+    def _waiting_for(self, cell: LiveCell | None) -> str:
+        """Return what is said in place of a chart without values."""
+        snapshot = self.snapshot
+        if snapshot is None:
+            return "waiting for the engine…"
+        if snapshot.state == "preparing":
+            return f"preparing: {snapshot.step}…" if snapshot.step else "preparing…"
+        if cell is not None and cell.state == "queued":
+            return "○ queued: no call yet"
+        if cell is not None and cell.state == "failed":
+            return f"! failed: {cell.reason}" if cell.reason else "! failed: no call succeeded"
+        if cell is not None and cell.warm.count:
+            return "… fetching"
+        if snapshot.state == "running":
+            what = "warm " if snapshot.calls else ""
+            return f"waiting for the first {what}response… {snapshot.in_flight} in flight"
+        return "no warm call yet"
+
+
+_SEEN = {
+    "duration": "function clock",
+    "response": "seen by the client",
+    "service": "seen by the client, from the actual send",
+}
+"""Whose latency it is, by the clock."""
+
+
+def _time_chart(
+    over_time: OverTime | None, target: Target | None, log: bool, empty: str, width: int, height: int
+) -> list[Row]:  # fmt: skip
+    """Return the chart of latency over time, with as many lines as its height can tell apart."""
+    lines: list[Line] = figures.over_time_lines(over_time, target, height)
+    goal = target.threshold_ms if target else None
+    return line_chart(lines, width, height, target_ms=goal, log=log, empty=empty)
