@@ -50,7 +50,7 @@ PICTURES = {
     "what-if": ("met", (120, 36), ("left", "left", "left", "left", "l", "l", "down")),
     "result-80x24": ("met", (80, 24), ()),
     "history": (None, (120, 24), ("down",)),
-    "compare": (None, (120, 36), ("end", "d", "up", "d")),
+    "compare": (None, (120, 36), ("end", "d", "up", "d", "equals_sign")),
 }
 """Name of a picture to the run that is opened (None: the list), the size of the terminal and the keys pressed."""
 

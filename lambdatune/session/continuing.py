@@ -113,6 +113,14 @@ class Continuation:
         """The directory of the run."""
         return self.recorded.directory
 
+    def check_payloads(self, plan: Plan) -> None:
+        """Check the payloads of `plan`, all of them read, against what was sent.
+
+        Raises:
+            UsageError: when they are others.
+        """
+        _refuse_other_payloads(self.recorded, plan.payloads)
+
     def refuse_other_end(self) -> None:
         """Refuse a run that another process continued since it was read.
 
@@ -171,12 +179,21 @@ def _payloads_of(recorded: RecordedRun, given: tuple[Payload, ...]) -> tuple[Pay
     if not given and all("body" in entry or entry.get("default") for entry in entries):
         sent = zip(recorded.plan.payloads, entries, strict=True)
         return tuple(payload if "body" in entry else replace(payload, body=DEFAULT_BODY) for payload, entry in sent)
-    sizes = ", ".join(f"{entry['bytes']} bytes (weight {entry['weight']:g})" for entry in entries)
     if not given:
         raise UsageError(
-            f"run {recorded.record.id} cannot send its payloads again, since it did not record them: {sizes}",
+            f"run {recorded.record.id} cannot send its payloads again, since it did not record them: {_sizes(entries)}",
             hint="give the same ones with --payload; --record-payloads keeps those of a new run",
         )
+    # Those in S3 are read when the session starts, and compared then.
+    if all(payload.s3 is None for payload in given) or len(given) != len(entries):
+        _refuse_other_payloads(recorded, given)
+    return tuple(
+        replace(payload, tokens=entry.get("tokens", False)) for payload, entry in zip(given, entries, strict=True)
+    )
+
+
+def _refuse_other_payloads(recorded: RecordedRun, given: tuple[Payload, ...]) -> None:
+    entries = recorded.record.plan["payloads"]
     bodies = [entry.get("body", "{}" if entry.get("default") else None) for entry in entries]
     is_same = len(given) == len(entries) and all(
         (len(payload.body), payload.weight) == (entry["bytes"], entry["weight"])
@@ -185,9 +202,10 @@ def _payloads_of(recorded: RecordedRun, given: tuple[Payload, ...]) -> tuple[Pay
     )
     if not is_same:
         raise UsageError(
-            f"the payloads given are not those of run {recorded.record.id}: it sent {sizes}",
+            f"the payloads given are not those of run {recorded.record.id}: it sent {_sizes(entries)}",
             hint="give the same ones, in the same order and with the same weights",
         )
-    return tuple(
-        replace(payload, tokens=entry.get("tokens", False)) for payload, entry in zip(given, entries, strict=True)
-    )
+
+
+def _sizes(entries: list[dict[str, Any]]) -> str:
+    return ", ".join(f"{entry['bytes']} bytes (weight {entry['weight']:g})" for entry in entries)

@@ -112,6 +112,8 @@ class Session:
         """
         started = dt.datetime.now(dt.UTC)
         self.plan = await fetch_payloads(self.plan)
+        if self._continued is not None:
+            self._continued.check_payloads(self.plan)
         async with AsyncExitStack() as stack:
             run_id = new_run_id(started) if self._continued is None else self._continued.run.id
             ready = await self._ready(await find_subject(self.plan, stack), run_id)

@@ -38,10 +38,11 @@ class Question:
 
     Attributes:
         target: the one that is moved; None when the run had none and none was asked for.
-        others: further targets of the run, which stay.
+        others: the other targets, which stay in force, in their order.
         confidence: of the certificates.
         cold_rate: share of cold starts in the cost.
         strategy: what to pick among the sizes that meet every target.
+        which: the place of `target` among all of them.
     """
 
     target: Target | None
@@ -49,6 +50,7 @@ class Question:
     confidence: float
     cold_rate: float
     strategy: Strategy
+    which: int = 0
 
     @classmethod
     def of(cls, plan: Plan) -> Question:
@@ -56,10 +58,31 @@ class Question:
         first = plan.targets[0] if plan.targets else None
         return cls(first, plan.targets[1:], plan.confidence, plan.cold_rate, plan.strategy)
 
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """All targets, in their order."""
+        if self.target is None:
+            return ()
+        return (*self.others[: self.which], self.target, *self.others[self.which :])
+
     def as_what_if(self) -> WhatIf:
         """Return it as a recorded run is asked."""
-        targets = () if self.target is None else (self.target, *self.others)
-        return WhatIf(targets, self.strategy, self.confidence, self.cold_rate)
+        return WhatIf(self.targets, self.strategy, self.confidence, self.cold_rate)
+
+    def asks_as(self, other: Question) -> bool:
+        """Whether it has the same answer as another one, whichever target is moved."""
+        return self.as_what_if() == other.as_what_if()
+
+    def at(self, which: int) -> Question:
+        """Return it with another of its targets as the one that is moved; itself when there is no such target."""
+        targets = self.targets
+        if not 0 <= which < len(targets):
+            return self
+        return replace(self, target=targets[which], others=(*targets[:which], *targets[which + 1 :]), which=which)
+
+    def next_target(self) -> Question:
+        """Return it with the next of its targets as the one that is moved."""
+        return self.at((self.which + 1) % (len(self.others) + 1))
 
     def moved(self, steps: int, *, own: Question, start: Target) -> Question:
         """Return it with the target so many steps higher; the run's own threshold is a step as well.
@@ -71,7 +94,8 @@ class Question:
         """
         if self.target is None:
             return replace(self, target=start)
-        kept = own.target.threshold_ms if own.target is not None else None
+        same = own.at(self.which).target
+        kept = same.threshold_ms if same is not None else None
         return replace(self, target=replace(self.target, threshold_ms=_step(self.target.threshold_ms, steps, kept)))
 
     def next_percentile(self, start: Target) -> Question:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from support.program import family, only_run, result_of, wait_for_rows, wait_gone
 
+from lambdatune.session.row_file import COLUMNS
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -68,6 +70,8 @@ def test_a_run_goes_on_after_a_limit_and_after_kill_9(endpoint, create, start, l
     assert sum(row.startswith("cell,") for row in all_rows) == 1
     orders = [int(row.rsplit(",", 1)[1]) for row in all_rows[1:]]
     assert orders == sorted(orders)
+    served = {line.split(",")[0] for line in (run / "environments.csv").read_text().splitlines()}
+    assert {row.split(",")[COLUMNS.index("request_id")] for row in (*rows, all_rows[-1])} <= served
     assert (after["id"], after["started"], after["status"]) == (before["id"], before["started"], "complete")
     assert after["recommendation"]["status"] == "met"
     assert counted(after, after["recommendation"]["memory_mb"]) > counted(before, 512)

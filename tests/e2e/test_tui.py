@@ -54,7 +54,7 @@ def test_a_session_from_the_list_to_a_report_on_the_normal_screen(terminal, tmp_
     assert json.loads((tmp_path / "report.json").read_text())["recommendation"]["memory_mb"] == 768
     view.press("r")
     view.wait_for("Recorded runs")
-    view.press("d", "Home", "d")
+    view.press("d", "Home", "d", "=")
     view.wait_for("against A")
     view.press("q")
     assert view.wait_for_code() == 0

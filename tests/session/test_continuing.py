@@ -111,6 +111,15 @@ def test_payloads_that_were_recorded_and_the_default_one_are_there(tmp_path) -> 
         Continuation.of(run)
 
 
+def test_payloads_in_s3_are_compared_when_they_were_read(run_of) -> None:
+    named = Payload(b"", s3=("events", "order.json"))
+    going_on = Continuation.of(run_of(KILLED), payloads=(named,))
+    assert going_on.plan.payloads == (named,)
+    going_on.check_payloads(replace(going_on.plan, payloads=(replace(named, body=b"x" * 120),)))
+    with pytest.raises(UsageError, match="not those of run"):
+        going_on.check_payloads(replace(going_on.plan, payloads=(replace(named, body=b"y"),)))
+
+
 def test_limits_may_be_other_ones(run_of) -> None:
     limits = Limits(max_invocations=7)
     assert Continuation.of(run_of(KILLED), payloads=SENT, limits=limits).plan.limits == limits

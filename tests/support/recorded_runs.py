@@ -75,6 +75,8 @@ UNPROVEN = Recipe(id="20261124-111500-e5f6", targets=("p99<=60ms",), warm_calls=
 INVALID = Recipe(id="20261124-121500-f6a7", throttled=40, seed=5)
 KILLED = Recipe(id="20261124-131500-a7b8", finished=False, seed=6)
 FAILING = Recipe(id="20261124-141500-b8c9", failing=(128,), seed=7)
+SLOWER = Recipe(id="20261124-151500-c9d0", slowness=1.1, chosen=(768,), seed=8)
+TWO_TARGETS = replace(MET, targets=("p95<=60ms", "cold.duration.p90<=900ms"))
 ALL = (MET, FASTER, MISSED, UNPROVEN, INVALID, KILLED, FAILING)
 
 

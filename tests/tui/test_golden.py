@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.recorded_runs import ALL, FAILING, FASTER, INVALID, KILLED, MET, MISSED, UNPROVEN
+from support.recorded_runs import ALL, FAILING, FASTER, INVALID, KILLED, MET, MISSED, SLOWER, TWO_TARGETS, UNPROVEN
 from support.screens import assert_golden, opened, press, text_of
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -30,6 +30,7 @@ RESULTS = {
     "result-time": (MET, ("v", "v", "v")),
     "result-client-clock": (MET, ("k",)),
     "result-export": (MET, ("e", "backspace", "enter")),
+    "result-second-target": (TWO_TARGETS, ("y", "left")),
     "result-help": (MET, ("question_mark",)),
 }
 
@@ -48,10 +49,11 @@ HISTORIES = {
     "history-empty": ((), ()),
     "history": (ALL, ()),
     "history-filtered": (ALL, ("slash", *"unproven", "enter")),
-    "history-marked": (ALL, ("down", "d")),
+    "history-marked": (ALL, ("d", "down", "d")),
     "history-delete": (ALL, ("x",)),
-    "compare": ((MET, FASTER), ("d", "down", "d")),
-    "compare-cold-client-size": ((MET, FASTER), ("d", "down", "d", "c", "k", "right")),
+    "compare": ((MET, FASTER), ("d", "down", "d", "equals_sign")),
+    "compare-three": ((MET, FASTER, SLOWER), ("d", "down", "d", "down", "d", "equals_sign", "end")),
+    "compare-cold-client-size": ((MET, FASTER), ("d", "down", "d", "equals_sign", "c", "k", "right")),
 }
 
 

@@ -7,12 +7,13 @@ import time
 from pathlib import Path
 
 import pytest
-from support.recorded_runs import FASTER, INVALID, MET, Recipe
+from support.recorded_runs import FASTER, INVALID, KILLED, MET, SLOWER, TWO_TARGETS, UNPROVEN, Recipe
 from support.screens import opened, press, settled, text_of
 
 from lambdatune.model.change import Change, Place
-from lambdatune.session.run_directory import OwedUndo
-from lambdatune.tui.app import actions
+from lambdatune.session.run_directory import OwedUndo, RunDirectory
+from lambdatune.tui import app
+from lambdatune.tui.app import LambdatuneApp, actions
 from lambdatune.tui.screens.compare import CompareScreen
 from lambdatune.tui.screens.help import GLYPHS
 from lambdatune.tui.screens.history import HistoryScreen
@@ -113,7 +114,7 @@ async def test_the_filter_takes_words_and_escape_clears_it(runs) -> None:
 async def test_two_marked_runs_are_compared_older_first_and_swapped(runs) -> None:
     runs(MET, FASTER)
     async with opened(RUNS) as pilot:
-        await press(pilot, "d", "down", "d")
+        await press(pilot, "d", "down", "d", "equals_sign")
         screen = pilot.app.screen
         assert isinstance(screen, CompareScreen)
         assert [entry.result.id for entry in screen.entries] == [MET.id, FASTER.id]
@@ -124,10 +125,88 @@ async def test_two_marked_runs_are_compared_older_first_and_swapped(runs) -> Non
         assert screen.entries[1].cell.memory_mb == 256
 
 
+async def test_three_marked_runs_are_compared_with_the_oldest(runs) -> None:
+    runs(MET, FASTER, SLOWER)
+    async with opened(RUNS) as pilot:
+        await press(pilot, "d", "down", "d", "down", "d")
+        assert isinstance(pilot.app.screen, HistoryScreen)
+        assert "3 marked with ◆: = compares them" in text_of(pilot)
+        await press(pilot, "equals_sign")
+        screen = pilot.app.screen
+        assert [entry.result.id for entry in screen.entries] == [MET.id, FASTER.id, SLOWER.id]
+        said = " ".join(str(screen.query_one("#verdict").content).split())
+        assert f"B orders-api 512 MB ({FASTER.id}) against A orders-api 512 MB ({MET.id}): p50 faster" in said
+        assert f"C orders-api 768 MB ({SLOWER.id}) against A" in said
+        await press(pilot, *["down"] * 4, "left")
+        assert [entry.cell.memory_mb for entry in screen.entries] == [512, 512, 512]
+        await press(pilot, "b")
+        assert [entry.result.id for entry in screen.entries] == [SLOWER.id, FASTER.id, MET.id]
+
+
+async def test_one_marked_run_is_compared_with_the_one_under_the_cursor_and_none_with_nothing(runs) -> None:
+    runs(MET, FASTER)
+    async with opened(RUNS) as pilot:
+        await press(pilot, "equals_sign")
+        assert "Mark the runs to compare with d: two or more." in notices(pilot)
+        await press(pilot, "d", "equals_sign")
+        assert isinstance(pilot.app.screen, HistoryScreen)
+        await press(pilot, "down", "equals_sign")
+        assert isinstance(pilot.app.screen, CompareScreen)
+
+
+async def test_a_mark_is_taken_away_by_the_same_key(runs) -> None:
+    runs(MET, FASTER)
+    async with opened(RUNS) as pilot:
+        await press(pilot, "d", "down", "d", "d")
+        assert "1 marked with ◆" in text_of(pilot)
+
+
+class ContinuingApp(LambdatuneApp):
+    """The screens with an engine that would go on with a run."""
+
+    CSS_PATH = Path(app.__file__).with_name("lambdatune.tcss")
+    asked: RunDirectory | None = None
+
+    def continue_run(self, directory: RunDirectory) -> None:
+        self.asked = directory
+
+
+@pytest.mark.parametrize("recipe", [KILLED, UNPROVEN])
+async def test_a_run_that_ended_early_goes_on(runs, recipe) -> None:
+    (run,) = runs(recipe)
+    async with opened(RUNS, kind=ContinuingApp) as pilot:
+        await press(pilot, "c")
+        assert pilot.app.asked.path == run.path
+
+
+async def test_a_run_that_is_complete_does_not_go_on_and_says_why(runs) -> None:
+    runs(MET)
+    async with opened(RUNS, kind=ContinuingApp) as pilot:
+        await press(pilot, "c")
+        assert pilot.app.asked is None
+        assert "is complete, so that there is nothing to go on with" in notices(pilot)
+
+
+async def test_each_of_several_targets_is_moved_and_all_stay_in_force(runs) -> None:
+    (run,) = runs(TWO_TARGETS)
+    async with opened(RUNS, run) as pilot:
+        screen = pilot.app.screen
+        assert "◀ warm duration p95 ≤ 60 ms ▶ target 1 of 2 (y)" in text_of(pilot)
+        await press(pilot, "y", "left")
+        assert "◀ cold duration p90 ≤ 850 ms ▶ target 2 of 2 (y)" in text_of(pilot)
+        assert screen.result.plan["targets"] == ["warm.duration.p95<=60ms", "cold.duration.p90<=850ms"]
+        await press(pilot, "y", "left")
+        assert screen.result.plan["targets"] == ["warm.duration.p95<=57.5ms", "cold.duration.p90<=850ms"]
+        await press(pilot, "y", "0")
+        assert "target 2 of 2" in text_of(pilot)
+        assert "as recorded" in text_of(pilot)
+        assert screen.result == screen.run.record
+
+
 async def test_runs_that_must_not_be_compared_are_refused_with_what_differs(runs) -> None:
     runs(MET, Recipe(id="20261125-091500-c3d4", region="us-east-1"))
     async with opened(RUNS) as pilot:
-        await press(pilot, "d", "down", "d")
+        await press(pilot, "d", "down", "d", "equals_sign")
         assert isinstance(pilot.app.screen, HistoryScreen)
         assert "the region of the first is eu-central-1, of the second us-east-1" in notices(pilot)
 

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from lambdatune.stats.comparison import Ratio
 
 _ROLES = ("warm", "cold", "other", "p99")
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _GLYPHS = {"faster": "✓", "cheaper": "✓", "slower": "✗", "dearer": "✗", "no difference shown": "=", "not known": "-"}
 _WORD_ROLES = {"✓": "meets", "✗": "misses", "=": PLAIN, "-": "muted"}
 
@@ -153,7 +152,7 @@ class CompareScreen(LambdatuneScreen):
         entry = self.entries[index]
         rows = entry.run.rows_of(entry.cell.memory_mb)
         times_ms = figures.times_of(rows, self.population, self.clock)
-        return Distribution(f"{_LETTERS[index]} {entry.name}", _ROLES[index % len(_ROLES)], times_ms)
+        return Distribution(f"{_letter(index)} {entry.name}", _ROLES[index % len(_ROLES)], times_ms)
 
     def _verdict(self, found: Sequence[tuple[int, Difference]]) -> Content:
         base = self.entries[0]
@@ -162,7 +161,7 @@ class CompareScreen(LambdatuneScreen):
             words = ", ".join(
                 f"{difference.measure} {difference.word}" for number, difference in found if number == index
             )
-            head = f"{_LETTERS[index]} {entry.name} against A {base.name}: "
+            head = f"{_letter(index)} {entry.name} against A {base.name}: "
             lines.append(Content.assemble(head, (words, "bold")))
         notes = {note for entry in self.entries[1:] for note in cautions(entry.result, base.result)}
         lines += [Content.styled(f"note: {note}", "$foreground 70%") for note in sorted(notes)]
@@ -180,7 +179,7 @@ class CompareScreen(LambdatuneScreen):
     def _moved(self) -> None:
         index = self._under_cursor()
         run = self.entries[index].run.directory.path
-        self.query_one("#differences").border_subtitle = f"{_LETTERS[index]}: {run}"
+        self.query_one("#differences").border_subtitle = f"{_letter(index)}: {run}"
 
     def action_size(self, by: int) -> None:
         """Take another size of the run under the cursor."""
@@ -211,11 +210,17 @@ class CompareScreen(LambdatuneScreen):
         self.app.pop_screen()
 
 
+def _letter(index: int) -> str:
+    """Return what an entry is called: A to Z, then A2 and on."""
+    turn, place = divmod(index, 26)
+    return chr(ord("A") + place) + (str(turn + 1) if turn else "")
+
+
 def _row(index: int, difference: Difference) -> TableRow:
     write = format_usd if difference.measure == "cost" else format_ms
     glyph = _GLYPHS[difference.word]
     return {
-        "pair": (f"{_LETTERS[index]}/A", _ROLES[index % len(_ROLES)]),
+        "pair": (f"{_letter(index)}/A", _ROLES[index % len(_ROLES)]),
         "measure": ("$ per million" if difference.measure == "cost" else f"{difference.measure} ms", PLAIN),
         "base": (write(difference.base), PLAIN),
         "figure": (write(difference.figure), PLAIN),

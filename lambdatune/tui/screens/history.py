@@ -70,8 +70,9 @@ class HistoryScreen(LambdatuneScreen):
         Binding("c", "continue_run", "Continue", id="history.continue",
                 tooltip="go on with a run that ended early, in its own directory"),
         Binding("slash", "filter", "Filter", id="history.filter", tooltip="show the runs that hold the typed words"),
-        Binding("x", "delete", "Delete", id="history.delete", tooltip="delete the run's directory, after a question"),
-        Binding("r", "reload", "Reload", id="history.reload", tooltip="look for runs again"),
+        Binding("x", "delete", "Delete", id="history.delete", tooltip="delete the run's directory, after a question",
+                show=False),
+        Binding("r", "reload", "Reload", id="history.reload", tooltip="look for runs again", show=False),
         Binding("escape", "clear", "Clear", id="history.clear", tooltip="clear filter and marks", show=False),
     ]  # fmt: skip
 

@@ -62,6 +62,8 @@ class ResultScreen(LambdatuneScreen):
         Binding("left", "target(-1)", "Target", key_display="←→", id="what-if.stricter",
                 tooltip="← a stricter target, → a looser one", show=False),
         Binding("right", "target(1)", "Looser", id="what-if.looser", tooltip="a looser target", show=False),
+        Binding("y", "which_target", "Which target", id="what-if.which",
+                tooltip="the next of several targets is moved; all stay in force", show=False),
         Binding("p", "percentile", "Percentile", id="what-if.percentile", tooltip="the next percentile of the target"),
         Binding("k", "clock", "Clock", id="what-if.clock", tooltip="function clock, response or service time",
                 show=False),
@@ -145,6 +147,13 @@ class ResultScreen(LambdatuneScreen):
         """Move the target."""
         self._ask(self.question.moved(steps, own=self.own, start=self._start()))
 
+    def action_which_target(self) -> None:
+        """Move the next of several targets from now on."""
+        if self.question.others:
+            self._ask(self.question.next_target())
+        else:
+            self.notify("There is one target or none: no other to move.", markup=False)
+
     def action_percentile(self) -> None:
         """Take the next percentile."""
         self._ask(self.question.next_percentile(self._start()))
@@ -171,7 +180,7 @@ class ResultScreen(LambdatuneScreen):
 
     def action_as_recorded(self) -> None:
         """Go back to what the run was made for."""
-        self._ask(self.own)
+        self._ask(self.own.at(self.question.which))
 
     def _ask(self, question: Question) -> None:
         """Decide anew outside the screen's loop; of questions that come meanwhile only the newest is answered."""
@@ -188,7 +197,7 @@ class ResultScreen(LambdatuneScreen):
         while asked != self._wanted:
             asked = self._wanted
             assert asked is not None
-            result = self.run.result() if asked == self.own else await asyncio.to_thread(self._decide, asked)
+            result = self.run.result() if asked.asks_as(self.own) else await asyncio.to_thread(self._decide, asked)
             if asked == self._wanted:
                 self._show(result, asked)
         self._wanted = None
@@ -356,7 +365,7 @@ class ResultScreen(LambdatuneScreen):
         """Ask for a path and write the result as it is on the screen."""
         suggestion = f"{self.result.function.name}-{self.result.id}.txt"
         hint = "The ending chooses the report: " + ", ".join(f".{name}" for name in FORMATS)
-        if self.question != self.own:
+        if not self.question.asks_as(self.own):
             hint += "\nThe what-if on the screen is written, not the result as recorded."
 
         def written(told: str | None) -> None:

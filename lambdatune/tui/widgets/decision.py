@@ -64,8 +64,9 @@ class Decision(Vertical):
                 f"{with_unit(format_ms(target.threshold_ms))}"
             )
         rest = f" · confidence {percent(question.confidence)} · cold rate {percent(question.cold_rate)}"
-        more = f" and {len(question.others)} more" if question.others else ""
-        tail = "  … deciding" if deciding else ("  as recorded" if question == own else "  0: as recorded")
+        count = len(question.others) + 1
+        more = f" target {question.which + 1} of {count} (y)" if count > 1 else ""
+        tail = "  … deciding" if deciding else ("  as recorded" if question.asks_as(own) else "  0: as recorded")
         self.query_one("#question", Static).update(
             Content.assemble(
                 ("What if  ", "$text-accent"), ("◀ ", "$text-accent"), (text, "bold"), (" ▶", "$text-accent"), more,
