@@ -6,6 +6,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
+import msgspec
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -57,6 +58,7 @@ class RunScreen(LambdatuneScreen):
 
     Attributes:
         snapshot: the newest; None before the first.
+        frames: how often it was drawn.
     """
 
     MEANWHILE = "running on; q leaves"
@@ -85,6 +87,7 @@ class RunScreen(LambdatuneScreen):
     def __init__(self, engine: Engine, snapshot: Snapshot | None = None) -> None:
         super().__init__()
         self.snapshot = snapshot
+        self.frames = 0
         self.view: View | None = None
         self._engine = engine
         self._events: list[Event] = []
@@ -108,7 +111,7 @@ class RunScreen(LambdatuneScreen):
                 yield Chart(id="now", classes="panel")
                 yield Chart(id="ridge", classes="panel")
         yield Static(id="now-line", markup=False)
-        yield LiveTable((), id="sizes", classes="panel")
+        yield LiveTable(figures.COLUMNS, id="sizes", classes="panel")
         yield Static(id="warnings", markup=False)
         yield Chart(id="events", classes="panel")
         yield Static(id="last-event", markup=False)
@@ -150,7 +153,15 @@ class RunScreen(LambdatuneScreen):
             if run_path
             else "No run had begun, and nothing was changed"
         )
-        self._gone = f"✗ {sentence}\n{where}\nr: the list of runs, where the run can be opened or continued"
+        self._gone = f"✗ {sentence}\n{where}"
+        if self.snapshot is not None:
+            cells = tuple(
+                msgspec.structs.replace(cell, state="ended") if cell.state == "running" else cell
+                for cell in self.snapshot.cells
+            )
+            self.snapshot = msgspec.structs.replace(
+                self.snapshot, cells=cells, running=None, in_flight=0, calls_per_s=0.0
+            )
         self.query_one("#banner", Static).update(self._gone)
         self.add_class("is-gone")
         self._draw()
@@ -384,6 +395,7 @@ class RunScreen(LambdatuneScreen):
             self._due.stop()
             self._due = None
         self._drawn_at = time.monotonic()
+        self.frames += 1
         with self.app.batch_update():
             self._draw_words()
             self._draw_table()
@@ -424,7 +436,7 @@ class RunScreen(LambdatuneScreen):
                 shown = "stopping"
             state = " ".join(figures.STATES[shown])
             style = "bold $text-success" if shown == "running" else "bold $text-warning"
-        times = f"  {figures.times_line(snapshot)} " if snapshot else " "
+        times = f"  {figures.times_line(snapshot, is_over=self._gone is not None)} " if snapshot else " "
         function = snapshot.function if snapshot else ""
         room = self.size.width - len(" lambdatune  ") - len(function) - len(state) - len(times) - 4
         middle = f"  {figures.about(snapshot, room)}" if snapshot and room > 0 else ""
