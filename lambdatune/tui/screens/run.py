@@ -58,7 +58,6 @@ class RunScreen(LambdatuneScreen):
 
     Attributes:
         snapshot: the newest; None before the first.
-        frames: how often it was drawn.
     """
 
     MEANWHILE = "running on; q leaves"
@@ -87,7 +86,6 @@ class RunScreen(LambdatuneScreen):
     def __init__(self, engine: Engine, snapshot: Snapshot | None = None) -> None:
         super().__init__()
         self.snapshot = snapshot
-        self.frames = 0
         self.view: View | None = None
         self._engine = engine
         self._events: list[Event] = []
@@ -100,7 +98,7 @@ class RunScreen(LambdatuneScreen):
         self._kinds = _KINDS[0]
         self._drawn_at = float("-inf")
         self._due: Timer | None = None
-        self._bar: str | None = None
+        self._shown: dict[str, tuple[object, ...]] = {}
 
     def body(self) -> Iterable[Widget]:
         """Return banner, charts, card, table and log."""
@@ -395,7 +393,6 @@ class RunScreen(LambdatuneScreen):
             self._due.stop()
             self._due = None
         self._drawn_at = time.monotonic()
-        self.frames += 1
         with self.app.batch_update():
             self._draw_words()
             self._draw_table()
@@ -413,16 +410,28 @@ class RunScreen(LambdatuneScreen):
         snapshot, width = self.snapshot, self.size.width
         self._draw_bar()
         line = "" if snapshot is None else figures.now_line(snapshot, width - 2)
-        self.query_one("#now-line", Static).update(line, layout=False)
+        self._put("#now-line", line)
         warnings = [] if snapshot is None or self._gone else figures.warnings_of(snapshot, width)
-        panel = self.query_one("#warnings", Static)
-        said = "\n".join(warnings)
-        if said != str(panel.content):
-            panel.update(said)
+        self._put("#warnings", "\n".join(warnings), layout=True)
         self.set_class(bool(warnings), "has-warnings")
         last = self._events[-1] if self._events else None
         text = f"{last.glyph} {last.sentence}".splitlines()[0] if last else ""
-        self.query_one("#last-event", Static).update(text, layout=False)
+        self._put("#last-event", text)
+
+    def _is_new(self, what: str, *shown: object) -> bool:
+        """Return whether something else is shown from now on: Textual draws anew whatever it is given."""
+        if self._shown.get(what) == shown:
+            return False
+        self._shown[what] = shown
+        return True
+
+    def _put(self, selector: str, text: str, *, layout: bool = False) -> None:
+        if self._is_new(selector, text):
+            self.query_one(selector, Static).update(text, layout=layout)
+
+    def _entitle(self, widget: Widget, title: str, subtitle: str = "") -> None:
+        if self._is_new(f"titles of {widget.id}", title, subtitle):
+            widget.border_title, widget.border_subtitle = title, subtitle
 
     def _draw_bar(self) -> None:
         snapshot = self.snapshot
@@ -441,9 +450,9 @@ class RunScreen(LambdatuneScreen):
         room = self.size.width - len(" lambdatune  ") - len(function) - len(state) - len(times) - 4
         middle = f"  {figures.about(snapshot, room)}" if snapshot and room > 0 else ""
         gap = max(self.size.width - len(" lambdatune  ") - len(function) - len(middle) - len(state) - len(times), 1)
-        self.say((function, "bold"), (middle, "$foreground 80%"), " " * gap, (state, style), times)
-        if state != self._bar:
-            self._bar = state
+        if self._is_new("bar", function, middle, gap, state, times):
+            self.say((function, "bold"), (middle, "$foreground 80%"), " " * gap, (state, style), times)
+        if self._is_new("state", state):
             self.refresh_bindings()
 
     def _draw_table(self) -> None:
@@ -452,9 +461,8 @@ class RunScreen(LambdatuneScreen):
             return
         done = sum(cell.state not in {"queued", "running"} for cell in snapshot.cells)
         sizes = f"Memory sizes  {done}/{len(snapshot.cells)}" if snapshot.cells else "Memory sizes"
-        table.border_title = sizes + (
-            f" · target {', '.join(snapshot.targets)}" if snapshot.targets else " · no target"
-        )
+        goal = f"target {', '.join(snapshot.targets)}" if snapshot.targets else "no target"
+        self._entitle(table, f"{sizes} · {goal}", "latency in ms, function clock (REPORT)")
         table.show_live(figures.columns_for(snapshot), figures.cell_rows(snapshot), self._index())
 
     def _draw_card(self) -> None:
@@ -462,20 +470,19 @@ class RunScreen(LambdatuneScreen):
         if snapshot is None:
             return
         parts = figures.now_figures(snapshot), figures.now_meters(snapshot)
-        card.border_subtitle = figures.spent(snapshot)
+        self._entitle(card, "Now", figures.spent(snapshot))
         card.show(partial(gauges, figures.now_heading(snapshot), *parts))
 
     def _draw_chart(self, chart: Chart, view: View) -> None:
         snapshot, cell = self.snapshot, self._cell()
         if view == "events":
-            chart.border_title, chart.border_subtitle = "What happened", ""
+            self._entitle(chart, "What happened")
             chart.show(partial(event_log, self._events))
             return
         targets = figures.targets_of(snapshot) if snapshot else []
         if view == "frontier" and snapshot is not None:
             target = targets[0] if targets else figures.USUAL
-            chart.border_title = f"Cost against latency · {figures.target_name(target)}"
-            chart.border_subtitle = "so far, function clock"
+            self._entitle(chart, f"Cost against latency · {figures.target_name(target)}", "so far, function clock")
             goal = target.threshold_ms if targets else None
             sizes = figures.frontier_sizes(snapshot, target)
             chart.show(partial(frontier_chart, sizes, latency=figures.target_name(target), target_ms=goal))
@@ -485,8 +492,7 @@ class RunScreen(LambdatuneScreen):
             self._draw_time(chart, cell, targets)
 
     def _draw_ridge(self, chart: Chart, cell: LiveCell | None, targets: list[Target]) -> None:
-        chart.border_title = "Distribution" + (f" · {cell.memory_mb} MB" if cell else "") + " · ms, log"
-        chart.border_subtitle = "function clock"
+        self._entitle(chart, "Distribution" + (f" · {cell.memory_mb} MB" if cell else "") + " · ms, log", "function clock")
         parts = [] if cell is None else figures.ridge_parts(cell, self._kinds)
         goals = [target.threshold_ms for target in targets if target.population in {*self._kinds, "all"}]
         chart.show(partial(ridge, parts, target_ms=goals[0] if goals else None))
@@ -494,8 +500,9 @@ class RunScreen(LambdatuneScreen):
     def _draw_time(self, chart: Chart, cell: LiveCell | None, targets: list[Target]) -> None:
         snapshot = self.snapshot
         target = next((one for one in targets if one.population != "cold"), None)
-        chart.border_title = "Warm latency" + (f" · {cell.memory_mb} MB" if cell else "") + " · ms, seen by the client"
-        chart.border_subtitle = "target is on the function clock" if target and target.clock == "duration" else ""
+        title = "Warm latency" + (f" · {cell.memory_mb} MB" if cell else "") + " · ms, seen by the client"
+        is_other_clock = target is not None and target.clock == "duration"
+        self._entitle(chart, title, "target is on the function clock" if is_other_clock else "")
         over_time = None if snapshot is None else snapshot.over_time
         if over_time is not None and over_time.cell != self._index():
             over_time = None  # The engine has not heard yet which cell is picked.
