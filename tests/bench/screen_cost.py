@@ -119,12 +119,13 @@ class MeasuredApp(LiveApp):
 
     def __init__(self, encoded: list[bytes], report: Path) -> None:
         self.measured = MeasuredScreen()
-        super().__init__(self.measured)
+        super().__init__()
         self._encoded = encoded
         self._report = report
 
     def on_ready(self) -> None:
         """Begin."""
+        self.push_screen(self.measured)
         self.run_worker(self._feed())
 
     async def _feed(self) -> None:
@@ -204,7 +205,9 @@ def main() -> int:
     costs_ms = np.array(report["costs_ms"])
     p50, p99 = np.percentile(costs_ms, (50, 99), method="inverted_cdf")
     share, bytes_a_frame = float(report["share"]), report["bytes"] / len(costs_ms)
-    print(f"Run screen, {COLUMNS}x{LINES}: {len(SIZES)} sizes x {len(MODES)} modes, cold and warm, {ROWS_PER_S} rows/s,")
+    print(
+        f"Run screen, {COLUMNS}x{LINES}: {len(SIZES)} sizes x {len(MODES)} modes, cold and warm, {ROWS_PER_S} rows/s,"
+    )
     print(f"{SNAPSHOTS_PER_S} snapshots/s for {seconds} s, {len(costs_ms)} frames")
     print(f"CPU of a frame     p50 {p50:5.1f} ms   p99 {p99:5.1f} ms   limit {MOST_MS:.0f} ms at p99")
     print(f"share of a core    {share:.1%}   limit {MOST_SHARE:.0%}")

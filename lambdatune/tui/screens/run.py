@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal, get_args
@@ -122,6 +123,13 @@ class RunScreen(LambdatuneScreen):
         self.query_one("#sizes").focus()
         self.watch(self.app, "app_focus", self._draw_soon, init=False)
         self._draw()
+        # Program and screens are some 200,000 objects that stay: a full collection goes through them in 60 ms, in the
+        # middle of a frame. Frozen, they are left out until the screen is gone.
+        gc.freeze()
+
+    def on_unmount(self) -> None:
+        """Let the collector see everything again."""
+        gc.unfreeze()
 
     # --- news --------------------------------------------------------------------------------------------------------
 
@@ -492,7 +500,9 @@ class RunScreen(LambdatuneScreen):
             self._draw_time(chart, cell, targets)
 
     def _draw_ridge(self, chart: Chart, cell: LiveCell | None, targets: list[Target]) -> None:
-        self._entitle(chart, "Distribution" + (f" · {cell.memory_mb} MB" if cell else "") + " · ms, log", "function clock")
+        self._entitle(
+            chart, "Distribution" + (f" · {cell.memory_mb} MB" if cell else "") + " · ms, log", "function clock"
+        )
         parts = [] if cell is None else figures.ridge_parts(cell, self._kinds)
         goals = [target.threshold_ms for target in targets if target.population in {*self._kinds, "all"}]
         chart.show(partial(ridge, parts, target_ms=goals[0] if goals else None))
