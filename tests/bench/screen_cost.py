@@ -1,10 +1,10 @@
 """What the Run screen costs: ms of CPU a frame, and the share of a core, at four snapshots a second.
 
-``python tests/bench/screen_cost.py [--quick]``. The real app runs in a process of its own on a pseudo-terminal of 120 x 36
-that is read all the time, and draws snapshots of 12 sizes x 3 modes, each with cold and warm calls, into which 5,000 rows
-a second went. A frame is everything that the process does from one drawing of the screen to the next: decoding, drawing,
-writing to the terminal, and the housekeeping of Textual. Its cost is CPU time, which other processes of this machine do not
-change. Exit code 1 when a limit is exceeded: 33 ms at the 99th percentile, 15 % of a core.
+``python tests/bench/screen_cost.py [--quick]``. The real app runs in a process of its own on a pseudo-terminal of
+120 x 36 that is read all the time, and draws snapshots of 12 sizes x 3 modes, each with cold and warm calls, into which
+5,000 rows a second went. A frame is everything that the process does from one drawing of the screen to the next:
+decoding, drawing, writing to the terminal, and the housekeeping of Textual. Its cost is CPU time, which other processes
+of this machine change little. Exit code 1 when a limit is exceeded: 33 ms at the 99th percentile, 15 % of a core.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def frames(seconds: int) -> list[bytes]:
     return found
 
 
-def rows(rng: np.random.Generator, cells: list[tuple[int, str]], count: int, at_s: float, for_s: float):  # noqa: ANN201
+def rows(rng: np.random.Generator, cells: list[tuple[int, str]], count: int, at_s: float, for_s: float):
     """Return rows of all cells that were sent within a time."""
     made = empty_rows(count)
     made["cell"] = rng.integers(0, len(cells), count)

@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support.screens import settled, text_of
 from textual.events import Mount
 
 import lambdatune.tui.app
 from lambdatune.tui.app import LambdatuneApp
 from lambdatune.tui.screens.history import HistoryScreen
 from lambdatune.tui.screens.run import RunScreen
+from support.screens import settled, text_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

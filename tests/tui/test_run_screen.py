@@ -8,11 +8,20 @@ from pathlib import Path
 import msgspec
 import pytest
 from support import snapshots
-from support.live_screens import drawn, watched
+from support.live_screens import watched
 from support.screens import assert_golden, press, settled, text_of
 
 from lambdatune.session.live.messages import (
-    AddSize, ChangeLoad, ChangeTargets, EndSize, Follow, Pause, Refused, Resume, Said, Stop,
+    AddSize,
+    ChangeLoad,
+    ChangeTargets,
+    EndSize,
+    Follow,
+    Pause,
+    Refused,
+    Resume,
+    Said,
+    Stop,
 )  # fmt: skip
 from lambdatune.tui.app import actions
 from lambdatune.tui.screens.history import HistoryScreen
@@ -45,6 +54,7 @@ STATES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "height"), SIZES)
 async def test_states(width, height) -> None:
     async with watched((width, height)) as watch:
@@ -101,6 +111,7 @@ TELLING = {
 }
 
 
+@pytest.mark.slow
 async def test_what_keys_tell_the_engine() -> None:
     async with watched((80, 24)) as watch:
         for name, (snapshot, keys, heard) in TELLING.items():
@@ -246,7 +257,7 @@ async def test_cells_of_one_size_are_told_apart_by_what_they_differ_in() -> None
         snapshots.measured(size, mode=mode) for size in (256, 512) for mode in ("invoke", "function-url", "event")
     )
     async with watched() as watch:
-        _, _ = await watch.open(msgspec.structs.replace(snapshots.RUNNING, cells=cells))
+        await watch.open(msgspec.structs.replace(snapshots.RUNNING, cells=cells))
         pilot = watch.pilot
         text = text_of(pilot)
         assert text.count("function-url") == 2
