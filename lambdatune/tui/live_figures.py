@@ -64,7 +64,7 @@ _LOW_CHART = 14
 USUAL = Target("warm", "duration", 95.0, 200.0)
 """What charts are about where there is no target; its threshold is not shown."""
 
-_COLUMNS = (
+COLUMNS = (
     Column("memory", "memory"),
     Column("state", "state", right=False, drop=2),
     Column("n", "n", drop=7),
@@ -116,9 +116,9 @@ def about_total_s(snapshot: Snapshot) -> float | None:
     return total_s if snapshot.max_minutes is None else min(total_s, snapshot.max_minutes * 60)
 
 
-def times_line(snapshot: Snapshot) -> str:
-    """Return how long the run has gone on, of about how long."""
-    total_s = about_total_s(snapshot)
+def times_line(snapshot: Snapshot, *, is_over: bool = False) -> str:
+    """Return how long the run has gone on, and of about how long where it goes on."""
+    total_s = None if is_over else about_total_s(snapshot)
     return format_clock(snapshot.elapsed_s) + (f" / ~{format_clock(total_s)}" if total_s is not None else "")
 
 
@@ -127,7 +127,7 @@ def times_line(snapshot: Snapshot) -> str:
 
 def columns_for(snapshot: Snapshot) -> Sequence[Column]:
     """Return the columns of the table: one that tells cells of the same size apart only where there are such."""
-    return (_COLUMNS[0], _KIND, *_COLUMNS[1:]) if _kinds(snapshot) else _COLUMNS
+    return (COLUMNS[0], _KIND, *COLUMNS[1:]) if _kinds(snapshot) else COLUMNS
 
 
 def _kinds(snapshot: Snapshot) -> tuple[str, ...]:

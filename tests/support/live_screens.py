@@ -12,7 +12,7 @@ import lambdatune.tui.app
 from lambdatune.tui.app import LambdatuneApp
 from lambdatune.tui.screens.history import HistoryScreen
 from lambdatune.tui.screens.run import RunScreen
-from support.screens import settled
+from support.screens import settled, text_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -38,34 +38,54 @@ class Listener:
 
 
 class LiveApp(LambdatuneApp):
-    """The app with the Run screen over the list of runs, whose session is told by the test."""
+    """The app with the list of runs, over which a test opens Run screens."""
 
     CSS_PATH = Path(lambdatune.tui.app.__file__).with_name("lambdatune.tcss")
 
-    def __init__(self, screen: RunScreen) -> None:
+    def __init__(self) -> None:
         super().__init__(Path("runs"))
-        self.run_screen = screen
 
     def on_mount(self, event: Mount) -> None:
-        """Show the Run screen, and no plan before it."""
+        """Show the list of runs, and no plan over it."""
         event.prevent_default()
         self.push_screen(HistoryScreen(self.output))
-        self.push_screen(self.run_screen)
+
+
+class Watch:
+    """The app under test, in which one Run screen after the other is opened: the app takes longest to start."""
+
+    def __init__(self, app: LiveApp, pilot: Pilot[None]) -> None:
+        self.app, self.pilot = app, pilot
+
+    async def open(self, snapshot: Snapshot | None, said: Sequence[Said] = ()) -> tuple[RunScreen, Listener]:
+        """Open a Run screen in place of the one before, and wait until it stands still."""
+        self.app.clear_notifications()
+        while len(self.app.screen_stack) > 2:
+            await self.app.pop_screen()
+        engine = Listener()
+        screen = RunScreen(engine, snapshot)
+        await self.app.push_screen(screen)
+        for one in said:
+            screen.said(one)
+        await drawn(self.pilot, screen)
+        return screen, engine
+
+    def text(self) -> str:
+        """Return what is on the screen as plain text."""
+        return text_of(self.pilot)
+
+
+async def drawn(pilot: Pilot[None], screen: RunScreen) -> None:
+    """Have a screen drawn now, in place of when it is time again, and wait until it is."""
+    screen._draw()
+    await settled(pilot)
 
 
 @asynccontextmanager
-async def watched(
-    snapshot: Snapshot | None, *, said: Sequence[Said] = (), size: tuple[int, int] = (120, 36)
-) -> AsyncIterator[tuple[Pilot[None], RunScreen, Listener]]:
-    """Open the Run screen over a snapshot, and wait until it stands still."""
-    engine = Listener()
-    screen = RunScreen(engine, snapshot)
-    app = LiveApp(screen)
+async def watched(size: tuple[int, int] = (120, 36)) -> AsyncIterator[Watch]:
+    """Open the app."""
+    app = LiveApp()
     app.animation_level = "none"
     async with app.run_test(size=size) as pilot:
         await settled(pilot)
-        for one in said:
-            screen.said(one)
-        screen._draw()
-        await settled(pilot)
-        yield pilot, screen, engine
+        yield Watch(app, pilot)

@@ -108,7 +108,8 @@ UNPROVEN = snapshot(
 )  # fmt: skip
 MET = snapshot(
     running=3, leading=2, calls=1_900, calls_expected=1_900, step="768 MB, warm", over_time=over_time(3, 33.0),
-    cells=(measured(128), measured(256, state="ended", reason="by hand"), measured(512, 600, verdict="meets", how_sure=0.95),
+    cells=(measured(128), measured(256, state="ended", reason="by hand"),
+           measured(512, 600, verdict="meets", how_sure=0.95),
            measured(768, 600, state="running", verdict="meets", how_sure=0.95), *map(measured, SIZES[4:])),
 )  # fmt: skip
 

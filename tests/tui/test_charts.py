@@ -13,11 +13,13 @@ from rich.cells import cell_len
 
 from lambdatune.tui.charts.bars import Bar, meter, size_bars
 from lambdatune.tui.charts.canvas import PLAIN, ROLES, Canvas
+from lambdatune.tui.charts.events import Event, event_log
 from lambdatune.tui.charts.frontier import Size, frontier_chart
+from lambdatune.tui.charts.gauges import Figure, Meter, gauges
 from lambdatune.tui.charts.line import Line, line_chart, y_row
 from lambdatune.tui.charts.percentiles import MARKS, Curve, percentile_curve
-from lambdatune.tui.charts.ridge import Distribution, ridge
-from lambdatune.tui.charts.scale import Scale, format_ms, format_usd, logarithmic, zero_based
+from lambdatune.tui.charts.ridge import Binned, Distribution, ridge
+from lambdatune.tui.charts.scale import Scale, format_clock, format_ms, format_usd, logarithmic, zero_based
 from lambdatune.tui.charts.table import Column, fitting, table
 
 WIDTHS, HEIGHTS = st.integers(1, 200), st.integers(1, 50)
@@ -39,6 +41,18 @@ DISTRIBUTIONS = st.lists(st.builds(Distribution, LABEL, ROLE, MANY), max_size=4)
 CURVES = st.lists(st.builds(Curve, LABEL, ROLE, MANY), max_size=5)
 SIZES = st.lists(st.builds(Size, LABEL, st.sampled_from("★✓✗?"), ROLE, MAYBE, MAYBE, st.booleans()), max_size=9)
 BARS = st.lists(st.builds(Bar, LABEL, st.sampled_from("★✓✗?"), ROLE, MAYBE, MAYBE), max_size=9)
+
+BINS = 320
+EDGES_MS = 0.01 * 10.0 ** (np.arange(BINS + 1) / 40)
+COUNTS = st.dictionaries(st.integers(0, BINS - 1), st.integers(1, 10**6), max_size=8).map(
+    lambda found: np.bincount(list(found), list(found.values()), minlength=BINS).astype(float)
+    if found else np.zeros(BINS)
+)  # fmt: skip
+BINNED = st.builds(lambda name, role, counts, p50, p99: Binned(name, role, EDGES_MS, counts, p50, p99),
+                   LABEL, ROLE, COUNTS, MAYBE, MAYBE)  # fmt: skip
+EVENTS = st.lists(st.builds(Event, TIMES, st.sampled_from("·⚠▸"), LABEL | st.text(max_size=300), ROLE), max_size=9)
+FIGURES = st.lists(st.builds(Figure, LABEL, LABEL, ROLE), max_size=9)
+METERS = st.lists(st.builds(Meter, LABEL, ANY_FLOAT, ANY_FLOAT, LABEL), max_size=5)
 
 
 def texts(rows) -> list[str]:
@@ -65,6 +79,19 @@ def test_a_line_chart_is_exactly_as_large_as_asked(lines, goal, log, width, heig
 @given(DISTRIBUTIONS, GOAL, WIDTHS, HEIGHTS)
 def test_a_ridge_is_exactly_as_large_as_asked(parts, goal, width, height) -> None:
     assert_exact(ridge(parts, width, height, target_ms=goal), width, height)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(BINNED | st.builds(Distribution, LABEL, ROLE, MANY), max_size=3), GOAL, WIDTHS, HEIGHTS)
+def test_a_ridge_of_bins_is_exactly_as_large_as_asked(parts, goal, width, height) -> None:
+    assert_exact(ridge(parts, width, height, target_ms=goal), width, height)
+
+
+@settings(max_examples=100, deadline=None)
+@given(LABEL, FIGURES, METERS, EVENTS, WIDTHS, HEIGHTS)
+def test_gauges_and_the_log_are_exactly_as_large_as_asked(heading, figures, meters, events, width, height) -> None:
+    assert_exact(gauges(heading, figures, meters, width, height), width, height)
+    assert_exact(event_log(events, width, height), width, height)
 
 
 @settings(max_examples=150, deadline=None)
@@ -104,6 +131,11 @@ def test_every_width_is_exact_for_usual_values(width) -> None:
         assert_exact(line_chart([line], width, height, target_ms=25.0), width, height)
         parts = [Distribution("warm", "warm", warm), Distribution("cold", "cold", cold)]
         assert_exact(ridge(parts, width, height, target_ms=25.0), width, height)
+        binned = [Binned("warm", "warm", EDGES_MS, np.histogram(warm, EDGES_MS)[0].astype(float), 20.0, 30.0)]
+        assert_exact(ridge(binned, width, height, target_ms=25.0), width, height)
+        figures, meters = [Figure("in flight", "10")] * 6, [Meter("calls", width, 200, f"{width} of 200 calls")] * 4
+        assert_exact(gauges("512 MB, warm", figures, meters, width, height), width, height)
+        assert_exact(event_log([Event(12.0, "⚠", "12 calls were throttled " * 5)] * 9, width, height), width, height)
         assert_exact(percentile_curve([Curve("warm", "warm", warm)], width, height), width, height)
         assert_exact(frontier_chart(sizes, width, height, target_ms=100.0), width, height)
 
@@ -132,6 +164,44 @@ def test_one_call_among_many_is_seen_in_the_ridge(crowd, width) -> None:
     values = np.append(np.full(crowd, 10.0), 900.0)
     rows = texts(ridge([Distribution("warm", "warm", values)], width, 8))
     assert rows[5][width // 2 :].strip() == "▁"
+
+
+@settings(max_examples=200, deadline=None)
+@given(COUNTS, st.integers(1, 200), st.integers(4, 30))
+def test_no_bin_is_lost_in_the_ridge_and_none_is_made_up(counts, width, height) -> None:
+    rows = ridge([Binned("warm", "warm", EDGES_MS, counts, 1.0, 2.0)], width, height)
+    drawn = np.zeros(width, dtype=bool)
+    for text in texts(rows)[1:-2]:
+        drawn |= np.array([character != " " for character in text])
+    occupied = np.flatnonzero(counts)
+    if not len(occupied):
+        assert not drawn.any()
+        return
+    # The axis holds the occupied bins, and a margin.
+    scale = logarithmic([EDGES_MS[[occupied[0], occupied[-1] + 1]]])
+    own = np.zeros(width, dtype=bool)
+    for low, high in zip(scale.dots(EDGES_MS[occupied], width), scale.dots(EDGES_MS[occupied + 1], width), strict=True):
+        assert drawn[low : high + 1].any()
+        own[low : high + 1] = True
+    assert not (drawn & ~own).any()
+
+
+def test_the_newest_event_is_shown_whole_where_there_is_room() -> None:
+    events = [Event(float(number), "·", f"event {number}") for number in range(30)]
+    newest = Event(75.0, "⚠", "12 calls at 256 MB were throttled: the concurrency limit is 10", "unproven")
+    rows = texts(event_log([*events, newest], 44, 3))
+    assert [row.rstrip() for row in rows] == [
+        "00:29 · event 29",
+        "01:15 ⚠ 12 calls at 256 MB were throttled:",
+        "        the concurrency limit is 10",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.0, "00:00"), (134.9, "02:14"), (3_734.0, "1:02:14"), (-3.0, "00:00"), (math.nan, "-")]
+)
+def test_lengths_of_time_are_written_as_on_a_clock(seconds, text) -> None:
+    assert format_clock(seconds) == text
 
 
 @settings(max_examples=100, deadline=None)

@@ -54,25 +54,22 @@ STATES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "height"), SIZES)
-@pytest.mark.parametrize("name", STATES)
-async def test_states(name, width, height) -> None:
-    snapshot, said, keys = STATES[name]
-    async with watched(snapshot, said=said, size=(width, height)) as (pilot, _, _):
-        await press(pilot, *keys)
-        assert_golden(text_of(pilot), GOLDEN / f"{name}-{width}x{height}.txt")
-
-
-@pytest.mark.parametrize(("width", "height"), SIZES)
-async def test_engine_gone(width, height) -> None:
-    async with watched(snapshots.RUNNING, said=snapshots.SAID, size=(width, height)) as (pilot, screen, engine):
+async def test_states(width, height) -> None:
+    async with watched((width, height)) as watch:
+        for name, (snapshot, said, keys) in STATES.items():
+            await watch.open(snapshot, said)
+            await press(watch.pilot, *keys)
+            assert_golden(watch.text(), GOLDEN / f"{name}-{width}x{height}.txt")
+        screen, engine = await watch.open(snapshots.RUNNING, snapshots.SAID)
         screen.gone("the engine was killed (SIGKILL)", "runs/20261125-101500-a1b2")
-        await settled(pilot)
-        assert_golden(text_of(pilot), GOLDEN / f"run-gone-{width}x{height}.txt")
-        await press(pilot, "space", "n", "a", "t", "l", "x", "up")
+        await settled(watch.pilot)
+        assert_golden(watch.text(), GOLDEN / f"run-gone-{width}x{height}.txt")
+        await press(watch.pilot, "space", "n", "a", "t", "l", "x", "up")
         assert engine.heard == []
-        await press(pilot, "r")
-        assert isinstance(pilot.app.screen, HistoryScreen)
+        await press(watch.pilot, "r")
+        assert isinstance(watch.app.screen, HistoryScreen)
 
 
 TELLING = {
@@ -114,16 +111,20 @@ TELLING = {
 }
 
 
-@pytest.mark.parametrize("name", TELLING)
-async def test_what_keys_tell_the_engine(name) -> None:
-    snapshot, keys, heard = TELLING[name]
-    async with watched(snapshot) as (pilot, _, engine):
-        await press(pilot, *keys)
-        assert engine.heard == heard
+@pytest.mark.slow
+async def test_what_keys_tell_the_engine() -> None:
+    async with watched((80, 24)) as watch:
+        for name, (snapshot, keys, heard) in TELLING.items():
+            _, engine = await watch.open(snapshot)
+            await watch.pilot.press(*keys)
+            await settled(watch.pilot)
+            assert engine.heard == heard, name
 
 
 async def test_a_size_that_is_added_moves_the_picked_one_and_the_engine_is_told() -> None:
-    async with watched(snapshots.RUNNING) as (pilot, screen, engine):
+    async with watched() as watch:
+        screen, engine = await watch.open(snapshots.RUNNING)
+        pilot = watch.pilot
         await press(pilot, "down")
         cells = (snapshots.queued(192), *snapshots.RUNNING.cells)
         screen.show(msgspec.structs.replace(snapshots.RUNNING, cells=cells, running=3, over_time=None))
@@ -134,7 +135,9 @@ async def test_a_size_that_is_added_moves_the_picked_one_and_the_engine_is_told(
 
 
 async def test_the_cursor_follows_the_size_that_is_measured_until_one_is_picked() -> None:
-    async with watched(snapshots.RUNNING) as (pilot, screen, engine):
+    async with watched() as watch:
+        screen, engine = await watch.open(snapshots.RUNNING)
+        pilot = watch.pilot
         table = screen.query_one("#sizes")
         assert table.cursor == 2
         for running, shown in ((4, 4), (5, 5)):
@@ -151,7 +154,9 @@ async def test_the_cursor_follows_the_size_that_is_measured_until_one_is_picked(
 
 
 async def test_the_footer_says_what_space_does_now() -> None:
-    async with watched(snapshots.RUNNING) as (pilot, screen, _):
+    async with watched() as watch:
+        screen, _ = await watch.open(snapshots.RUNNING)
+        pilot = watch.pilot
         assert "space Pause" in text_of(pilot)
         await press(pilot, "space")
         assert "space Go on" in text_of(pilot)
@@ -167,7 +172,9 @@ async def test_the_footer_says_what_space_does_now() -> None:
 
 
 async def test_at_most_eight_keys_in_the_footer_and_all_in_help_and_palette() -> None:
-    async with watched(snapshots.RUNNING) as (pilot, screen, _):
+    async with watched() as watch:
+        screen, _ = await watch.open(snapshots.RUNNING)
+        pilot = watch.pilot
         app = pilot.app
         keys = app.keys_of(screen)
         assert len([active for active in keys if active.binding.show]) <= 8
@@ -183,7 +190,9 @@ async def test_at_most_eight_keys_in_the_footer_and_all_in_help_and_palette() ->
 
 @pytest.mark.parametrize(("focused", "least_s"), [(True, 0.25), (False, 1.0)])
 async def test_redraws_are_few_however_many_snapshots_come(focused, least_s, monkeypatch) -> None:
-    async with watched(snapshots.RUNNING) as (pilot, screen, _):
+    async with watched() as watch:
+        screen, _ = await watch.open(snapshots.RUNNING)
+        pilot = watch.pilot
         pilot.app.app_focus = focused
         await settled(pilot)
         drawn: list[float] = []
@@ -205,7 +214,9 @@ async def test_redraws_are_few_however_many_snapshots_come(focused, least_s, mon
 
 
 async def test_too_small_a_terminal_says_what_is_needed_and_that_the_run_goes_on() -> None:
-    async with watched(snapshots.RUNNING, size=(50, 15)) as (pilot, _, engine):
+    async with watched((50, 15)) as watch:
+        _, engine = await watch.open(snapshots.RUNNING)
+        pilot = watch.pilot
         assert text_of(pilot).splitlines()[0] == "60x20 needed, have 50x15; running on; q leaves"
         await pilot.resize_terminal(120, 36)
         await settled(pilot)
@@ -216,7 +227,9 @@ async def test_too_small_a_terminal_says_what_is_needed_and_that_the_run_goes_on
 
 async def test_no_state_is_told_by_colour_alone(monkeypatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    async with watched(snapshots.MET) as (pilot, screen, _):
+    async with watched() as watch:
+        screen, _ = await watch.open(snapshots.MET)
+        pilot = watch.pilot
         text = text_of(pilot)
         for state in (
             "▶ running",
@@ -243,7 +256,9 @@ async def test_cells_of_one_size_are_told_apart_by_what_they_differ_in() -> None
     cells = tuple(
         snapshots.measured(size, mode=mode) for size in (256, 512) for mode in ("invoke", "function-url", "event")
     )
-    async with watched(msgspec.structs.replace(snapshots.RUNNING, cells=cells)) as (pilot, _, _):
+    async with watched() as watch:
+        await watch.open(msgspec.structs.replace(snapshots.RUNNING, cells=cells))
+        pilot = watch.pilot
         text = text_of(pilot)
         assert text.count("function-url") == 2
         assert text.count("  event") == 2

@@ -142,6 +142,13 @@ class DotGrid:
         np.bitwise_or.at(self.bits, (line, column), _DOT_BITS[y % DOTS_DOWN, x % DOTS_ACROSS])
         self.roles[line, column] = _CODES[role]
 
+    def plot_columns(self, columns: Sequence[tuple[int, int, int]], role: str) -> None:
+        """Set dots column by column: its number, its lowest and its highest dot, both included."""
+        x, low, high = np.array(columns, dtype=np.intp).reshape(-1, 3).T
+        lengths = np.maximum(high - low + 1, 0)
+        begins = np.repeat(np.cumsum(lengths) - lengths, lengths)
+        self.plot(np.repeat(x, lengths), np.repeat(low, lengths) + np.arange(lengths.sum()) - begins, role)
+
     def plot_column(self, x: int, low: int, high: int, role: str) -> None:
         """Set the dots of column `x` from `low` to `high`, both included."""
         y = np.arange(low, high + 1)

@@ -142,20 +142,21 @@ def _draw(dots: DotGrid, line: Line, x_scale: Scale, y_scale: Scale) -> None:
     low, high, last = _envelope(x, y_scale.dots(line.y[known], dots.down), dots.across)
     hold = _spacing(x)
     before, since = -1, hold
-    for column in range(dots.across):
-        if high[column] >= 0:
-            bottom, top = int(low[column]), int(high[column])
+    columns: list[tuple[int, int, int]] = []
+    for column, (bottom, top, end) in enumerate(zip(low.tolist(), high.tolist(), last.tolist(), strict=True)):
+        if top >= 0:
             if before >= 0 and since <= hold:
                 # Joined to the column before, so that the eye can follow: drawn in this column only.
-                bottom, top = min(bottom, before + 1), max(top, before - 1)
-            dots.plot_column(column, max(bottom, 0), top, line.role)
-            before, since = int(last[column]), 0
+                bottom, top = min(bottom, before + 1), max(top, before - 1)  # noqa: PLW2901
+            columns.append((column, max(bottom, 0), top))
+            before, since = end, 0
         elif before >= 0 and since < hold:
             # A value holds until the next one is due.
-            dots.plot_column(column, before, before, line.role)
+            columns.append((column, before, before))
             since += 1
         else:
             before = -1
+    dots.plot_columns(columns, line.role)
 
 
 def _envelope(x: Dots, y: Dots, across: int) -> tuple[Dots, Dots, Dots]:

@@ -146,7 +146,9 @@ def format_usd(value: float | None) -> str:
 
 
 def format_clock(seconds: float) -> str:
-    """Return a length of time as on a clock: ``02:14``, ``1:02:14``."""
+    """Return a length of time as on a clock: ``02:14``, ``1:02:14``; ``-`` when it is not known."""
+    if math.isnan(seconds):
+        return "-"
     minutes, rest = divmod(int(max(min(seconds, _LIMIT), 0.0)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"

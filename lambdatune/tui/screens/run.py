@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
+import msgspec
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -97,7 +99,7 @@ class RunScreen(LambdatuneScreen):
         self._kinds = _KINDS[0]
         self._drawn_at = float("-inf")
         self._due: Timer | None = None
-        self._bar: str | None = None
+        self._shown: dict[str, tuple[object, ...]] = {}
 
     def body(self) -> Iterable[Widget]:
         """Return banner, charts, card, table and log."""
@@ -108,7 +110,7 @@ class RunScreen(LambdatuneScreen):
                 yield Chart(id="now", classes="panel")
                 yield Chart(id="ridge", classes="panel")
         yield Static(id="now-line", markup=False)
-        yield LiveTable((), id="sizes", classes="panel")
+        yield LiveTable(figures.COLUMNS, id="sizes", classes="panel")
         yield Static(id="warnings", markup=False)
         yield Chart(id="events", classes="panel")
         yield Static(id="last-event", markup=False)
@@ -121,6 +123,13 @@ class RunScreen(LambdatuneScreen):
         self.query_one("#sizes").focus()
         self.watch(self.app, "app_focus", self._draw_soon, init=False)
         self._draw()
+        # Program and screens are some 200,000 objects that stay: a full collection goes through them in 60 ms, in the
+        # middle of a frame. Frozen, they are left out until the screen is gone.
+        gc.freeze()
+
+    def on_unmount(self) -> None:
+        """Let the collector see everything again."""
+        gc.unfreeze()
 
     # --- news --------------------------------------------------------------------------------------------------------
 
@@ -150,7 +159,15 @@ class RunScreen(LambdatuneScreen):
             if run_path
             else "No run had begun, and nothing was changed"
         )
-        self._gone = f"✗ {sentence}\n{where}\nr: the list of runs, where the run can be opened or continued"
+        self._gone = f"✗ {sentence}\n{where}"
+        if self.snapshot is not None:
+            cells = tuple(
+                msgspec.structs.replace(cell, state="ended") if cell.state == "running" else cell
+                for cell in self.snapshot.cells
+            )
+            self.snapshot = msgspec.structs.replace(
+                self.snapshot, cells=cells, running=None, in_flight=0, calls_per_s=0.0
+            )
         self.query_one("#banner", Static).update(self._gone)
         self.add_class("is-gone")
         self._draw()
@@ -401,16 +418,28 @@ class RunScreen(LambdatuneScreen):
         snapshot, width = self.snapshot, self.size.width
         self._draw_bar()
         line = "" if snapshot is None else figures.now_line(snapshot, width - 2)
-        self.query_one("#now-line", Static).update(line, layout=False)
+        self._put("#now-line", line)
         warnings = [] if snapshot is None or self._gone else figures.warnings_of(snapshot, width)
-        panel = self.query_one("#warnings", Static)
-        said = "\n".join(warnings)
-        if said != str(panel.content):
-            panel.update(said)
+        self._put("#warnings", "\n".join(warnings), layout=True)
         self.set_class(bool(warnings), "has-warnings")
         last = self._events[-1] if self._events else None
         text = f"{last.glyph} {last.sentence}".splitlines()[0] if last else ""
-        self.query_one("#last-event", Static).update(text, layout=False)
+        self._put("#last-event", text)
+
+    def _is_new(self, what: str, *shown: object) -> bool:
+        """Return whether something else is shown from now on: Textual draws anew whatever it is given."""
+        if self._shown.get(what) == shown:
+            return False
+        self._shown[what] = shown
+        return True
+
+    def _put(self, selector: str, text: str, *, layout: bool = False) -> None:
+        if self._is_new(selector, text):
+            self.query_one(selector, Static).update(text, layout=layout)
+
+    def _entitle(self, widget: Widget, title: str, subtitle: str = "") -> None:
+        if self._is_new(f"titles of {widget.id}", title, subtitle):
+            widget.border_title, widget.border_subtitle = title, subtitle
 
     def _draw_bar(self) -> None:
         snapshot = self.snapshot
@@ -424,14 +453,14 @@ class RunScreen(LambdatuneScreen):
                 shown = "stopping"
             state = " ".join(figures.STATES[shown])
             style = "bold $text-success" if shown == "running" else "bold $text-warning"
-        times = f"  {figures.times_line(snapshot)} " if snapshot else " "
+        times = f"  {figures.times_line(snapshot, is_over=self._gone is not None)} " if snapshot else " "
         function = snapshot.function if snapshot else ""
         room = self.size.width - len(" lambdatune  ") - len(function) - len(state) - len(times) - 4
         middle = f"  {figures.about(snapshot, room)}" if snapshot and room > 0 else ""
         gap = max(self.size.width - len(" lambdatune  ") - len(function) - len(middle) - len(state) - len(times), 1)
-        self.say((function, "bold"), (middle, "$foreground 80%"), " " * gap, (state, style), times)
-        if state != self._bar:
-            self._bar = state
+        if self._is_new("bar", function, middle, gap, state, times):
+            self.say((function, "bold"), (middle, "$foreground 80%"), " " * gap, (state, style), times)
+        if self._is_new("state", state):
             self.refresh_bindings()
 
     def _draw_table(self) -> None:
@@ -440,9 +469,8 @@ class RunScreen(LambdatuneScreen):
             return
         done = sum(cell.state not in {"queued", "running"} for cell in snapshot.cells)
         sizes = f"Memory sizes  {done}/{len(snapshot.cells)}" if snapshot.cells else "Memory sizes"
-        table.border_title = sizes + (
-            f" · target {', '.join(snapshot.targets)}" if snapshot.targets else " · no target"
-        )
+        goal = f"target {', '.join(snapshot.targets)}" if snapshot.targets else "no target"
+        self._entitle(table, f"{sizes} · {goal}", "latency in ms, function clock (REPORT)")
         table.show_live(figures.columns_for(snapshot), figures.cell_rows(snapshot), self._index())
 
     def _draw_card(self) -> None:
@@ -450,20 +478,19 @@ class RunScreen(LambdatuneScreen):
         if snapshot is None:
             return
         parts = figures.now_figures(snapshot), figures.now_meters(snapshot)
-        card.border_subtitle = figures.spent(snapshot)
+        self._entitle(card, "Now", figures.spent(snapshot))
         card.show(partial(gauges, figures.now_heading(snapshot), *parts))
 
     def _draw_chart(self, chart: Chart, view: View) -> None:
         snapshot, cell = self.snapshot, self._cell()
         if view == "events":
-            chart.border_title, chart.border_subtitle = "What happened", ""
+            self._entitle(chart, "What happened")
             chart.show(partial(event_log, self._events))
             return
         targets = figures.targets_of(snapshot) if snapshot else []
         if view == "frontier" and snapshot is not None:
             target = targets[0] if targets else figures.USUAL
-            chart.border_title = f"Cost against latency · {figures.target_name(target)}"
-            chart.border_subtitle = "so far, function clock"
+            self._entitle(chart, f"Cost against latency · {figures.target_name(target)}", "so far, function clock")
             goal = target.threshold_ms if targets else None
             sizes = figures.frontier_sizes(snapshot, target)
             chart.show(partial(frontier_chart, sizes, latency=figures.target_name(target), target_ms=goal))
@@ -473,8 +500,9 @@ class RunScreen(LambdatuneScreen):
             self._draw_time(chart, cell, targets)
 
     def _draw_ridge(self, chart: Chart, cell: LiveCell | None, targets: list[Target]) -> None:
-        chart.border_title = "Distribution" + (f" · {cell.memory_mb} MB" if cell else "") + " · ms, log"
-        chart.border_subtitle = "function clock"
+        self._entitle(
+            chart, "Distribution" + (f" · {cell.memory_mb} MB" if cell else "") + " · ms, log", "function clock"
+        )
         parts = [] if cell is None else figures.ridge_parts(cell, self._kinds)
         goals = [target.threshold_ms for target in targets if target.population in {*self._kinds, "all"}]
         chart.show(partial(ridge, parts, target_ms=goals[0] if goals else None))
@@ -484,8 +512,7 @@ class RunScreen(LambdatuneScreen):
         target = next((one for one in targets if one.population != "cold"), None)
         over_time = None if snapshot is None else snapshot.over_time
         seen = "" if over_time is None else f", {_SEEN[over_time.clock]}"
-        chart.border_title = "Warm latency" + (f" · {cell.memory_mb} MB" if cell else "") + f" · ms{seen}"
-        chart.border_subtitle = ""
+        self._entitle(chart, "Warm latency" + (f" · {cell.memory_mb} MB" if cell else "") + f" · ms{seen}")
         if over_time is not None and over_time.cell != self._index():
             over_time = None  # The engine has not heard yet which cell is picked.
         chart.show(partial(_time_chart, over_time, target, self._log, self._waiting_for(cell)))

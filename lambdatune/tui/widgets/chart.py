@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
 from lambdatune.tui.charts.canvas import PLAIN, ROLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rich.style import Style
 
@@ -48,7 +49,9 @@ class Chart(Widget):
     def __init__(self, drawing: Drawing | None = None, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002  Textual's name
         super().__init__(id=id, classes=classes)
         self._drawing = drawing
+        self._painted: list[Row] = []
         self._strips: list[Strip] = []
+        self._styles: dict[str, Style] = {}
         self._drawn_for: tuple[int, int] | None = None
 
     def show(self, drawing: Drawing) -> None:
@@ -57,21 +60,40 @@ class Chart(Widget):
         self.redraw()
 
     def redraw(self) -> None:
-        """Draw anew at the next refresh."""
-        self._drawn_for = None
-        self.refresh()
+        """Draw anew: at once where there is a picture already, of which only the rows that differ are refreshed."""
+        if self._drawn_for is None or self._drawn_for != (*self.size,):
+            self._drawn_for = None
+            self.refresh()
+            return
+        before = self._painted
+        self._draw_rows(before)
+        changed = [y for y, row in enumerate(self._painted) if y >= len(before) or row != before[y]]
+        if len(self._painted) != len(before):
+            self.refresh()
+        elif changed:
+            self.refresh(*(Region(0, y, self.size.width, 1) for y in changed))
+
+    def _draw_rows(self, before: Sequence[Row] = ()) -> None:
+        """Draw; rows that are as `before` keep their strips."""
+        self._drawn_for = (*self.size,)
+        self._painted = self.draw(*self.size)
+        self._strips = [
+            self._strips[y] if y < len(before) and before[y] == row else self.strip_of(row, y)
+            for y, row in enumerate(self._painted)
+        ]
 
     def notify_style_update(self) -> None:
         """Forget rows in the colours of another theme."""
         super().notify_style_update()
         self._drawn_for = None
+        self._styles = {}
 
     def render_line(self, y: int) -> Strip:
         """Return a row; all of them are drawn when the first is asked for."""
         if self._drawn_for != (*self.size,):
-            self._drawn_for = (*self.size,)
-            rows = self.draw(*self.size)
-            self._strips = [self.strip_of(row, number) for number, row in enumerate(rows)]
+            # What is behind the widget may have changed with its place.
+            self._styles = {}
+            self._draw_rows()
         return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width, self.rich_style)
 
     def draw(self, width: int, height: int) -> list[Row]:
@@ -83,5 +105,9 @@ class Chart(Widget):
         return Strip([Segment(text, self.style_of(role)) for text, role in row], self.size.width)
 
     def style_of(self, role: str) -> Style:
-        """Return the style of a role."""
-        return self.rich_style if role == PLAIN else self.get_component_rich_style(f"chart--{role}")
+        """Return the style of a role, which is worked out once for a theme."""
+        style = self._styles.get(role)
+        if style is None:
+            style = self.rich_style if role == PLAIN else self.get_component_rich_style(f"chart--{role}")
+            self._styles[role] = style
+        return style
