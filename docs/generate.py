@@ -58,6 +58,8 @@ PICTURES = {
 async def make_pictures(directory: Path) -> None:
     """Write a picture of each of `PICTURES` into `directory`, which is an absolute path."""
     sys.path.insert(0, str(ROOT / "tests"))
+    from support import snapshots  # noqa: PLC0415
+    from support.live_screens import watched  # noqa: PLC0415
     from support.recorded_runs import ALL, MET, make_runs  # noqa: PLC0415
     from support.screens import opened, press  # noqa: PLC0415
     from support.setup_app import PLAN, SHOP, ScriptedEngine, setup  # noqa: PLC0415
@@ -73,6 +75,11 @@ async def make_pictures(directory: Path) -> None:
             # The identifier of a picture is a random one each time.
             picture = re.sub(r"terminal-\d+", f"terminal-{name}", picture)
             (directory / f"{name}.svg").write_text(picture, encoding="utf-8")
+        for name, size in (("run", (120, 36)), ("run-80x24", (80, 24))):
+            async with watched(size) as watch:
+                await watch.open(snapshots.RUNNING, snapshots.SAID)
+                picture = re.sub(r"terminal-\d+", f"terminal-{name}", watch.app.export_screenshot(title="lambdatune"))
+                (directory / f"{name}.svg").write_text(picture, encoding="utf-8")
         async with setup(PLAN, ScriptedEngine(lambda _: SHOP)) as pilot:
             picture = re.sub(r"terminal-\d+", "terminal-setup", pilot.app.export_screenshot(title="lambdatune"))
             (directory / "setup.svg").write_text(picture, encoding="utf-8")
