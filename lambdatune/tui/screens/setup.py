@@ -142,7 +142,7 @@ class SetupScreen(LambdatuneScreen):
         values: dict[str, Any] = {}
         faults: dict[str, UsageError] = {}
         hidden = {name for name in _OPEN_LOADS if name != self._text(LOAD)}
-        if not hidden.isdisjoint({"rate"}) and not hidden.isdisjoint({"ramp"}):
+        if self._text(LOAD) not in ("rate", "ramp"):
             hidden.add("arrivals")
         for name in FIELDS:
             if name == LOAD or name in hidden:
