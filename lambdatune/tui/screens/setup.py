@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -350,7 +351,7 @@ class SetupScreen(LambdatuneScreen):
             if path.suffix != ".toml":
                 raise UsageError(f"`{path.name}` does not end in .toml", hint=f"for example {path.name or 'plan'}.toml")
             save_profile(path, values, self._directory)
-            return f"Written to {path.absolute()}; `lambdatune run {path}` runs it."
+            return f"Written to {path.absolute()}; `lambdatune run {shlex.quote(str(path))}` runs it."
 
         hint = "A new TOML file; one that exists is not overwritten."
         self.app.push_screen(AskText("Save as a run profile", hint, "plan.toml", save), self._tell)
