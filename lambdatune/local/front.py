@@ -16,6 +16,7 @@ from lambdatune.local.httpd import HttpConnection, Request, render
 from lambdatune.local.reply import Reply
 
 if TYPE_CHECKING:
+    from lambdatune.local.events.sources import EventSources
     from lambdatune.local.functions_api import FunctionsApi
     from lambdatune.local.invoke_api import InvokeApi
     from lambdatune.local.logs_api import LogsApi
@@ -45,6 +46,7 @@ class Front:
         settings: aliases, concurrency, tags, account.
         provisioned: provisioned concurrency.
         logs: CloudWatch Logs.
+        sources: the event sources.
         signatures: verifies who sent a request.
         naming: makes ARNs.
         host: returns the document of ``GET /_lambdatune/host``.
@@ -52,11 +54,13 @@ class Front:
 
     def __init__(
         self,
+        *,
         invoke: InvokeApi,
         functions: FunctionsApi,
         settings: SettingsApi,
         provisioned: ProvisionedApi,
         logs: LogsApi,
+        sources: EventSources,
         signatures: SignatureVerifier,
         naming: Naming,
         host: Callable[[], dict[str, object]],
@@ -64,10 +68,11 @@ class Front:
         self._invoke = invoke
         self._functions = functions
         self._logs = logs
+        self._sources = sources
         self._signatures = signatures
         self._naming = naming
         self._host = host
-        self._routes = _routes(functions, settings, provisioned)
+        self._routes = {**_routes(functions, settings, provisioned), **sources.routes}
         self._connections: set[FrontConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -146,6 +151,8 @@ class Front:
     def _own(self, request: Request) -> Reply:
         if request.path == "/_lambdatune/host":
             return Reply(200, self._host())
+        if request.path == "/_lambdatune/messages":
+            return self._sources.messages(request)
         if request.path.startswith("/_lambdatune/code/"):
             reply = self._functions.code(request.path.rpartition("/")[2])
             if reply is not None:

@@ -43,6 +43,8 @@ class Outcome:
         sentence: what the platform logs about the end of the runtime, or None.
         ends_process: whether the process is not used again.
         tail: the last 4 KB of the log.
+        began_ns: when the runtime got the event, on the monotonic clock.
+        ended_ns: when the call ended, as its Duration counts.
     """
 
     payload: bytes
@@ -52,6 +54,8 @@ class Outcome:
     sentence: str | None = None
     ends_process: bool = False
     tail: bytes = b""
+    began_ns: int = 0
+    ended_ns: int = 0
 
 
 def error_type_of(happening: Happening) -> str:

@@ -1,0 +1,83 @@
+"""Invocations that no client waits for: which function they are of, and whether there is room for one more."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from lambdatune.local.call import Call
+from lambdatune.local.errors import not_found
+from lambdatune.local.invoke_api import check_state
+
+if TYPE_CHECKING:
+    from lambdatune.local.fleet import Fleet
+    from lambdatune.local.functions import Functions
+    from lambdatune.local.names import Naming
+    from lambdatune.local.outcomes import Outcome
+    from lambdatune.local.records import Function, Version
+
+
+class Invoker:
+    """Runs the calls of queues and mappings.
+
+    Args:
+        functions: the registry.
+        fleet: runs the calls.
+        naming: makes ARNs.
+        account_concurrency: executions at once over all functions.
+        cores: of the host; as many environments are started ahead of those that are ready.
+    """
+
+    def __init__(
+        self, functions: Functions, fleet: Fleet, naming: Naming, account_concurrency: int, cores: float
+    ) -> None:
+        self._functions = functions
+        self._fleet = fleet
+        self._naming = naming
+        self._account_concurrency = account_concurrency
+        self._ahead = max(math.ceil(cores), 1)
+
+    def find(self, name: str, qualifier: str | None) -> tuple[Function, Version]:
+        """Return a function and the version that calls with a qualifier get.
+
+        Raises:
+            ApiError: ResourceNotFoundException.
+        """
+        function = self._functions.get(name, qualifier)
+        version = function.find_serving(qualifier)
+        if version is None:
+            raise not_found(f"Function not found: {self._naming.function_arn(name, qualifier)}")
+        return function, version
+
+    def has(self, name: str, qualifier: str | None) -> bool:
+        """Whether there is such a function, in a state to be called."""
+        function = self._functions.find(name)
+        version = None if function is None else function.find_serving(qualifier)
+        return function is not None and version is not None and function.state_of(version).name == "Active"
+
+    def has_room(self, name: str, qualifier: str | None, in_flight: int) -> bool:
+        """Whether a queue with `in_flight` calls should begin another one.
+
+        A queue may wait, where a client may not: no more inits run at once than the host has cores for, instead of
+        one for every message of a burst, of which most would find an environment ready that they never use.
+        """
+        function = self._functions.find(name)
+        version = None if function is None else function.find_serving(qualifier)
+        if function is None or version is None:
+            return True
+        return in_flight < self._fleet.ready(version, qualifier) + self._ahead
+
+    async def run(
+        self, name: str, qualifier: str | None, request_id: str, payload: bytes, trace_id: str | None = None
+    ) -> tuple[Outcome, Version]:
+        """Run one call; return its outcome and the version that was called.
+
+        Raises:
+            ApiError: ResourceNotFoundException, or a refusal that may pass: a throttle, a state, the host.
+        """
+        function, version = self.find(name, qualifier)
+        check_state(function.state_of(version), is_snapshot=version.configuration.snap_start != "None")
+        call = Call(request_id, payload, self._naming.function_arn(name, qualifier), trace_id)
+        unreserved = self._account_concurrency - self._functions.held_total()
+        outcome, _ = await self._fleet.invoke(function, version, call, unreserved, qualifier)
+        return outcome, version
