@@ -176,7 +176,9 @@ class Environment:
         began_ns = began_ns if suppressed else self._clock_start(began_ns)
         happening, duration_ms = await self._hold(happening, began_ns)
         outcome = await self._finish(call, happening, duration_ms)
-        outcome.began_ns, outcome.ended_ns = began_ns, began_ns + round(duration_ms * 1e6)
+        unix_ns = time.time_ns() - time.monotonic_ns()
+        outcome.began_ns = began_ns + unix_ns
+        outcome.ended_ns = outcome.began_ns + round(duration_ms * 1e6)
         return outcome
 
     def _clock_start(self, began_ns: int) -> int:

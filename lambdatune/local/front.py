@@ -126,10 +126,13 @@ class Front:
         if request.too_large:
             # Its body was thrown away, so that nothing can tell who signed it.
             raise too_large()
-        self._signatures.verify(request, _service(request))
+        self._signatures.verify(request, self._service(request))
         if request.method == "POST" and path.endswith(_INVOKE_SUFFIX) and path.startswith(_INVOKE_PREFIX):
             name = unquote(path[len(_INVOKE_PREFIX) : -len(_INVOKE_SUFFIX)])
             return await self._invoke.invoke(name, request, request_id)
+        target, _, action = request.headers.get("x-amz-target", "").partition(".")
+        if target in self._sources.targets:
+            return await self._sources.targets[target].serve(action, request)
         if path == "/":
             return self._by_target(request, request_id)
         parts = [unquote(part) for part in path.strip("/").split("/")]
@@ -139,6 +142,12 @@ class Front:
         if handler is None:
             raise not_implemented(f"{request.method} {path}")
         return await handler(name, request, *further)
+
+    def _service(self, request: Request) -> str:
+        """Return the service that a request has to be signed for."""
+        target = request.headers.get("x-amz-target", "").partition(".")[0]
+        source = self._sources.targets.get(target)
+        return _service(request) if source is None else source.scope
 
     def _by_target(self, request: Request, request_id: str) -> Reply:
         target = request.headers.get("x-amz-target", "")

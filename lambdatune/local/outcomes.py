@@ -43,7 +43,7 @@ class Outcome:
         sentence: what the platform logs about the end of the runtime, or None.
         ends_process: whether the process is not used again.
         tail: the last 4 KB of the log.
-        began_ns: when the runtime got the event, on the monotonic clock.
+        began_ns: when the runtime got the event, in nanoseconds of Unix time.
         ended_ns: when the call ended, as its Duration counts.
     """
 

@@ -182,7 +182,7 @@ class Endpoint:
         packages = PackageStore(services.directory / "code")
         functions = Functions(naming, packages, fleet, options.settle_ms / 1_000)
         invoker = Invoker(functions, fleet, naming, options.account_concurrency, self._capacity.cores)
-        sources = self._sources = EventSources(functions, invoker, naming, options)
+        sources = self._sources = EventSources(functions, invoker, naming, options, lambda: self.url)
         front = self._front = Front(
             invoke=InvokeApi(functions, fleet, naming, options.account_concurrency, sources.accept),
             functions=FunctionsApi(functions, packages, services.runtimes, naming, lambda: self.url),

@@ -89,7 +89,7 @@ async def test_sdk_reads_every_answer(endpoint: Any, make_zip: Any) -> None:
         found = await logs.filter_log_events(logGroupName="/aws/lambda/sdk", filterPattern='"REPORT RequestId"')
         assert len(found["events"]) == 1
         with pytest.raises(ClientError) as refused:
-            await functions.list_event_source_mappings()
+            await functions.list_layers()
         assert refused.value.response["Error"]["Code"] == "UnknownOperationException"
         assert "does not implement" in refused.value.response["Error"]["Message"]
         with pytest.raises(functions.exceptions.ResourceNotFoundException):

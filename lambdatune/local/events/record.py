@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -99,16 +98,14 @@ class Messages:
             request_id: of the invocation.
             batch_size: messages in the invocation.
         """
-        began_ns = None if call is None else unix_ns(call.began_ns)
-        ended_ns = None if call is None else unix_ns(call.ended_ns)
         row = Row(
             next(self._sequence),
             origin.source,
             origin.message_id,
             function,
             origin.accepted_ns,
-            began_ns,
-            ended_ns,
+            None if call is None else call.began_ns,
+            None if call is None else call.ended_ns,
             attempt,
             request_id,
             outcome,
@@ -131,8 +128,3 @@ class Messages:
         rows = itertools.islice(self._rows, max(after - first + 1, 0), None)
         chosen = (r for r in rows if function in {None, r.function} and source in {None, r.source})
         return self._encode(list(itertools.islice(chosen, max(limit, 0))))
-
-
-def unix_ns(monotonic_ns: int) -> int:
-    """Return when a moment of the monotonic clock was, in nanoseconds of Unix time."""
-    return time.time_ns() - (time.monotonic_ns() - monotonic_ns)

@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lambdatune.local.errors import ApiError, invalid
 from lambdatune.local.events.asynchronous import MAX_PAYLOAD_BYTES, AsyncEvent, AsyncQueue
 from lambdatune.local.events.deliveries import Deliveries, Parcel
 from lambdatune.local.events.invoke_settings import EventInvokeApi
+from lambdatune.local.events.mappings.api import MappingsApi
 from lambdatune.local.events.record import Messages, Origin
+from lambdatune.local.events.sqs.api import SqsApi
+from lambdatune.local.events.sqs.queues import Queues
 from lambdatune.local.names import parse_reference
 from lambdatune.local.reply import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from lambdatune.local.events.invoker import Invoker
     from lambdatune.local.front import Handler
@@ -24,6 +28,19 @@ if TYPE_CHECKING:
     from lambdatune.local.httpd import Request
     from lambdatune.local.names import Naming
     from lambdatune.local.options import Options
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A service of the JSON protocol.
+
+    Attributes:
+        scope: for which its requests are signed.
+        serve: serves an action.
+    """
+
+    scope: str
+    serve: Callable[[str, Request], Awaitable[Reply]]
 
 
 class EventSources:
@@ -34,17 +51,35 @@ class EventSources:
         invoker: runs the calls.
         naming: makes ARNs.
         options: of the endpoint.
+        endpoint_url: returns the URL of the endpoint.
     """
 
-    def __init__(self, functions: Functions, invoker: Invoker, naming: Naming, options: Options) -> None:
+    def __init__(
+        self,
+        functions: Functions,
+        invoker: Invoker,
+        naming: Naming,
+        options: Options,
+        endpoint_url: Callable[[], str],
+    ) -> None:
         self._invoker = invoker
         self._messages = Messages()
         self._deliveries = Deliveries()
         self._scale = options.async_wait_scale
         self._queue = AsyncQueue(invoker, self._deliveries, self._messages, naming, options.async_wait_scale)
+        self._queues = Queues(naming, self._messages, endpoint_url)
         self._deliveries.register("lambda", self._invoke)
+        self._deliveries.register("sqs", self._queues.deliver)
+        self.targets: Mapping[str, Target] = {"AmazonSQS": Target("sqs", SqsApi(self._queues).serve)}
+        settle_s = options.settle_ms / 1_000
+        self._mappings = mappings = MappingsApi(self._queues, invoker, self._messages, naming, settle_s)
         settings = EventInvokeApi(functions, naming)
         self.routes: Mapping[str, Handler] = {
+            "POST 2015-03-31/event-source-mappings": mappings.create,
+            "GET 2015-03-31/event-source-mappings": mappings.list,
+            "GET 2015-03-31/event-source-mappings/*": mappings.get,
+            "PUT 2015-03-31/event-source-mappings/*": mappings.update,
+            "DELETE 2015-03-31/event-source-mappings/*": mappings.delete,
             "PUT 2019-09-25/functions/*/event-invoke-config": settings.put,
             "POST 2019-09-25/functions/*/event-invoke-config": settings.update,
             "GET 2019-09-25/functions/*/event-invoke-config": settings.get,
@@ -86,16 +121,19 @@ class EventSources:
         return {
             "async_wait_scale": self._scale,
             "asynchronous": self._queue.counts(),
+            "mapping_concurrency": self._mappings.counts(),
             "undelivered": dict(self._deliveries.failed),
         }
 
     def stop(self) -> None:
         """Begin nothing any more."""
         self._queue.stop()
+        self._mappings.stop()
+        self._queues.stop()
 
     async def close(self) -> None:
         """Wait for what is under way, after the environments have ended."""
-        await asyncio.gather(self._queue.close())
+        await asyncio.gather(self._queue.close(), self._mappings.close())
 
     def _invoke(self, arn: str, parcel: Parcel) -> None:
         """Deliver to a function, by the asynchronous queue."""
