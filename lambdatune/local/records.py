@@ -195,6 +195,8 @@ class Function:
         aliases: by name.
         reserved: reserved concurrent executions, or None.
         tags: key to value.
+        policies: statements of the resource policy by qualifier, an empty text for none.
+        policy_revision: changes with every statement.
         event_invoke: settings of asynchronous invocation by qualifier, ``$LATEST`` for none.
     """
 
@@ -209,6 +211,8 @@ class Function:
     aliases: dict[str, Alias] = field(default_factory=dict)
     reserved: int | None = None
     tags: dict[str, str] = field(default_factory=dict)
+    policies: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    policy_revision: str = ""
     event_invoke: dict[str, EventInvokeConfig] = field(default_factory=dict)
 
     def state_of(self, version: Version) -> State:

@@ -50,3 +50,28 @@ def logged(server: Any, function: str, prefix: str = "GOT ") -> list[Any]:
     answer = server.target("FilterLogEvents", {"logGroupName": f"/aws/lambda/{function}"}).json
     lines = [event["message"] for event in answer["events"]]
     return [json.loads(line.removeprefix(prefix)) for line in lines if line.startswith(prefix)]
+
+
+def allow(server: Any, function: str, service: str, source_arn: str) -> None:
+    """Let a service invoke a function for one of its resources."""
+    body = {
+        "StatementId": service,
+        "Action": "lambda:InvokeFunction",
+        "Principal": f"{service}.amazonaws.com",
+        "SourceArn": source_arn,
+    }
+    answer = server.call("POST", f"/2015-03-31/functions/{function}/policy", body)
+    assert answer.status == 201, answer.body
+
+
+def arn_of(server: Any, function: str) -> str:
+    """Return the ARN of a function."""
+    return str(server.call("GET", f"/2015-03-31/functions/{function}/configuration").json["FunctionArn"])
+
+
+ECHO = """
+import json
+
+def handler(event, context):
+    print("GOT " + json.dumps(event))
+"""

@@ -20,6 +20,11 @@ def allows(policy: str | None, principal: str, action: str, resource: str, sourc
     if not policy:
         return False
     statements = _list(json.loads(policy).get("Statement"))
+    return statements_allow(statements, principal, action, resource, source_arn)
+
+
+def statements_allow(statements: list[Any], principal: str, action: str, resource: str, source_arn: str) -> bool:
+    """Whether the statements of a policy let a service act; the arguments are those of `allows`."""
     hits = [s for s in statements if isinstance(s, dict) and _matches(s, principal, action, resource, source_arn)]
     return bool(hits) and not any(statement.get("Effect") == "Deny" for statement in hits)
 

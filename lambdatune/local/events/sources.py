@@ -9,11 +9,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lambdatune.local.errors import ApiError, invalid
+from lambdatune.local.events import query
 from lambdatune.local.events.asynchronous import MAX_PAYLOAD_BYTES, AsyncEvent, AsyncQueue
 from lambdatune.local.events.deliveries import Deliveries, Parcel
+from lambdatune.local.events.eventbridge.api import EventBridgeApi
 from lambdatune.local.events.invoke_settings import EventInvokeApi
 from lambdatune.local.events.mappings.api import MappingsApi
+from lambdatune.local.events.permissions import Permissions
 from lambdatune.local.events.record import Messages, Origin
+from lambdatune.local.events.s3.api import S3Api
+from lambdatune.local.events.s3.api import refusal as s3_refusal
+from lambdatune.local.events.s3.store import Store
+from lambdatune.local.events.sns.api import NAMESPACE, SnsApi
 from lambdatune.local.events.sqs.api import SqsApi
 from lambdatune.local.events.sqs.queues import Queues
 from lambdatune.local.names import parse_reference
@@ -70,11 +77,28 @@ class EventSources:
         self._queues = Queues(naming, self._messages, endpoint_url)
         self._deliveries.register("lambda", self._invoke)
         self._deliveries.register("sqs", self._queues.deliver)
-        self.targets: Mapping[str, Target] = {"AmazonSQS": Target("sqs", SqsApi(self._queues).serve)}
+        sns = SnsApi(naming, self._deliveries)
+        bridge = EventBridgeApi(naming, self._deliveries)
+        self._deliveries.register("sns", sns.deliver)
+        self._deliveries.register("events", bridge.deliver)
+        self._permissions = permissions = Permissions(functions, naming)
+        s3 = S3Api(Store(naming.region, self._deliveries), permissions, naming.region)
+        self.others: Mapping[str, Callable[[Request, str], Awaitable[Reply]]] = {"sns": sns.serve, "s3": s3.serve}
+        self.refusals: Mapping[str, Callable[[ApiError, str], bytes]] = {
+            "sns": lambda error, request_id: query.refusal(error, NAMESPACE, request_id),
+            "s3": s3_refusal,
+        }
+        self.targets: Mapping[str, Target] = {
+            "AmazonSQS": Target("sqs", SqsApi(self._queues).serve),
+            "AWSEvents": Target("events", bridge.serve),
+        }
         settle_s = options.settle_ms / 1_000
         self._mappings = mappings = MappingsApi(self._queues, invoker, self._messages, naming, settle_s)
         settings = EventInvokeApi(functions, naming)
         self.routes: Mapping[str, Handler] = {
+            "POST 2015-03-31/functions/*/policy": permissions.add,
+            "GET 2015-03-31/functions/*/policy": permissions.get,
+            "DELETE 2015-03-31/functions/*/policy/*": permissions.remove,
             "POST 2015-03-31/event-source-mappings": mappings.create,
             "GET 2015-03-31/event-source-mappings": mappings.list,
             "GET 2015-03-31/event-source-mappings/*": mappings.get,
@@ -139,5 +163,7 @@ class EventSources:
         """Deliver to a function, by the asynchronous queue."""
         name, qualifier = parse_reference(arn)
         self._invoker.find(name, qualifier)
+        if parcel.principal is not None:
+            self._permissions.check(arn, parcel.principal, parcel.source_arn)
         request_id = str(uuid.uuid4())
         self._queue.put(AsyncEvent(request_id, name, qualifier, parcel.body.encode(), parcel.origin))
