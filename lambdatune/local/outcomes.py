@@ -44,6 +44,7 @@ class Outcome:
         ends_process: whether the process is not used again.
         tail: the last 4 KB of the log.
         began_ns: when the runtime got the event, in nanoseconds of Unix time.
+        host_queued_ns: how long the call waited for the host's CPU before that, where someone asks for it.
         ended_ns: when the call ended, as its Duration counts.
     """
 
@@ -56,6 +57,7 @@ class Outcome:
     tail: bytes = b""
     began_ns: int = 0
     ended_ns: int = 0
+    host_queued_ns: int = 0
 
 
 def error_type_of(happening: Happening) -> str:

@@ -181,7 +181,7 @@ class Endpoint:
         loop = asyncio.get_running_loop()
         packages = PackageStore(services.directory / "code")
         functions = Functions(naming, packages, fleet, options.settle_ms / 1_000)
-        invoker = Invoker(functions, fleet, naming, options.account_concurrency, self._capacity.cores)
+        invoker = Invoker(functions, fleet, naming, options.account_concurrency, self._capacity)
         sources = self._sources = EventSources(functions, invoker, naming, options, lambda: self.url)
         front = self._front = Front(
             invoke=InvokeApi(functions, fleet, naming, options.account_concurrency, sources.accept),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lambdatune.local.errors import ApiError, invalid, not_implemented, validation
 from lambdatune.local.records import Configuration, Logging
+from lambdatune.local.reply import structure
 from lambdatune.local.runtimes import PROVIDED_RUNTIMES, SNAP_START_RUNTIMES
 from lambdatune.local.snapshot import IS_POSSIBLE
 from lambdatune.local.variables import check_variables
@@ -91,7 +92,7 @@ def changed_configuration(config: Configuration, body: Mapping[str, Any], runtim
     if body.get("KMSKeyArn") is not None:
         changes["kms_key_arn"] = _kms_key(body["KMSKeyArn"])
     if body.get("DeadLetterConfig") is not None:
-        changes["dead_letter_arn"] = _dead_letter_arn(body["DeadLetterConfig"].get("TargetArn") or "")
+        changes["dead_letter_arn"] = _dead_letter_arn(structure(body["DeadLetterConfig"]).get("TargetArn") or "")
     if body.get("SnapStart") is not None:
         apply_on = body["SnapStart"].get("ApplyOn", "None")
         changes["snap_start"] = _choice("snapStart.applyOn", apply_on, ("PublishedVersions", "None"))

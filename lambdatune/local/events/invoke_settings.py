@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lambdatune.local.errors import ApiError, invalid, not_found, not_implemented, validation
 from lambdatune.local.events.deliveries import service_of
 from lambdatune.local.names import LATEST, parse_reference
-from lambdatune.local.reply import Reply, json_body, page
+from lambdatune.local.reply import Reply, json_body, page, structure
 
 if TYPE_CHECKING:
     from lambdatune.local.functions import Functions
@@ -126,19 +126,19 @@ class EventInvokeApi:
             age = body["MaximumEventAgeInSeconds"]
             changes["max_age_s"] = _number("maximumEventAgeInSeconds", age, _MIN_AGE_S, MAX_AGE_S)
         for member, name in (("OnSuccess", "on_success"), ("OnFailure", "on_failure")):
-            given = (body.get("DestinationConfig") or {}).get(member)
+            given = structure(body.get("DestinationConfig")).get(member)
             if given is not None:
-                changes[name] = self._checked_destination(given.get("Destination") or "")
+                changes[name] = self._checked_destination(structure(given).get("Destination") or "")
         if not changes and start == EventInvokeConfig():
             raise invalid("You must specify at least one of error handling or destination setting.")
         config = replace(start, changed_s=round(time.time(), 3), **changes)
         function.event_invoke[qualifier] = config
         return Reply(200, config.to_api(self._arn(function, qualifier)))
 
-    def _checked_destination(self, arn: str) -> str:
+    def _checked_destination(self, arn: object) -> str:
         if not arn:
             return ""
-        if _DESTINATION.fullmatch(arn) is None:
+        if not isinstance(arn, str) or _DESTINATION.fullmatch(arn) is None:
             raise validation("destinationConfig.destination", arn, f"must match {_DESTINATION.pattern}")
         if service_of(arn) == "s3":
             raise not_implemented("S3 buckets as destinations")

@@ -10,6 +10,7 @@ from lambdatune.local.errors import not_found
 from lambdatune.local.invoke_api import check_state
 
 if TYPE_CHECKING:
+    from lambdatune.local.capacity import Capacity
     from lambdatune.local.fleet import Fleet
     from lambdatune.local.functions import Functions
     from lambdatune.local.names import Naming
@@ -25,17 +26,18 @@ class Invoker:
         fleet: runs the calls.
         naming: makes ARNs.
         account_concurrency: executions at once over all functions.
-        cores: of the host; as many environments are started ahead of those that are ready.
+        capacity: of the host.
     """
 
     def __init__(
-        self, functions: Functions, fleet: Fleet, naming: Naming, account_concurrency: int, cores: float
+        self, functions: Functions, fleet: Fleet, naming: Naming, account_concurrency: int, capacity: Capacity
     ) -> None:
         self._functions = functions
         self._fleet = fleet
         self._naming = naming
         self._account_concurrency = account_concurrency
-        self._ahead = max(math.ceil(cores), 1)
+        self._capacity = capacity
+        self._ahead = max(math.ceil(capacity.cores), 1)
 
     def find(self, name: str, qualifier: str | None) -> tuple[Function, Version]:
         """Return a function and the version that calls with a qualifier get.
@@ -58,14 +60,16 @@ class Invoker:
     def has_room(self, name: str, qualifier: str | None, in_flight: int) -> bool:
         """Whether a queue with `in_flight` calls should begin another one.
 
-        A queue may wait, where a client may not: no more inits run at once than the host has cores for, instead of
-        one for every message of a burst, of which most would find an environment ready that they never use.
+        A queue may wait, where a client may not. Beyond the environments that are ready, no more are started at once
+        than the host has cores, and none while work already waits for the host: they would take its CPU from the
+        calls, and make a backlog out of a burst.
         """
         function = self._functions.find(name)
         version = None if function is None else function.find_serving(qualifier)
         if function is None or version is None:
             return True
-        return in_flight < self._fleet.ready(version, qualifier) + self._ahead
+        ready = self._fleet.ready(version, qualifier)
+        return in_flight < ready or (in_flight < ready + self._ahead and not self._capacity.waiting)
 
     async def run(
         self, name: str, qualifier: str | None, request_id: str, payload: bytes, trace_id: str | None = None
@@ -79,5 +83,6 @@ class Invoker:
         check_state(function.state_of(version), is_snapshot=version.configuration.snap_start != "None")
         call = Call(request_id, payload, self._naming.function_arn(name, qualifier), trace_id)
         unreserved = self._account_concurrency - self._functions.held_total()
-        outcome, _ = await self._fleet.invoke(function, version, call, unreserved, qualifier)
+        outcome, queued_ns = await self._fleet.invoke(function, version, call, unreserved, qualifier)
+        outcome.host_queued_ns = queued_ns
         return outcome, version

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
+from lambdatune.local.errors import ApiError
+
 if TYPE_CHECKING:
-    from lambdatune.local.errors import ApiError
     from lambdatune.local.httpd import Request
 
 
@@ -43,6 +44,26 @@ def items(tree: dict[str, Any], name: str, kind: str = "member") -> list[Any]:
     if not isinstance(inner, dict):
         return []
     return [value for _, value in sorted(inner.items(), key=lambda item: int(item[0]) if item[0].isdecimal() else 0)]
+
+
+def structures(tree: dict[str, Any], name: str, kind: str = "member") -> list[dict[str, Any]]:
+    """Return a list of structures of the parameters, see `items`.
+
+    Raises:
+        ApiError: MalformedInput when something else stands there.
+    """
+    return [structure(each) for each in items(tree, name, kind)]
+
+
+def structure(value: object) -> dict[str, Any]:
+    """Return a structure of the parameters.
+
+    Raises:
+        ApiError: MalformedInput when it is something else.
+    """
+    if not isinstance(value, dict):
+        raise ApiError("MalformedInput", "A structure is expected where a text was given.")
+    return value
 
 
 def mapping(tree: dict[str, Any], name: str) -> dict[str, str]:

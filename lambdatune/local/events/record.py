@@ -49,6 +49,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
         accepted_ns: when the message was accepted.
         started_ns: when the runtime got the event.
         finished_ns: when the call ended.
+        host_queued_ns: how much of the time before the start was a wait for this host's CPU, which AWS has not.
         attempt: counts the executions of this message from 1.
         request_id: of the invocation, as in the REPORT line.
         outcome: executed, failed (it is tried again), dead-lettered or dropped.
@@ -62,6 +63,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     accepted_ns: int
     started_ns: int | None
     finished_ns: int | None
+    host_queued_ns: int
     attempt: int
     request_id: str | None
     outcome: str
@@ -106,6 +108,7 @@ class Messages:
             origin.accepted_ns,
             None if call is None else call.began_ns,
             None if call is None else call.ended_ns,
+            0 if call is None else call.host_queued_ns,
             attempt,
             request_id,
             outcome,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lambdatune.local.errors import ApiError, not_implemented
 from lambdatune.local.events import patterns
 from lambdatune.local.events.eventbridge.buses import Bus, Rule, Target, publish
-from lambdatune.local.reply import Reply, json_body, page
+from lambdatune.local.reply import Reply, json_body, page, structure, structures, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -193,7 +193,7 @@ class EventBridgeApi:
 
     def _put_targets(self, body: dict[str, Any]) -> dict[str, Any]:
         _, rule = self._rule(body, "Rule")
-        targets = [self._read_target(each) for each in body.get("Targets") or []]
+        targets = [self._read_target(each) for each in structures(body.get("Targets"))]
         if len({*rule.targets, *(target.identifier for target in targets)}) > _MAX_TARGETS:
             sentence = "The requested resource exceeds the maximum number allowed."
             raise ApiError("LimitExceededException", sentence)
@@ -214,12 +214,12 @@ class EventBridgeApi:
             _json(text, f"JSON syntax error in input for target {identifier}")
         if path is not None and _PATH.fullmatch(str(path)) is None:
             raise _invalid(f"Invalid InputPath for target {identifier}.")
-        group = (given.get("SqsParameters") or {}).get("MessageGroupId")
+        group = structure(given.get("SqsParameters")).get("MessageGroupId")
         return Target(identifier, arn, text, path, group)
 
     def _remove_targets(self, body: dict[str, Any]) -> dict[str, Any]:
         _, rule = self._rule(body, "Rule")
-        for identifier in body.get("Ids") or []:
+        for identifier in texts(body.get("Ids")):
             rule.targets.pop(identifier, None)
         return {"FailedEntryCount": 0, "FailedEntries": []}
 
@@ -230,8 +230,8 @@ class EventBridgeApi:
     # Events.
 
     def _put_events(self, body: dict[str, Any]) -> dict[str, Any]:
-        entries = body.get("Entries")
-        if not isinstance(entries, list) or not 1 <= len(entries) <= _MAX_ENTRIES:
+        entries = structures(body.get("Entries"))
+        if not 1 <= len(entries) <= _MAX_ENTRIES:
             raise _invalid("Value at 'entries' failed to satisfy constraint: Member must have length between 1 and 10")
         if sum(_size(entry) for entry in entries) > _MAX_BYTES:
             raise _invalid("Total size of the entries in the request is over the limit.")
@@ -249,7 +249,7 @@ class EventBridgeApi:
                 sentence = f"Parameter {member} is not valid. Reason: {member} is a required argument."
                 raise ApiError("InvalidArgument", sentence)
         try:
-            detail = json.loads(entry["Detail"])
+            detail = json.loads(str(entry["Detail"]))
         except ValueError:
             detail = None
         if not isinstance(detail, dict):
@@ -257,9 +257,10 @@ class EventBridgeApi:
         if str(entry["Source"]).startswith("aws."):
             raise ApiError("NotAuthorizedForSourceException", "Not authorized for the source.")
         bus = self._bus(entry.get("EventBusName"))
-        event = self._event(entry["Source"], entry["DetailType"], list(entry.get("Resources") or []), detail)
+        source, detail_type = str(entry["Source"]), str(entry["DetailType"])
+        event = self._event(source, detail_type, texts(entry.get("Resources")), detail)
         if isinstance(entry.get("Time"), int | float):
-            event["time"] = datetime.fromtimestamp(entry["Time"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            event["time"] = _time(entry["Time"])
         return publish(bus, event, self._deliveries)
 
     def _event(self, source: str, detail_type: str, resources: list[str], detail: Any) -> dict[str, Any]:
@@ -284,7 +285,7 @@ class EventBridgeApi:
 
     def _untag(self, body: dict[str, Any]) -> dict[str, Any]:
         tags = self._tagged(body)
-        for key in body.get("TagKeys") or []:
+        for key in texts(body.get("TagKeys")):
             tags.pop(key, None)
         return {}
 
@@ -292,7 +293,7 @@ class EventBridgeApi:
         return {"Tags": [{"Key": key, "Value": value} for key, value in self._tagged(body).items()]}
 
     def _tagged(self, body: dict[str, Any]) -> dict[str, str]:
-        arn = body.get("ResourceARN")
+        arn = str(body.get("ResourceARN"))
         for bus in self._buses.values():
             tags = {bus.arn: bus.tags, **{rule.arn: rule.tags for rule in bus.rules.values()}}
             if arn in tags:
@@ -329,16 +330,21 @@ def _json(text: object, sentence: str) -> Any:
         raise _invalid(sentence) from error
 
 
-def _size(entry: Any) -> int:
+def _size(entry: dict[str, Any]) -> int:
     """Return the bytes of an entry that count."""
-    if not isinstance(entry, dict):
-        raise ApiError("SerializationException", "Start of structure or map found where not expected.")
-    texts = [entry.get("Source"), entry.get("DetailType"), entry.get("Detail"), *(entry.get("Resources") or [])]
-    return sum(len(str(text or "").encode(errors="replace")) for text in texts) + (14 if entry.get("Time") else 0)
+    parts = [entry.get("Source"), entry.get("DetailType"), entry.get("Detail"), *texts(entry.get("Resources"))]
+    return sum(len(str(part or "").encode(errors="replace")) for part in parts) + (14 if entry.get("Time") else 0)
+
+
+def _time(seconds: float) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (OverflowError, OSError, ValueError) as error:
+        raise ApiError("InvalidArgument", "Parameter Time is not valid.") from error
 
 
 def _tags(body: dict[str, Any]) -> dict[str, str]:
-    return {str(tag.get("Key")): str(tag.get("Value", "")) for tag in body.get("Tags") or []}
+    return {str(tag.get("Key")): str(tag.get("Value", "")) for tag in structures(body.get("Tags"))}
 
 
 def _with_token(document: dict[str, Any], token: str | None) -> dict[str, Any]:

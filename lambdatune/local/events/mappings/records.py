@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lambdatune.local.errors import ApiError, invalid, not_implemented, validation
 from lambdatune.local.events import patterns
+from lambdatune.local.reply import structure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as Members
@@ -113,7 +114,7 @@ def read_changes(body: Members[str, Any], mapping: Mapping) -> dict[str, Any]:
         window_s = body["MaximumBatchingWindowInSeconds"]
         changes["window_s"] = _number("maximumBatchingWindowInSeconds", window_s, 0, _MAX_WINDOW_S)
     if body.get("ScalingConfig") is not None:
-        most = body["ScalingConfig"].get("MaximumConcurrency")
+        most = structure(body["ScalingConfig"]).get("MaximumConcurrency")
         changes["max_concurrency"] = (
             None if most is None else _number("scalingConfig.maximumConcurrency", most, *_CONCURRENCY)
         )

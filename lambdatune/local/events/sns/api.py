@@ -129,7 +129,7 @@ class SnsApi:
 
     def _untag(self, form: dict[str, Any]) -> dict[str, Any]:
         topic = self._topic(form, "ResourceArn")
-        for key in query.items(form, "TagKeys"):
+        for key in map(str, query.items(form, "TagKeys")):
             topic.tags.pop(key, None)
         return {}
 
@@ -216,7 +216,7 @@ class SnsApi:
 
     def _publish_batch(self, form: dict[str, Any]) -> dict[str, Any]:
         topic = self._topic(form)
-        entries = query.items(form, "PublishBatchRequestEntries")
+        entries = query.structures(form, "PublishBatchRequestEntries")
         ids = [str(entry.get("Id")) for entry in entries]
         if not entries:
             raise ApiError("EmptyBatchRequest", "The batch request doesn't contain any entries.")
@@ -262,8 +262,8 @@ def _notification(form: dict[str, Any]) -> Notification:
     if not message:
         raise ApiError("InvalidParameter", "Invalid parameter: Empty message")
     attributes: dict[str, tuple[str, str]] = {}
-    for entry in query.items(form, "MessageAttributes", "entry"):
-        value = entry.get("Value") or {}
+    for entry in query.structures(form, "MessageAttributes", "entry"):
+        value = query.structure(entry.get("Value", {}))
         kind = str(value.get("DataType", ""))
         if kind.partition(".")[0] not in {"String", "Number", "Binary"}:
             raise _invalid(f"Message attribute '{entry.get('Name')}' has the type '{kind}'")
@@ -298,7 +298,7 @@ def _check_subscription(name: str, value: str) -> None:
 
 
 def _tags(form: dict[str, Any]) -> dict[str, str]:
-    return {str(tag.get("Key")): str(tag.get("Value", "")) for tag in query.items(form, "Tags")}
+    return {str(tag.get("Key")): str(tag.get("Value", "")) for tag in query.structures(form, "Tags")}
 
 
 def _paged(form: dict[str, Any], member: str, views: list[dict[str, str]], key: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from lambdatune.local.events.sqs.message import (
     size_of,
 )
 from lambdatune.local.events.sqs.queue import send_view
-from lambdatune.local.reply import Reply, json_body, page
+from lambdatune.local.reply import Reply, json_body, page, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,7 +120,7 @@ class SqsApi:
 
     def _get_attributes(self, body: dict[str, Any]) -> dict[str, Any]:
         everything = self._queue(body).all_attributes()
-        names = body.get("AttributeNames") or []
+        names = texts(body.get("AttributeNames"))
         if "All" in names:
             return {"Attributes": everything}
         return {"Attributes": {name: everything[name] for name in names if name in everything}}
@@ -136,7 +136,7 @@ class SqsApi:
 
     def _untag(self, body: dict[str, Any]) -> dict[str, Any]:
         queue = self._queue(body)
-        for key in body.get("TagKeys") or []:
+        for key in texts(body.get("TagKeys")):
             queue.tags.pop(key, None)
         return {}
 
@@ -174,8 +174,8 @@ class SqsApi:
         taken = await queue.receive(most, wait_s, visibility_s)
         if not taken:
             return {}
-        system = {*(body.get("AttributeNames") or []), *(body.get("MessageSystemAttributeNames") or [])}
-        named = body.get("MessageAttributeNames") or []
+        system = {*texts(body.get("AttributeNames")), *texts(body.get("MessageSystemAttributeNames"))}
+        named = texts(body.get("MessageAttributeNames"))
         return {"Messages": [_received(queue, message, system, named) for message in taken]}
 
     def _delete(self, body: dict[str, Any]) -> dict[str, Any]:
