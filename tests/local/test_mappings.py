@@ -213,6 +213,26 @@ async def test_maximum_concurrency_is_kept(server: Endpoint, sqs: Any) -> None:
     assert len({row["request_id"] for row in found}) == 6
 
 
+@pytest.mark.slow
+async def test_concurrency_starts_at_five_and_grows_by_five_a_second(server: Endpoint, sqs: Any) -> None:
+    url, arn = await make_queue(sqs)
+    name = server.create(HANDLER)
+    for _ in range(4):
+        await send(sqs, url, *["slow"] * 10)
+    make_mapping(server, name, arn, BatchSize=1)
+    found = await asyncio.to_thread(rows, server, name, 40)
+    first_ns = min(row["started_ns"] for row in found)
+    edges = sorted([(row["started_ns"], 1) for row in found] + [(row["finished_ns"], -1) for row in found])
+    running, seen = 0, []
+    for at_ns, step in edges:
+        running += step
+        seen.append(((at_ns - first_ns) / 1e9, running))
+    assert max(running for at_s, running in seen if at_s < 0.2) <= 6
+    assert max(running for _, running in seen) > 6
+    # Two more than the line: batches are counted before their environment starts, which takes time.
+    assert all(running <= 7 + 5 * at_s for at_s, running in seen)
+
+
 async def test_states_updates_and_the_end_of_a_mapping(server: Endpoint, sqs: Any) -> None:
     url, arn = await make_queue(sqs)
     name = server.create(HANDLER)

@@ -81,6 +81,7 @@ class Poller:
             while not self._queue.is_deleted:
                 await self._room()
                 batch = await self._gather()
+                self._scale(is_behind=False)
                 if self._invoker.has(self._mapping.function, self._mapping.qualifier):
                     self._begin(batch)
                 else:
@@ -101,7 +102,7 @@ class Poller:
             mapping.last_result = "PROBLEM: Function not found or not active"
             await asyncio.sleep(_ABSENT_S)
         while True:
-            self._scale()
+            self._scale(is_behind=self._queue.backlog > 0)
             self._done.clear()
             if self._in_flight >= self.concurrency:
                 wait_s = 1 / _PER_SECOND
@@ -115,15 +116,12 @@ class Poller:
             except TimeoutError:
                 continue
 
-    def _scale(self) -> None:
-        """Allow more batches while all that are allowed run and messages wait, and fewer when they do not."""
+    def _scale(self, *, is_behind: bool) -> None:
+        """Allow more batches for the time in which messages waited for their turn, fewer for that in which none did."""
         now_s = time.monotonic()
         step = (now_s - self._scaled_s) * _PER_SECOND
         self._scaled_s = now_s
-        if self._in_flight >= self.concurrency and self._queue.backlog:
-            self._allowed = min(self._allowed + step, float(_MOST))
-        elif self._in_flight < self.concurrency:
-            self._allowed = max(self._allowed - step, float(_FIRST))
+        self._allowed = min(max(self._allowed + (step if is_behind else -step), float(_FIRST)), float(_MOST))
 
     async def _gather(self) -> list[Message]:
         """Receive a batch: what is there, or what comes within the batching window."""
