@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from .conftest import Endpoint
+from .event_support import rows
 
 SCALE = 0.002
 HANDLER = """
@@ -51,18 +52,6 @@ def send(server: Endpoint, name: str, event: Any, **headers: str) -> str:
     assert answer.status == 202, answer.body
     assert answer.body == b""
     return answer.headers["x-amzn-requestid"]
-
-
-def rows(server: Endpoint, name: str, count: int, *, within_s: float = 10) -> list[dict[str, Any]]:
-    """Wait until there are `count` rows of a function."""
-    deadline = time.monotonic() + within_s
-    while True:
-        body = server.call("GET", f"/_lambdatune/messages?function={name}").body
-        found = [json.loads(line) for line in body.splitlines()]
-        if len(found) >= count or time.monotonic() > deadline:
-            assert len(found) == count, found
-            return found
-        time.sleep(0.02)
 
 
 def configure(server: Endpoint, name: str, method: str = "PUT", **members: Any) -> Any:
@@ -221,3 +210,28 @@ def test_the_end_of_the_endpoint_ends_events_that_run_and_wait(start_endpoint: A
     for pid in pids:
         with suppress(FileNotFoundError):
             assert "bootstrap" not in Path(f"/proc/{pid}/cmdline").read_text()
+
+
+def test_a_queue_as_destination_and_as_dead_letter_queue(server: Endpoint) -> None:
+    def sqs(action: str, **members: Any) -> Any:
+        return server.call("POST", "/", members, {"X-Amz-Target": f"AmazonSQS.{action}"}).json
+
+    urls = {name: sqs("CreateQueue", QueueName=name)["QueueUrl"] for name in ("failures", "letters")}
+    arn = "arn:aws:sqs:us-east-1:123456789012:"
+    name = server.create(HANDLER, DeadLetterConfig={"TargetArn": f"{arn}letters"})
+    assert server.wait(name)["DeadLetterConfig"] == {"TargetArn": f"{arn}letters"}
+    configure(server, name, MaximumRetryAttempts=0, DestinationConfig={"OnFailure": {"Destination": f"{arn}failures"}})
+    request_id = send(server, name, {"kind": "fail", "n": 1})
+    (row,) = rows(server, name, 1)
+    assert row["outcome"] == "dead-lettered"
+    (failure,) = sqs("ReceiveMessage", QueueUrl=urls["failures"], WaitTimeSeconds=5)["Messages"]
+    assert json.loads(failure["Body"])["requestContext"]["requestId"] == request_id
+    letters = sqs("ReceiveMessage", QueueUrl=urls["letters"], WaitTimeSeconds=5, MessageAttributeNames=["All"])
+    (letter,) = letters["Messages"]
+    assert json.loads(letter["Body"]) == {"kind": "fail", "n": 1}
+    attributes = {key: value["StringValue"] for key, value in letter["MessageAttributes"].items()}
+    assert attributes == {"RequestID": request_id, "ErrorCode": "200", "ErrorMessage": "no such luck"}
+    sqs("DeleteQueue", QueueUrl=urls["failures"])
+    sqs("DeleteQueue", QueueUrl=urls["letters"])
+    send(server, name, {"kind": "fail"})
+    assert rows(server, name, 2)[1]["outcome"] == "dropped"
