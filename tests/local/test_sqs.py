@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from lambdatune.local.events.sqs import settings
+from lambdatune.local.events.sqs.queue import Queue
+
 from .conftest import Endpoint
 from .event_support import Clients
 
@@ -260,3 +263,36 @@ async def test_what_is_not_implemented_says_so(sqs: Any, queue: str) -> None:
     with pytest.raises(ClientError) as caught:
         await sqs.start_message_move_task(SourceArn=arn)
     assert "does not implement SQS StartMessageMoveTask" in caught.value.response["Error"]["Message"]
+
+
+def test_deleted_messages_take_no_memory_until_their_visibility_timeout_is_over() -> None:
+    attributes = {**settings.defaults(is_fifo=False), "VisibilityTimeout": "43200"}
+    queue = Queue("q", "arn:q", attributes, {}, lambda *_: False)
+    for _ in range(5_000):
+        queue.send("x", {})
+        (message,) = queue.take(1)
+        queue.delete(message.handle)
+    assert len(queue._hidden) < 2_000
+    assert not queue._by_handle
+    queue.send("last", {})
+    (message,) = queue.take(1)
+    assert (message.body, queue.backlog) == ("last", 0)
+    queue.change_visibility(message.handle, 0)
+    assert queue.take(1) == [message]
+
+
+def test_expired_messages_are_gone() -> None:
+    attributes = {**settings.defaults(is_fifo=False), "MessageRetentionPeriod": "60"}
+    queue = Queue("q", "arn:q", attributes, {}, lambda *_: False)
+    queue.send("old", {}).accepted_ns -= 61 * 1_000_000_000
+    queue.send("new", {})
+    assert [message.body for message in queue.take(10)] == ["new"]
+    assert queue.all_attributes()["ApproximateNumberOfMessages"] == "0"
+
+
+def test_a_dead_letter_queue_that_is_gone_lets_messages_stay() -> None:
+    redrive = json.dumps({"deadLetterTargetArn": "arn:aws:sqs:us-east-1:1:gone", "maxReceiveCount": 1})
+    attributes = {**settings.defaults(is_fifo=False), "VisibilityTimeout": "0", "RedrivePolicy": redrive}
+    queue = Queue("q", "arn:q", attributes, {}, lambda *_: False)
+    queue.send("x", {})
+    assert [queue.take(1)[0].receives for _ in range(3)] == [1, 2, 3]

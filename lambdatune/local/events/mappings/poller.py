@@ -79,20 +79,27 @@ class Poller:
     async def _run(self) -> None:
         try:
             while not self._queue.is_deleted:
-                await self._room()
-                batch = await self._gather()
-                self._scale(is_behind=False)
-                if self._invoker.has(self._mapping.function, self._mapping.qualifier):
-                    self._begin(batch)
-                else:
-                    self._give_back(batch)
-        except ApiError as error:
-            if not self._queue.is_deleted:
-                self._mapping.last_result = f"PROBLEM: {error.message}"
-                _log.warning("the mapping of %s to %s stopped: %s", self._queue.arn, self._mapping.function, error)
-                return
-        if self._queue.is_deleted:
-            self._mapping.last_result = "PROBLEM: The event source is gone: the queue does not exist."
+                await self._poll()
+        except Exception:  # noqa: BLE001  the border of the task: the log gets the traceback, the mapping a sentence
+            self._mapping.last_result = "PROBLEM: The embedded lambdatune endpoint failed; its log has details."
+            _log.exception("the mapping of %s to %s stopped", self._queue.arn, self._mapping.function)
+            return
+        self._mapping.last_result = "PROBLEM: The event source is gone: the queue does not exist."
+
+    async def _poll(self) -> None:
+        """Begin one batch."""
+        await self._room()
+        try:
+            batch = await self._gather()
+        except ApiError as error:  # too many in flight, or the queue was deleted
+            self._mapping.last_result = f"PROBLEM: {error.message}"
+            await asyncio.sleep(_ABSENT_S)
+            return
+        self._scale(is_behind=False)
+        if self._invoker.has(self._mapping.function, self._mapping.qualifier):
+            self._begin(batch)
+        else:
+            self._give_back(batch)
 
     async def _room(self) -> None:
         """Wait until another batch may begin."""
@@ -101,6 +108,7 @@ class Poller:
             # Nothing is received for a function that is not there, so that nothing is received in vain.
             mapping.last_result = "PROBLEM: Function not found or not active"
             await asyncio.sleep(_ABSENT_S)
+            self._scaled_s = time.monotonic()
         while True:
             self._scale(is_behind=self._queue.backlog > 0)
             self._done.clear()

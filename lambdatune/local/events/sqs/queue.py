@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _DEDUPLICATION_NS = 300 * 1_000_000_000
 _PURGE_NS = 60 * 1_000_000_000
+_SLACK = 1_000
 _MAX_IN_FLIGHT = 120_000
 """Per queue (AWS docs, "Amazon SQS message quotas")."""
 
@@ -258,7 +259,14 @@ class Queue:
         self._move(message, state)
         message.due_ns = time.monotonic_ns() + for_s * 1_000_000_000
         heapq.heappush(self._hidden, (message.due_ns, next(self._ties), message))
+        if len(self._hidden) > _SLACK + 2 * (self._counts[IN_FLIGHT] + self._counts[DELAYED]):
+            self._tidy()
         self._arm()
+
+    def _tidy(self) -> None:
+        """Forget entries of messages that were deleted, which would stay until their visibility timeout is over."""
+        self._hidden = [entry for entry in self._hidden if _is_current(entry)]
+        heapq.heapify(self._hidden)
 
     def _put_back(self, message: Message) -> None:
         self._move(message, AVAILABLE)
@@ -296,12 +304,13 @@ class Queue:
         """Make available what was hidden long enough."""
         now_ns = time.monotonic_ns()
         while self._hidden and self._hidden[0][0] <= now_ns:
-            due_ns, _, message = heapq.heappop(self._hidden)
-            if message.due_ns != due_ns:
-                continue  # it was hidden anew since
+            entry = heapq.heappop(self._hidden)
+            message = entry[2]
+            if not _is_current(entry):
+                continue  # it was deleted or hidden anew since
             if message.state == IN_FLIGHT:
                 self._put_back(message)
-            elif message.state == DELAYED:
+            else:
                 self._move(message, AVAILABLE)
                 self._line.add(message)
                 self._wake()
@@ -365,6 +374,12 @@ class Queue:
             if until_ns > now_ns:
                 return
             del self._seen[key]
+
+
+def _is_current(entry: tuple[int, int, Message]) -> bool:
+    """Whether a message is still hidden until the time of an entry."""
+    due_ns, _, message = entry
+    return message.due_ns == due_ns and message.state in {IN_FLIGHT, DELAYED}
 
 
 def no_such_queue() -> ApiError:
