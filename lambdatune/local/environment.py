@@ -387,3 +387,4 @@ class Environment:
         if self._api is not None:
             self._api.close()
             self._api = None
+        self._ready = False  # the runtime may have asked for an event while it was ended

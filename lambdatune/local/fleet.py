@@ -66,12 +66,12 @@ class Fleet:
         on_demand = sum(len(pool.idle) + len(pool.busy) for pool in self._pools.values())
         return on_demand + len(self.provisioned.environments())
 
-    def ready(self, version: Version, qualifier: str | None) -> int:
-        """Return how many environments are initialised that calls of a version with this qualifier can get."""
+    def outlook(self, version: Version, qualifier: str | None) -> tuple[int, int]:
+        """Return how many environments wait for calls of a version with this qualifier, and how many start now."""
         pool = self._pools.get((version.function_name, version.version, version.revision_id))
-        on_demand = 0 if pool is None else len(pool.idle) + sum(environment.ready for environment in pool.busy)
+        idle, starting = (0, 0) if pool is None else (len(pool.idle), sum(not e.ready for e in pool.busy))
         ahead = self.provisioned.find(version.function_name, qualifier)
-        return on_demand + (0 if ahead is None else ahead.allocated)
+        return idle + (0 if ahead is None else len(ahead.idle)), starting
 
     def packages_in_use(self) -> set[str]:
         """Return the keys of the packages that environments run from, those included that only finish a call."""

@@ -282,6 +282,21 @@ async def test_throttled_batches_are_tried_again(server: Endpoint, sqs: Any) -> 
     assert (row["outcome"], row["attempt"]) == ("executed", 1)
 
 
+async def test_two_sources_share_the_environments_of_a_function(server: Endpoint, sqs: Any) -> None:
+    url, arn = await make_queue(sqs)
+    name = server.create("def handler(event, context):\n    return None\n")
+    make_mapping(server, name, arn, BatchSize=1)
+    started = server.host()["environments_started"]
+    for _ in range(6):
+        await send(sqs, url, *"abcdefghij")
+        for _ in range(10):
+            server.invoke(name, {}, X_Amz_Invocation_Type="Event")
+    found = await asyncio.to_thread(rows, server, name, 120)
+    assert {row["outcome"] for row in found} == {"executed"}
+    assert len({row["message_id"] for row in found}) == 120
+    assert server.host()["environments_started"] - started < 20
+
+
 @pytest.mark.parametrize(
     ("fifo", "members", "sentence"),
     [

@@ -131,8 +131,9 @@ class AsyncQueue:
 
     def _pump(self, key: tuple[str, str | None], lane: _Lane) -> None:
         """Begin as many events as there is room for."""
-        while lane.ready and self._invoker.has_room(*key, lane.in_flight):
+        while lane.ready and self._invoker.has_room(*key):
             lane.in_flight += 1
+            self._invoker.begin(key[0])
             task = asyncio.get_running_loop().create_task(self._run(key, lane, lane.ready.popleft()))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -147,6 +148,7 @@ class AsyncQueue:
         self._pump(key, lane)
 
     async def _run(self, key: tuple[str, str | None], lane: _Lane, event: AsyncEvent) -> None:
+        self._invoker.started(event.function)
         try:
             await self._attempt(event)
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from lambdatune.local.call import Call
@@ -37,6 +38,7 @@ class Invoker:
         self._naming = naming
         self._account_concurrency = account_concurrency
         self._capacity = capacity
+        self._begun: Counter[str] = Counter()
         self._ahead = max(math.ceil(capacity.cores), 1)
 
     def find(self, name: str, qualifier: str | None) -> tuple[Function, Version]:
@@ -57,19 +59,30 @@ class Invoker:
         version = None if function is None else function.find_serving(qualifier)
         return function is not None and version is not None and function.state_of(version).name == "Active"
 
-    def has_room(self, name: str, qualifier: str | None, in_flight: int) -> bool:
-        """Whether a queue with `in_flight` calls should begin another one.
+    def has_room(self, name: str, qualifier: str | None) -> bool:
+        """Whether a queue or mapping should begin another call.
 
-        A queue may wait, where a client may not. Beyond the environments that are ready, no more are started at once
-        than the host has cores, and none while work already waits for the host: they would take its CPU from the
+        A queue may wait, where a client may not. Beyond the environments that wait for calls, no more are started at
+        once than the host has cores, and none while work already waits for the host: they would take its CPU from the
         calls, and make a backlog out of a burst.
         """
         function = self._functions.find(name)
         version = None if function is None else function.find_serving(qualifier)
-        if function is None or version is None:
+        if version is None:
             return True
-        ready = self._fleet.ready(version, qualifier)
-        return in_flight < ready or (in_flight < ready + self._ahead and not self._capacity.waiting)
+        idle, starting = self._fleet.outlook(version, qualifier)
+        short = self._begun[name] - idle
+        return short < 0 or (short + starting < self._ahead and not self._capacity.waiting)
+
+    def begin(self, name: str) -> None:
+        """Note that a call is about to be run, by a task that has not started yet."""
+        self._begun[name] += 1
+
+    def started(self, name: str) -> None:
+        """Note that the task of a call has started; it runs the call at once."""
+        self._begun[name] -= 1
+        if not self._begun[name]:
+            del self._begun[name]
 
     async def run(
         self, name: str, qualifier: str | None, request_id: str, payload: bytes, trace_id: str | None = None

@@ -114,7 +114,7 @@ class Poller:
             self._done.clear()
             if self._in_flight >= self.concurrency:
                 wait_s = 1 / _PER_SECOND
-            elif not self._invoker.has_room(mapping.function, mapping.qualifier, self._in_flight):
+            elif not self._invoker.has_room(mapping.function, mapping.qualifier):
                 wait_s = _ROOM_S
             else:
                 return
@@ -179,12 +179,16 @@ class Poller:
                 end += 1
             payload = b'{"Records":[' + b",".join(records[start:end]) + b"]}"
             self._in_flight += 1
-            task = asyncio.get_running_loop().create_task(self._process(batch[start:end], payload))
+            self._invoker.begin(self._mapping.function)
+            task = asyncio.get_running_loop().create_task(
+                self._process(batch[start:end], payload, self._mapping.function)
+            )
             self._batches.add(task)
             task.add_done_callback(self._batches.discard)
             start = end
 
-    async def _process(self, batch: list[Message], payload: bytes) -> None:
+    async def _process(self, batch: list[Message], payload: bytes, function: str) -> None:
+        self._invoker.started(function)
         for message in batch:
             message.consumer = self._mapping.function
         # A message that becomes visible again while its batch runs is received anew, under another handle.
