@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from lambdatune.local.events.record import Messages, Origin
+
 from .conftest import Endpoint
 from .event_support import rows
 
@@ -174,6 +176,32 @@ def test_settings_are_kept_merged_listed_and_deleted(server: Endpoint) -> None:
     assert [config["FunctionArn"].rpartition(":")[2] for config in listed] == ["$LATEST"]
     assert server.call("DELETE", path).status == 204
     assert server.call("GET", f"{path}/list").json == {"FunctionEventInvokeConfigs": []}
+
+
+def test_the_record_is_read_in_pages(server: Endpoint) -> None:
+    name = server.create(HANDLER)
+    sent = [send(server, name, {"n": number}) for number in range(5)]
+    found = rows(server, name, 5)
+    assert sorted(row["message_id"] for row in found) == sorted(sent)
+    path = f"/_lambdatune/messages?function={name}"
+
+    def page(query: str) -> list[int]:
+        return [json.loads(line)["sequence"] for line in server.call("GET", path + query).body.splitlines()]
+
+    everything = [row["sequence"] for row in found]
+    assert page("&limit=2") == everything[:2]
+    assert page(f"&limit=2&after={everything[1]}") == everything[2:4]
+    assert page(f"&after={everything[-1]}") == []
+    assert page("&source=sqs") == []
+
+
+def test_the_record_lets_go_of_the_oldest() -> None:
+    record = Messages(most=3)
+    for number in range(5):
+        record.add(Origin("event", str(number), 1), "f", "executed")
+    kept = [json.loads(line)["message_id"] for line in record.page({"after": "1"}).splitlines()]
+    assert kept == ["2", "3", "4"]
+    assert [json.loads(line)["message_id"] for line in record.page({"after": "4"}).splitlines()] == ["4"]
 
 
 def test_refusals(server: Endpoint, function: str) -> None:

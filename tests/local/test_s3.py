@@ -11,6 +11,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from lambdatune.local.errors import ApiError
+from lambdatune.local.events.s3.bodies import body_of, parse_xml
+from lambdatune.local.httpd import Request
+
 from .conftest import Endpoint
 from .event_support import ECHO, Clients, allow, arn_of, logged, rows
 
@@ -95,7 +99,7 @@ async def test_a_function_gets_aws_s_event(server: Endpoint, s3: Any, bucket: st
     await s3.delete_object(Bucket=bucket, Key="in/my photo+ü.jpg")
     (row,) = await asyncio.to_thread(rows, server, name, 1)
     assert (row["source"], row["outcome"]) == ("s3", "executed")
-    assert row["message_id"] == put["ResponseMetadata"]["HTTPHeaders"]["x-amzn-requestid"]
+    assert row["message_id"] == put["ResponseMetadata"]["HTTPHeaders"]["x-amz-request-id"]
     (event,) = logged(server, name)
     (record,) = event["Records"]
     assert (record["eventSource"], record["eventName"], record["awsRegion"]) == (
@@ -158,3 +162,35 @@ async def test_refusals(server: Endpoint, s3: Any, bucket: str) -> None:
     forged = server.call("PUT", f"/{bucket}/k", b"x", headers)
     assert forged.status in {400, 403}
     assert (await s3.list_objects_v2(Bucket=bucket))["KeyCount"] == 0
+
+
+def request_with(body: bytes, **headers: str) -> Request:
+    request = Request("PUT", "/b/k", {name.replace("_", "-"): value for name, value in headers.items()})
+    request.body = body
+    return request
+
+
+def test_chunks_are_taken_together() -> None:
+    streaming = {"x_amz_content_sha256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"}
+    body = b"5;chunk-signature=00\r\nhello\r\n6;chunk-signature=00\r\n world\r\n0;chunk-signature=00\r\n\r\n"
+    assert body_of(request_with(body, **streaming)) == b"hello world"
+    trailer = b"2\r\nhi\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n"
+    assert body_of(request_with(trailer, **streaming)) == b"hi"
+    assert body_of(request_with(b"5\r\nhello")) == b"5\r\nhello"
+    for broken in (b"", b"x\r\n", b"9\r\nhello", b"5\r\nhello\r\n"):
+        with pytest.raises(ApiError, match="IncompleteBody"):
+            body_of(request_with(broken, **streaming))
+
+
+def test_checksums_are_checked() -> None:
+    assert body_of(request_with(b"hello", x_amz_checksum_crc32="NhCmhg==")) == b"hello"
+    with pytest.raises(ApiError, match="BadDigest"):
+        body_of(request_with(b"hallo", x_amz_checksum_crc32="NhCmhg=="))
+    with pytest.raises(ApiError, match="InvalidDigest"):
+        body_of(request_with(b"hello", x_amz_checksum_crc32="?"))
+
+
+@pytest.mark.parametrize("body", [b"", b"<a>", b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', b"\xff"])
+def test_xml_that_cannot_be(body: bytes) -> None:
+    with pytest.raises(ApiError, match="MalformedXML"):
+        parse_xml(body)

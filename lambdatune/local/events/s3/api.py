@@ -58,10 +58,13 @@ class S3Api:
         name, _, key = request.path.lstrip("/").partition("/")
         name, key = unquote(name), unquote(key)
         if not name:
-            return self._list_buckets(request)
-        if not key:
-            return self._serve_bucket(name, request, request_id)
-        return self._serve_object(self._store.bucket(name), key, request, request_id)
+            reply = self._list_buckets(request)
+        elif not key:
+            reply = self._serve_bucket(name, request, request_id)
+        else:
+            reply = self._serve_object(self._store.bucket(name), key, request, request_id)
+        reply.headers.append(("x-amz-request-id", request_id))
+        return reply
 
     def _serve_bucket(self, name: str, request: Request, request_id: str) -> Reply:
         query = {key for key, _ in request.query_pairs} - _OBJECT_QUERY
