@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from lambdatune.local.events.record import Messages, Origin
+from lambdatune.local.options import parse_options
 
 from .conftest import Endpoint
 from .event_support import rows
@@ -263,3 +264,12 @@ def test_a_queue_as_destination_and_as_dead_letter_queue(server: Endpoint) -> No
     sqs("DeleteQueue", QueueUrl=urls["letters"])
     send(server, name, {"kind": "fail"})
     assert rows(server, name, 2)[1]["outcome"] == "dropped"
+
+
+def test_the_factor_of_the_waits_is_told_and_checked(server: Endpoint) -> None:
+    assert server.host()["async_wait_scale"] == SCALE
+    assert parse_options([]).async_wait_scale == 1
+    for factor in ("0", "-1", "1.5", "nan", "soon"):
+        with pytest.raises(SystemExit) as ended:
+            parse_options(["--async-wait-scale", factor])
+        assert ended.value.code == 2
