@@ -26,7 +26,7 @@ GLYPHS = (
     ("○ not tried", "no call was made, or queued; or no target was set"),
     ("⚠ 12", "calls that failed or were throttled; a run that is invalid"),
     ("430+", "these calls do not bound the percentile from above"),
-    ("–", "nothing as yet"),
+    ("–", "nothing as yet"),  # noqa: RUF001  the glyph of the screens
     ("· ▸", "what happened; what was steered"),
     ("▌", "the row under the cursor"),
     ("◆", "marked for a comparison"),
