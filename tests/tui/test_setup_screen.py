@@ -132,10 +132,16 @@ async def test_while_it_looks_it_says_so_and_that_the_card_is_older(name) -> Non
 
 
 async def test_letters_typed_in_a_hurry_ask_once(monkeypatch) -> None:
-    monkeypatch.setattr(SetupScreen, "LOOK_UP_AFTER_S", 0.2)
     engine = engine_of()
     async with setup({}, engine) as pilot:
-        await press(pilot, *"shop")
+        screen = pilot.app.screen
+        monkeypatch.setattr(SetupScreen, "LOOK_UP_AFTER_S", 600.0)
+        await pilot.press(*"shop")
+        assert not screen.is_resting
+        assert engine.asked == []
+        screen._timer.stop()
+        screen._rested()
+        await rested(pilot)
         assert [question.settings.values for question in engine.asked] == [{"function": "shop"}]
 
 
