@@ -33,6 +33,7 @@ lint: $(VENV)/.installed-test
 bench: $(VENV)/.installed-test
 	$(BIN)/python tests/bench
 	$(BIN)/python tests/bench/replay.py --quick
+	$(BIN)/python tests/bench/screen_cost.py --quick
 
 # ensurepip is a package of its own on Debian: the system's pip installs into the new environment.
 $(BIN)/python:

@@ -54,13 +54,23 @@ PICTURES = {
 }
 """Name of a picture to the run that is opened (None: the list), the size of the terminal and the keys pressed."""
 
+LIVE_PICTURES = {"run": (120, 36), "run-80x24": (80, 24)}
+"""Name of a picture of a run under way to the size of the terminal."""
+
 
 async def make_pictures(directory: Path) -> None:
-    """Write a picture of each of `PICTURES` into `directory`, which is an absolute path."""
+    """Write a picture of each of `PICTURES` and `LIVE_PICTURES` into `directory`, which is an absolute path."""
     sys.path.insert(0, str(ROOT / "tests"))
+    from support.live_screens import watched  # noqa: PLC0415
     from support.recorded_runs import ALL, MET, make_runs  # noqa: PLC0415
     from support.screens import opened, press  # noqa: PLC0415
     from support.setup_app import PLAN, SHOP, ScriptedEngine, setup  # noqa: PLC0415
+    from support.snapshots import RUNNING, SAID  # noqa: PLC0415
+
+    def keep(name: str, picture: str) -> None:
+        # The identifier of a picture is a random one each time.
+        picture = re.sub(r"terminal-\d+", f"terminal-{name}", picture)
+        (directory / f"{name}.svg").write_text(picture, encoding="utf-8")
 
     with tempfile.TemporaryDirectory() as scratch:
         # Below a relative directory, so that no picture shows where it was made.
@@ -69,13 +79,13 @@ async def make_pictures(directory: Path) -> None:
         for name, (start, size, keys) in PICTURES.items():
             async with opened(Path("runs"), runs[MET.id] if start else None, size=size) as pilot:
                 await press(pilot, *keys)
-                picture = pilot.app.export_screenshot(title="lambdatune")
-            # The identifier of a picture is a random one each time.
-            picture = re.sub(r"terminal-\d+", f"terminal-{name}", picture)
-            (directory / f"{name}.svg").write_text(picture, encoding="utf-8")
+                keep(name, pilot.app.export_screenshot(title="lambdatune"))
+        for name, size in LIVE_PICTURES.items():
+            async with watched(size) as watch:
+                await watch.open(RUNNING, SAID)
+                keep(name, watch.app.export_screenshot(title="lambdatune"))
         async with setup(PLAN, ScriptedEngine(lambda _: SHOP)) as pilot:
-            picture = re.sub(r"terminal-\d+", "terminal-setup", pilot.app.export_screenshot(title="lambdatune"))
-            (directory / "setup.svg").write_text(picture, encoding="utf-8")
+            keep("setup", pilot.app.export_screenshot(title="lambdatune"))
         os.chdir(ROOT)
 
 

@@ -199,13 +199,7 @@ def _own_log_reading(ground: Ground) -> Need:
 def _account(ground: Ground) -> list[Need]:
     needs = [
         Need("lambda:GetAccountSettings", "account", ("*",), "reads the account's concurrency", required=False),
-        Need(
-            "lambda:ListFunctions",
-            "account",
-            ("*",),
-            "lists functions, names the nearest, finds clones",
-            required=False,
-        ),
+        Need("lambda:ListFunctions", "account", ("*",), "lists functions by name, finds clones", required=False),
     ]
     if ground.live_prices:
         needs.append(Need("pricing:GetProducts", "account", ("*",), "reads AWS's prices of today", required=False))

@@ -173,8 +173,13 @@ class Environment:
                 await self._init_failed(happening, (happening.at_ns - began_ns) / 1e6, "invoke", close=False)
         else:
             happening = await self._serve(call, timeout_s)
-        happening, duration_ms = await self._hold(happening, began_ns if suppressed else self._clock_start(began_ns))
-        return await self._finish(call, happening, duration_ms)
+        began_ns = began_ns if suppressed else self._clock_start(began_ns)
+        happening, duration_ms = await self._hold(happening, began_ns)
+        outcome = await self._finish(call, happening, duration_ms)
+        unix_ns = time.time_ns() - time.monotonic_ns()
+        outcome.began_ns = began_ns + unix_ns
+        outcome.ended_ns = outcome.began_ns + round(duration_ms * 1e6)
+        return outcome
 
     def _clock_start(self, began_ns: int) -> int:
         """Return when Duration began: at the dispatch, or at `began_ns` when the runtime never took the call."""
@@ -382,3 +387,4 @@ class Environment:
         if self._api is not None:
             self._api.close()
             self._api = None
+        self._ready = False  # the runtime may have asked for an event while it was ended

@@ -66,6 +66,13 @@ class Fleet:
         on_demand = sum(len(pool.idle) + len(pool.busy) for pool in self._pools.values())
         return on_demand + len(self.provisioned.environments())
 
+    def outlook(self, version: Version, qualifier: str | None) -> tuple[int, int]:
+        """Return how many environments wait for calls of a version with this qualifier, and how many start now."""
+        pool = self._pools.get((version.function_name, version.version, version.revision_id))
+        idle, starting = (0, 0) if pool is None else (len(pool.idle), sum(not e.ready for e in pool.busy))
+        ahead = self.provisioned.find(version.function_name, qualifier)
+        return idle + (0 if ahead is None else len(ahead.idle)), starting
+
     def packages_in_use(self) -> set[str]:
         """Return the keys of the packages that environments run from, those included that only finish a call."""
         pools = self._pools.values()

@@ -14,8 +14,10 @@ from lambdatune.local import sts
 from lambdatune.local.errors import ApiError, not_implemented, too_large
 from lambdatune.local.httpd import HttpConnection, Request, render
 from lambdatune.local.reply import Reply
+from lambdatune.local.signatures import claimed_service
 
 if TYPE_CHECKING:
+    from lambdatune.local.events.sources import EventSources
     from lambdatune.local.functions_api import FunctionsApi
     from lambdatune.local.invoke_api import InvokeApi
     from lambdatune.local.logs_api import LogsApi
@@ -45,6 +47,7 @@ class Front:
         settings: aliases, concurrency, tags, account.
         provisioned: provisioned concurrency.
         logs: CloudWatch Logs.
+        sources: the event sources.
         signatures: verifies who sent a request.
         naming: makes ARNs.
         host: returns the document of ``GET /_lambdatune/host``.
@@ -52,11 +55,13 @@ class Front:
 
     def __init__(
         self,
+        *,
         invoke: InvokeApi,
         functions: FunctionsApi,
         settings: SettingsApi,
         provisioned: ProvisionedApi,
         logs: LogsApi,
+        sources: EventSources,
         signatures: SignatureVerifier,
         naming: Naming,
         host: Callable[[], dict[str, object]],
@@ -64,10 +69,11 @@ class Front:
         self._invoke = invoke
         self._functions = functions
         self._logs = logs
+        self._sources = sources
         self._signatures = signatures
         self._naming = naming
         self._host = host
-        self._routes = _routes(functions, settings, provisioned)
+        self._routes = {**_routes(functions, settings, provisioned), **sources.routes}
         self._connections: set[FrontConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -105,13 +111,16 @@ class Front:
         try:
             reply = await self._route(request, request_id)
         except ApiError as error:
-            return _error(error, request, request_id)
+            return self._error(error, request, request_id)
         except Exception:  # noqa: BLE001  the border of the program: a client gets AWS's 500, the log the traceback
             _log.exception("%s %s failed", request.method, request.path)
             failure = ApiError("ServiceException", "The embedded lambdatune endpoint failed; its log has details.", 500)
-            return _error(failure, request, request_id)
+            return self._error(failure, request, request_id)
         headers = [("Content-Type", reply.content_type), ("x-amzn-RequestId", request_id), *reply.headers]
-        return render(reply.status, headers, b"" if request.method == "HEAD" else reply.content())
+        content = reply.content()
+        data = render(reply.status, headers, content)
+        # The answer to HEAD tells the length of a body that is not sent.
+        return data[: len(data) - len(content)] if request.method == "HEAD" else data
 
     async def _route(self, request: Request, request_id: str) -> Reply:
         path = request.path
@@ -121,10 +130,16 @@ class Front:
         if request.too_large:
             # Its body was thrown away, so that nothing can tell who signed it.
             raise too_large()
-        self._signatures.verify(request, _service(request))
+        service = self._service(request)
+        self._signatures.verify(request, service)
+        if service in self._sources.others:
+            return await self._sources.others[service](request, request_id)
         if request.method == "POST" and path.endswith(_INVOKE_SUFFIX) and path.startswith(_INVOKE_PREFIX):
             name = unquote(path[len(_INVOKE_PREFIX) : -len(_INVOKE_SUFFIX)])
             return await self._invoke.invoke(name, request, request_id)
+        target, _, action = request.headers.get("x-amz-target", "").partition(".")
+        if target in self._sources.targets:
+            return await self._sources.targets[target].serve(action, request)
         if path == "/":
             return self._by_target(request, request_id)
         parts = [unquote(part) for part in path.strip("/").split("/")]
@@ -134,6 +149,29 @@ class Front:
         if handler is None:
             raise not_implemented(f"{request.method} {path}")
         return await handler(name, request, *further)
+
+    def _service(self, request: Request) -> str:
+        """Return the service that a request has to be signed for."""
+        target = request.headers.get("x-amz-target", "").partition(".")[0]
+        source = self._sources.targets.get(target)
+        if source is not None:
+            return source.scope
+        # S3 has paths of its users' own making, and SNS the forms that STS has: the scope says which is meant.
+        scope = claimed_service(request)
+        return scope if scope == "s3" or (scope == "sns" and _is_form(request)) else _service(request)
+
+    def _error(self, error: ApiError, request: Request, request_id: str) -> bytes:
+        """Return an error in the shape of the service that was asked."""
+        service = self._service(request)
+        body, kind = error.body(), "application/json"
+        if service == "sts":
+            body, kind = sts.refusal(error, request_id), "text/xml"
+        elif service in self._sources.refusals:
+            body, kind = self._sources.refusals[service](error, request_id), "text/xml"
+        elif "x-amz-target" in request.headers:
+            body = json.dumps({"__type": error.code, "message": error.message}).encode()
+        headers = [("Content-Type", kind), ("x-amzn-RequestId", request_id), ("x-amzn-ErrorType", error.code)]
+        return render(error.status, headers, b"" if request.method == "HEAD" else body)
 
     def _by_target(self, request: Request, request_id: str) -> Reply:
         target = request.headers.get("x-amz-target", "")
@@ -146,6 +184,8 @@ class Front:
     def _own(self, request: Request) -> Reply:
         if request.path == "/_lambdatune/host":
             return Reply(200, self._host())
+        if request.path == "/_lambdatune/messages":
+            return self._sources.messages(request)
         if request.path.startswith("/_lambdatune/code/"):
             reply = self._functions.code(request.path.rpartition("/")[2])
             if reply is not None:
@@ -229,18 +269,3 @@ def _routes(functions: FunctionsApi, settings: SettingsApi, provisioned: Provisi
         "POST 2017-03-31/tags/*": settings.tag,
         "DELETE 2017-03-31/tags/*": settings.untag,
     }
-
-
-def _error(error: ApiError, request: Request, request_id: str) -> bytes:
-    service = _service(request)
-    headers = [
-        ("Content-Type", "text/xml" if service == "sts" else "application/json"),
-        ("x-amzn-RequestId", request_id),
-        ("x-amzn-ErrorType", error.code),
-    ]
-    body = error.body()
-    if service == "sts":
-        body = sts.refusal(error, request_id)
-    elif "x-amz-target" in request.headers:
-        body = json.dumps({"__type": error.code, "message": error.message}).encode()
-    return render(error.status, headers, body)

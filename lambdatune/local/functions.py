@@ -82,6 +82,10 @@ class Functions:
             raise not_found(f"Function not found: {self._naming.function_arn(name, qualifier)}")
         return function
 
+    def find(self, name: str) -> Function | None:
+        """Return a function, None when there is none of that name."""
+        return self._functions.get(name)
+
     def version(self, name: str, qualifier: str | None) -> tuple[Function, Version]:
         """Return a function and the version that a qualifier stands for.
 

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lambdatune.local.call import Call
-from lambdatune.local.errors import ApiError, conflict, invalid, not_found, not_implemented, validation
+from lambdatune.local.errors import ApiError, conflict, invalid, not_found, validation
 from lambdatune.local.names import parse_reference
 from lambdatune.local.reply import Reply
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lambdatune.local.fleet import Fleet
     from lambdatune.local.functions import Functions
     from lambdatune.local.httpd import Request
@@ -33,9 +35,18 @@ class InvokeApi:
         fleet: runs the calls.
         naming: makes ARNs.
         account_concurrency: executions at once over all functions.
+        accept: takes an asynchronous invocation: function, qualifier, request and its id.
     """
 
-    def __init__(self, functions: Functions, fleet: Fleet, naming: Naming, account_concurrency: int) -> None:
+    def __init__(
+        self,
+        functions: Functions,
+        fleet: Fleet,
+        naming: Naming,
+        account_concurrency: int,
+        accept: Callable[[str, str | None, Request, str], Reply],
+    ) -> None:
+        self._accept = accept
         self._functions = functions
         self._fleet = fleet
         self._naming = naming
@@ -55,9 +66,11 @@ class InvokeApi:
         kind = request.headers.get("x-amz-invocation-type", "RequestResponse")
         tail = request.headers.get("x-amz-log-type", "None")
         _check(request, kind, tail)
-        _check_state(function.state_of(version), is_snapshot=version.configuration.snap_start != "None")
+        check_state(function.state_of(version), is_snapshot=version.configuration.snap_start != "None")
         if kind == "DryRun":
             return Reply(204)
+        if kind == "Event":
+            return self._accept(name, qualifier, request, request_id)
         call = Call(
             request_id,
             request.body or b"{}",
@@ -77,7 +90,12 @@ class InvokeApi:
         return Reply(200, body=outcome.payload, headers=headers)
 
 
-def _check_state(state: State, *, is_snapshot: bool) -> None:
+def check_state(state: State, *, is_snapshot: bool) -> None:
+    """Refuse a call while the function is not Active.
+
+    Raises:
+        ApiError: ResourceConflictException, SnapStartNotReadyException.
+    """
     if state.name == "Active":
         return
     if is_snapshot and state.name == "Pending":
@@ -90,9 +108,7 @@ def _check_state(state: State, *, is_snapshot: bool) -> None:
 
 
 def _check(request: Request, kind: str, tail: str) -> None:
-    if kind == "Event":
-        raise not_implemented("asynchronous invocation (InvocationType Event)")
-    if kind not in {"RequestResponse", "DryRun"}:
+    if kind not in {"Event", "RequestResponse", "DryRun"}:
         choices = "Member must satisfy enum value set: [Event, RequestResponse, DryRun]"
         raise validation("invocationType", kind, choices)
     if tail not in {"None", "Tail"}:

@@ -30,6 +30,7 @@ class Options:
         settle_ms: how long Pending and InProgress last, in milliseconds.
         init_timeout_s: limit of the init phase; AWS's is 10 s.
         reserve_cores: cores kept free for the client and this server; fractions allowed.
+        async_wait_scale: factor on the waits and the maximum age of asynchronous invocations; 1 is AWS's time.
         credentials: access key id and secret of keys whose secret is not their id, see `local.signatures`.
     """
 
@@ -46,6 +47,7 @@ class Options:
     settle_ms: float = 100.0
     init_timeout_s: float = 10.0
     reserve_cores: float = 0.25
+    async_wait_scale: float = 1.0
     credentials: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
@@ -82,10 +84,14 @@ def parse_options(argv: Sequence[str] | None = None) -> Options:
     add("--settle-ms", type=float, default=default.settle_ms, help="how long Pending and InProgress last")
     add("--init-timeout-s", type=float, default=default.init_timeout_s, help="limit of the init phase")
     add("--reserve-cores", type=float, default=default.reserve_cores, help="cores kept for client and server")
+    add("--async-wait-scale", type=float, default=default.async_wait_scale, metavar="FACTOR",
+        help="factor on the waits between asynchronous retries and on their maximum age")  # fmt: skip
     add("--credentials", action="append", default=[], metavar="KEY:SECRET", help="a key whose secret is not its id")
     given = vars(parser.parse_args(argv))
     try:
         given["credentials"] = tuple(parse_credentials(text) for text in given["credentials"])
     except UsageError as error:
         parser.error(error.message)
+    if not 0 < given["async_wait_scale"] <= 1:
+        parser.error("--async-wait-scale: expected a factor above 0 and up to 1")
     return Options(**given)

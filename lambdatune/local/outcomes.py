@@ -43,6 +43,9 @@ class Outcome:
         sentence: what the platform logs about the end of the runtime, or None.
         ends_process: whether the process is not used again.
         tail: the last 4 KB of the log.
+        began_ns: when the runtime got the event, in nanoseconds of Unix time.
+        host_queued_ns: how long the call waited for the host's CPU before that, where someone asks for it.
+        ended_ns: when the call ended, as its Duration counts.
     """
 
     payload: bytes
@@ -52,6 +55,9 @@ class Outcome:
     sentence: str | None = None
     ends_process: bool = False
     tail: bytes = b""
+    began_ns: int = 0
+    ended_ns: int = 0
+    host_queued_ns: int = 0
 
 
 def error_type_of(happening: Happening) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lambdatune.local.events.invoke_settings import EventInvokeConfig
     from lambdatune.local.names import Naming
     from lambdatune.local.package import Package
 
@@ -61,6 +62,7 @@ class Configuration:
     logging: Logging
     snap_start: str = "None"
     kms_key_arn: str = ""
+    dead_letter_arn: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,8 @@ class Version:
         }
         if config.kms_key_arn:
             answer["KMSKeyArn"] = config.kms_key_arn
+        if config.dead_letter_arn:
+            answer["DeadLetterConfig"] = {"TargetArn": config.dead_letter_arn}
         if config.environment:
             answer["Environment"] = {"Variables": dict(config.environment)}
         if state.code is not None:
@@ -191,6 +195,9 @@ class Function:
         aliases: by name.
         reserved: reserved concurrent executions, or None.
         tags: key to value.
+        policies: statements of the resource policy by qualifier, an empty text for none.
+        policy_revision: changes with every statement.
+        event_invoke: settings of asynchronous invocation by qualifier, ``$LATEST`` for none.
     """
 
     name: str
@@ -204,6 +211,9 @@ class Function:
     aliases: dict[str, Alias] = field(default_factory=dict)
     reserved: int | None = None
     tags: dict[str, str] = field(default_factory=dict)
+    policies: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    policy_revision: str = ""
+    event_invoke: dict[str, EventInvokeConfig] = field(default_factory=dict)
 
     def state_of(self, version: Version) -> State:
         """Return the state of $LATEST or of a published version."""

@@ -46,6 +46,48 @@ def json_body(request: Request) -> dict[str, Any]:
     return body
 
 
+def structure(value: object) -> dict[str, Any]:
+    """Return a structure of a request; one that is not given is empty.
+
+    Raises:
+        ApiError: SerializationException.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ApiError("SerializationException", "Start of structure or map found where not expected.")
+    return value
+
+
+def structures(value: object) -> list[dict[str, Any]]:
+    """Return a list of structures of a request; one that is not given is empty.
+
+    Raises:
+        ApiError: SerializationException.
+    """
+    return [structure(each) for each in _list(value)]
+
+
+def texts(value: object) -> list[str]:
+    """Return a list of texts of a request; one that is not given is empty.
+
+    Raises:
+        ApiError: SerializationException.
+    """
+    found = _list(value)
+    if not all(isinstance(each, str) for each in found):
+        raise ApiError("SerializationException", "STRING_VALUE expected")
+    return found
+
+
+def _list(value: object) -> list[Any]:
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise ApiError("SerializationException", "Expected list or null")
+    return value
+
+
 def page(
     items: Sequence[Any], key: Callable[[Any], str], marker: str | None, limit: object, *, default: int, most: int
 ) -> tuple[Sequence[Any], str | None]:
@@ -62,7 +104,7 @@ def page(
     Raises:
         ApiError: ValidationException, InvalidParameterValueException for a marker that is none of ours.
     """
-    size = default if limit in {None, ""} else _whole(limit)
+    size = default if limit in (None, "") else _whole(limit)
     if size < 1:
         raise validation("maxItems", limit, "Member must have value greater than or equal to 1")
     start = 0

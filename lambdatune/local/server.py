@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 from lambdatune.local.call import Services
 from lambdatune.local.capacity import Capacity
+from lambdatune.local.events.invoker import Invoker
+from lambdatune.local.events.sources import EventSources
 from lambdatune.local.fleet import Fleet
 from lambdatune.local.front import Front
 from lambdatune.local.functions import Functions
@@ -95,6 +97,7 @@ class Endpoint:
         self._lock = lock(services.directory)
         self._server: asyncio.Server | None = None
         self._front: Front | None = None
+        self._sources: EventSources | None = None
         self.url = ""
 
     @classmethod
@@ -151,13 +154,18 @@ class Endpoint:
             "snapshots_taken": self._fleet.snapshots_taken,
             "account_concurrency": self._options.account_concurrency,
             "runtimes": self._services.runtimes.in_use,
+            **(self._sources.host() if self._sources is not None else {}),
         }
 
     async def close(self) -> None:
         """End all environments and remove every trace."""
         if self._server is not None:
             self._server.close()
+        if self._sources is not None:
+            self._sources.stop()
         await self._fleet.close()
+        if self._sources is not None:
+            await self._sources.close()
         if self._front is not None:
             await self._front.close()
         if self._services.limits.factory is None:
@@ -173,15 +181,18 @@ class Endpoint:
         loop = asyncio.get_running_loop()
         packages = PackageStore(services.directory / "code")
         functions = Functions(naming, packages, fleet, options.settle_ms / 1_000)
+        invoker = Invoker(functions, fleet, naming, options.account_concurrency, self._capacity)
+        sources = self._sources = EventSources(functions, invoker, naming, options, lambda: self.url)
         front = self._front = Front(
-            InvokeApi(functions, fleet, naming, options.account_concurrency),
-            FunctionsApi(functions, packages, services.runtimes, naming, lambda: self.url),
-            SettingsApi(functions, naming, options.account_concurrency),
-            ProvisionedApi(functions, fleet.provisioned, naming, options.account_concurrency),
-            LogsApi(services.logs, naming),
-            SignatureVerifier(dict(options.credentials)),
-            naming,
-            self.host,
+            invoke=InvokeApi(functions, fleet, naming, options.account_concurrency, sources.accept),
+            functions=FunctionsApi(functions, packages, services.runtimes, naming, lambda: self.url),
+            settings=SettingsApi(functions, naming, options.account_concurrency),
+            provisioned=ProvisionedApi(functions, fleet.provisioned, naming, options.account_concurrency),
+            logs=LogsApi(services.logs, naming),
+            sources=sources,
+            signatures=SignatureVerifier(dict(options.credentials)),
+            naming=naming,
+            host=self.host,
         )
         try:
             self._server = await loop.create_server(front.connection, _LOOPBACK, options.port, backlog=_BACKLOG)

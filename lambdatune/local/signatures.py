@@ -27,6 +27,13 @@ _PARAMETERS = ("Credential", "SignedHeaders", "Signature")
 _UNRESERVED = "-._~"
 _SKEW_S = 300
 """AWS accepts a date within five minutes of its own clock."""
+_UNSIGNED_BODIES = (
+    "UNSIGNED-PAYLOAD",
+    "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+    "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+    "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
+)
+"""What S3 takes for the digest of a body that the signature leaves out."""
 _REMEMBERED = 4_096
 _REMEMBERED_S = 5.0
 """A load generator signs once a second and sends the same bytes thousands of times in it."""
@@ -81,11 +88,17 @@ class SignatureVerifier:
         if claim is None:
             claim = self._claims[authorization] = _read_claim(authorization)
         body = hashlib.sha256(request.body).digest()
+        stated = headers.get("x-amz-content-sha256", "")
         values = tuple([headers.get(name) for name in claim.names])
         seen = (authorization, service, request.method, request.target, body, values)
         if seen in self._verified:
             return
-        self._check(request, claim, service, body.hex())
+        digest = body.hex()
+        if service == "s3":
+            if stated not in {digest, *_UNSIGNED_BODIES}:
+                raise ApiError("XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' does not match.")
+            digest = stated
+        self._check(request, claim, service, digest)
         self._verified.add(seen)
 
     def _forget(self) -> None:
@@ -111,8 +124,10 @@ class SignatureVerifier:
 
     def _matches(self, request: Request, claim: _Claim, stamp: str, body_sha256: str) -> bool:
         lines = "".join([f"{name}:{' '.join(request.headers[name].split())}\n" for name in claim.names])
+        # S3 takes the path as it was sent (AWS docs, "Create a signed AWS API request").
+        path = request.path if claim.service == "s3" else _canonical_path(request.path)
         canonical = (
-            f"{request.method}\n{_canonical_path(request.path)}\n{_canonical_query(request.raw_query)}\n"
+            f"{request.method}\n{path}\n{_canonical_query(request.raw_query)}\n"
             f"{lines}\n{';'.join(claim.names)}\n{body_sha256}"
         )
         # Headers were decoded as Latin-1, so that this gives back the very bytes that were sent.
@@ -134,6 +149,12 @@ class SignatureVerifier:
                 self._keys.clear()
             self._keys[scope] = key
         return key
+
+
+def claimed_service(request: Request) -> str:
+    """Return the service in the scope of a request's signature, an empty text when there is none."""
+    scope = request.headers.get("authorization", "").partition("/aws4_request")[0]
+    return scope.rpartition("/")[2]
 
 
 def _read_claim(authorization: str) -> _Claim:

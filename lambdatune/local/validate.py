@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lambdatune.local.errors import ApiError, invalid, not_implemented, validation
 from lambdatune.local.records import Configuration, Logging
+from lambdatune.local.reply import structure
 from lambdatune.local.runtimes import PROVIDED_RUNTIMES, SNAP_START_RUNTIMES
 from lambdatune.local.snapshot import IS_POSSIBLE
 from lambdatune.local.variables import check_variables
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
 
 _ROLE = re.compile(r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+")
 _KMS_KEY = re.compile(r"(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()")
+_DEAD_LETTER = re.compile(r"arn:aws[a-zA-Z-]*:(sqs|sns):[a-z0-9-]+:\d{12}:[a-zA-Z0-9-_.]+")
 _APPLICATION_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 _SYSTEM_LEVELS = ("DEBUG", "INFO", "WARN")
 _MAX_TIMEOUT_S = 900
 _MAX_EPHEMERAL_MB = 10_240
 _SNAP_START_EPHEMERAL_MB = 512
-_UNSERVED = ("Layers", "FileSystemConfigs", "VpcConfig", "ImageConfig", "DeadLetterConfig")
+_UNSERVED = ("Layers", "FileSystemConfigs", "VpcConfig", "ImageConfig")
 """Members that would change what a call does and that this endpoint cannot honour; empty values are accepted."""
 
 
@@ -89,6 +91,8 @@ def changed_configuration(config: Configuration, body: Mapping[str, Any], runtim
         changes["logging"] = _logging(config.logging, body["LoggingConfig"])
     if body.get("KMSKeyArn") is not None:
         changes["kms_key_arn"] = _kms_key(body["KMSKeyArn"])
+    if body.get("DeadLetterConfig") is not None:
+        changes["dead_letter_arn"] = _dead_letter_arn(structure(body["DeadLetterConfig"]).get("TargetArn") or "")
     if body.get("SnapStart") is not None:
         apply_on = body["SnapStart"].get("ApplyOn", "None")
         changes["snap_start"] = _choice("snapStart.applyOn", apply_on, ("PublishedVersions", "None"))
@@ -170,6 +174,18 @@ def _kms_key(value: object) -> str:
     """Return the key's ARN, or an empty text, which takes the key away."""
     if not isinstance(value, str) or _KMS_KEY.fullmatch(value) is None:
         raise validation("kMSKeyArn", value, f"Member must satisfy regular expression pattern: {_KMS_KEY.pattern}")
+    return value
+
+
+def _dead_letter_arn(value: object) -> str:
+    """Return the ARN of a standard queue or topic, or an empty text, which takes the dead letter queue away."""
+    if not isinstance(value, str) or (value and _DEAD_LETTER.fullmatch(value) is None):
+        pattern = _DEAD_LETTER.pattern
+        raise validation(
+            "deadLetterConfig.targetArn", value, f"Member must satisfy regular expression pattern: {pattern}"
+        )
+    if value.endswith(".fifo"):
+        raise invalid(f"The provided target {value} is a FIFO queue or topic, which is not supported.")
     return value
 
 

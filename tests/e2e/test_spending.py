@@ -7,8 +7,10 @@ import pty
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 from support.program import only_run, result_of
 
@@ -50,6 +52,9 @@ def answer(start, url: str, reply: bytes | signal.Signals, *rest: str) -> tuple[
     if isinstance(reply, bytes):
         os.write(leader, reply)
     else:
+        # A signal between the question and the read of the answer is only noted until a key is pressed.
+        while psutil.Process(process.pid).status() != psutil.STATUS_SLEEPING:
+            time.sleep(0.01)
         process.send_signal(reply)
     while True:
         try:

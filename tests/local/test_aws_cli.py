@@ -18,6 +18,8 @@ from botocore.exceptions import ClientError
 
 from lambdatune.model.report_line import parse_report
 
+from .event_support import allow, rows
+
 SOURCE = "def handler(event, context):\n    return {'version': context.function_version, 'event': event}\n"
 KEYS = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
 
@@ -89,7 +91,7 @@ async def test_sdk_reads_every_answer(endpoint: Any, make_zip: Any) -> None:
         found = await logs.filter_log_events(logGroupName="/aws/lambda/sdk", filterPattern='"REPORT RequestId"')
         assert len(found["events"]) == 1
         with pytest.raises(ClientError) as refused:
-            await functions.list_event_source_mappings()
+            await functions.list_layers()
         assert refused.value.response["Error"]["Code"] == "UnknownOperationException"
         assert "does not implement" in refused.value.response["Error"]["Message"]
         with pytest.raises(functions.exceptions.ResourceNotFoundException):
@@ -102,3 +104,48 @@ async def test_sdk_reads_every_answer(endpoint: Any, make_zip: Any) -> None:
         names = [function["FunctionName"] async for page in pages for function in page["Functions"]]
         assert "sdk" in names
         await functions.delete_function(FunctionName="sdk")
+
+
+@pytest.mark.slow
+def test_event_sources(start_endpoint: Any, tmp_path: Path, make_zip: Any) -> None:
+    """A queue, a topic, a bucket and a rule invoke one function."""
+    endpoint = start_endpoint("--settle-ms", "1")
+    name = endpoint.create("def handler(event, context):\n    return len(str(event))\n")
+    arn = f"arn:aws:lambda:us-east-1:123456789012:function:{name}"
+
+    def aws(*arguments: str) -> Any:
+        return _aws(endpoint, tmp_path, *arguments)
+
+    url = aws("sqs", "create-queue", "--queue-name", "cli")["QueueUrl"]
+    queue = "arn:aws:sqs:us-east-1:123456789012:cli"
+    aws("lambda", "create-event-source-mapping", "--function-name", name, "--event-source-arn", queue)
+    topic = aws("sns", "create-topic", "--name", "cli")["TopicArn"]
+    aws("sns", "subscribe", "--topic-arn", topic, "--protocol", "lambda", "--notification-endpoint", arn)
+    rule = aws("events", "put-rule", "--name", "cli", "--event-pattern", '{"source": ["cli"]}')["RuleArn"]
+    aws("events", "put-targets", "--rule", "cli", "--targets", f"Id=f,Arn={arn}")
+    aws("s3api", "create-bucket", "--bucket", "cli-bucket")
+    for service, source in (("sns", topic), ("events", rule), ("s3", "arn:aws:s3:::cli-bucket")):
+        allow(endpoint, name, service, source)
+    notify = {"LambdaFunctionConfigurations": [{"LambdaFunctionArn": arn, "Events": ["s3:ObjectCreated:*"]}]}
+    aws("s3api", "put-bucket-notification-configuration", "--bucket", "cli-bucket",
+        "--notification-configuration", json.dumps(notify))  # fmt: skip
+
+    sent = {aws("sqs", "send-message", "--queue-url", url, "--message-body", "hello")["MessageId"]}
+    sent.add(aws("sns", "publish", "--topic-arn", topic, "--message", "hello")["MessageId"])
+    entry = json.dumps([{"Source": "cli", "DetailType": "t", "Detail": "{}"}])
+    sent.add(aws("events", "put-events", "--entries", entry)["Entries"][0]["EventId"])
+    (tmp_path / "hello.txt").write_text("hello")
+    _aws_s3(endpoint, tmp_path, "cp", "hello.txt", "s3://cli-bucket/hello.txt")
+    found = rows(endpoint, name, 4)
+    assert {row["source"] for row in found} == {"sqs", "sns", "eventbridge", "s3"}
+    assert sent <= {row["message_id"] for row in found}
+    assert {row["outcome"] for row in found} == {"executed"}
+
+
+def _aws_s3(endpoint: Any, directory: Path, *arguments: str) -> None:
+    """Run ``aws s3``, which narrates in place of JSON."""
+    program = Path(sys.executable).with_name("aws")
+    environment = {**os.environ, **KEYS, "AWS_EC2_METADATA_DISABLED": "true", "HOME": str(directory)}
+    command = [str(program), "--endpoint-url", endpoint.url, "s3", *arguments]
+    done = subprocess.run(command, env=environment, cwd=directory, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

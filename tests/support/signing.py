@@ -9,6 +9,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 KEY = "x"
+_BY_TARGET = {"AmazonSQS": "sqs", "AWSEvents": "events"}
 
 
 def signed(
@@ -25,7 +26,8 @@ def signed(
     given = {"Host": urlsplit(url).netloc, **(headers or {})}
     if service is None:
         at_root = urlsplit(url).path in {"", "/"}
-        service = "logs" if "X-Amz-Target" in given else "sts" if at_root else "lambda"
+        target = given.get("X-Amz-Target", "").partition(".")[0]
+        service = _BY_TARGET.get(target, "logs") if target else "sts" if at_root else "lambda"
     request = AWSRequest(method=method, url=url, data=body, headers=given)
     SigV4Auth(credentials or Credentials(KEY, KEY), service, region).add_auth(request)
     return dict(request.headers.items())

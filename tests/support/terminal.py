@@ -34,7 +34,10 @@ class Terminal:
         self._pid_file = directory / "pid"
         self._size = width, height
         self._environment = {
-            key: value for key, value in {**os.environ, **environment}.items() if not key.startswith("TMUX")
+            key: value
+            for key, value in {**os.environ, **environment}.items()
+            # The size is that of this terminal, whatever another one left in the environment.
+            if not key.startswith("TMUX") and key not in {"COLUMNS", "LINES"}
         }
 
     def __enter__(self) -> Self:

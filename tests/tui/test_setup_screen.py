@@ -328,6 +328,19 @@ async def test_only_the_chosen_load_counts_and_choices_are_taken_by_key() -> Non
         assert engine.asked[-1].settings.values == PLAN | {"concurrency": 7, "ramp": "10s:5/s", "arrivals": "poisson"}
 
 
+async def test_a_choice_that_is_given_by_name_is_shown_once_and_a_wrong_one_can_be_put_right() -> None:
+    engine = engine_of()
+    async with setup(PLAN | {"strategy": "cheapest", "isolation": "klone"}, engine) as pilot:
+        assert "◉ cheapest  ○ fastest  ○ balanced" in text_of(pilot)
+        assert text_of(pilot).count("cheapest") == 1
+        assert engine.asked == []
+        await press(pilot, "ctrl+r")
+        assert pilot.app.focused.id == "field-isolation"
+        assert "◉ klone" in text_of(pilot)
+        await press(pilot, "right")
+        assert engine.asked[-1].settings.values == PLAN
+
+
 async def test_a_value_that_was_not_touched_stays_the_very_same() -> None:
     payload = ['{\n  "items": 1\n}', '{"items": 2}:0.5']
     engine = engine_of()

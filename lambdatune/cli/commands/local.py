@@ -19,6 +19,9 @@ import click
               help="How memory is held to the memory size.")  # fmt: skip
 @click.option("--account-concurrency", type=click.IntRange(1), default=1_000, show_default=True, metavar="N",
               help="Concurrent executions of the account.")  # fmt: skip
+@click.option("--async-wait-scale", type=click.FloatRange(0, 1, min_open=True), default=1.0, show_default=True,
+              metavar="FACTOR", help="Factor on the waits between asynchronous retries (1 and 2 minutes on AWS), on "
+              "their back-off and on their maximum age.")  # fmt: skip
 @click.option(
     "--credentials",
     multiple=True,
@@ -26,7 +29,12 @@ import click
     help="An access key whose secret is not its own id. Repeatable.",
 )
 def command(
-    port: int, cpu_limiter: str, memory_limiter: str, account_concurrency: int, credentials: tuple[str, ...]
+    port: int,
+    cpu_limiter: str,
+    memory_limiter: str,
+    account_concurrency: int,
+    async_wait_scale: float,
+    credentials: tuple[str, ...],
 ) -> int:
     """Serve the embedded AWS-compatible endpoint by itself, on 127.0.0.1 only.
 
@@ -46,6 +54,7 @@ def command(
 
     options = Options(
         port=port, cpu_limiter=cpu_limiter, memory_limiter=memory_limiter, account_concurrency=account_concurrency,
+        async_wait_scale=async_wait_scale,
         credentials=tuple(parse_credentials(text) for text in credentials),
     )  # fmt: skip
     return run(options)

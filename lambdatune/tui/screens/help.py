@@ -16,14 +16,18 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
 GLYPHS = (
-    ("★ best", "the size that is advised"),
+    ("▶ ‖ …", "running, paused, pausing: a run, and the size that it measures"),
+    ("■ ↺", "a size that was ended, a run that stops; a run that undoes what it changed"),
+    ("★ best", "the size that is advised, or would be now"),
     ("✓ meets", "proven to meet every target, at the stated confidence"),
     ("✗ misses", "proven to miss a target"),
-    ("? unproven", "neither is proven by the calls so far"),
+    ("? unproven", "neither is proven by the calls so far; with how sure it is as yet"),
     ("! failed", "no call succeeded at this size"),
-    ("○ not tried", "no call was made; or no target was set"),
+    ("○ not tried", "no call was made, or queued; or no target was set"),
     ("⚠ 12", "calls that failed or were throttled; a run that is invalid"),
     ("430+", "these calls do not bound the percentile from above"),
+    ("–", "nothing as yet"),  # noqa: RUF001  the glyph of the screens
+    ("· ▸", "what happened; what was steered"),
     ("▌", "the row under the cursor"),
     ("◆", "marked for a comparison"),
     ("◉ ○", "in a field: the choice that is taken, and the others"),

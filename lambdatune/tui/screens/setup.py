@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -142,7 +143,7 @@ class SetupScreen(LambdatuneScreen):
         values: dict[str, Any] = {}
         faults: dict[str, UsageError] = {}
         hidden = {name for name in _OPEN_LOADS if name != self._text(LOAD)}
-        if not hidden.isdisjoint({"rate"}) and not hidden.isdisjoint({"ramp"}):
+        if self._text(LOAD) not in ("rate", "ramp"):
             hidden.add("arrivals")
         for name in FIELDS:
             if name == LOAD or name in hidden:
@@ -350,7 +351,7 @@ class SetupScreen(LambdatuneScreen):
             if path.suffix != ".toml":
                 raise UsageError(f"`{path.name}` does not end in .toml", hint=f"for example {path.name or 'plan'}.toml")
             save_profile(path, values, self._directory)
-            return f"Written to {path.absolute()}; `lambdatune run {path}` runs it."
+            return f"Written to {path.absolute()}; `lambdatune run {shlex.quote(str(path))}` runs it."
 
         hint = "A new TOML file; one that exists is not overwritten."
         self.app.push_screen(AskText("Save as a run profile", hint, "plan.toml", save), self._tell)

@@ -12,7 +12,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Input, Label, Static, TextArea
 
-from lambdatune.tui.setup_fields import fault_words
+from lambdatune.tui.setup_fields import NOT_GIVEN, fault_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,6 +77,8 @@ class Choice(Widget, can_focus=True):
 
     def set_value(self, value: str) -> None:
         """Take a value; one that is no choice becomes one, so that what is wrong with it can be said."""
+        if value == dict(self.choices).get(NOT_GIVEN):
+            value = NOT_GIVEN  # the default by its name
         if value not in dict(self.choices):
             self.choices = (*self.choices, (value, value))
         self.value = value

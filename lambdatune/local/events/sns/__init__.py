@@ -1,0 +1,1 @@
+"""Amazon SNS: standard topics with Lambda and SQS subscriptions (AWS API reference, SNS)."""
