@@ -38,6 +38,17 @@ def hold(run: RunDirectory) -> Iterator[None]:
         os.close(handle)
 
 
+def is_held(run: RunDirectory) -> bool:
+    """Return whether a run is made now, by this process or another one on this machine."""
+    if not run.path.is_dir():
+        return False
+    try:
+        with hold(run):
+            return False
+    except UsageError:
+        return True
+
+
 def refuse_going(run: RunDirectory, *, finished: bool) -> None:
     """Refuse a run that is still made, or on another machine may still be.
 

@@ -13,6 +13,7 @@ from lambdatune.aws.access import AwsAccess
 from lambdatune.aws.refusals import UNREACHABLE
 from lambdatune.aws.undo import undo_change
 from lambdatune.model.errors import AwsRefused, LambdatuneError, NotUndone, UsageError
+from lambdatune.session.holding import is_held
 from lambdatune.session.liveness import is_alive, why_in_use
 
 if TYPE_CHECKING:
@@ -106,9 +107,10 @@ async def restore_run(run: RunDirectory, owed: OwedUndo, observer: Observer) -> 
     Raises:
         UsageError: when the run is still going.
     """
-    owner = run.journal.owner()
-    if owner is not None and is_alive(owner):
-        pid = owner.split(":")[1]
+    # A process that makes many runs, as that of the screens does, lives on when it has done with this one.
+    if is_held(run):
+        owner = run.journal.owner()
+        pid = owner.split(":")[1] if owner else "?"
         raise UsageError(
             f"run {run.id} is still going, in process {pid}: it undoes its changes itself when it ends",
             hint=f"end it with Ctrl-C or `kill {pid}`; `restore` is for runs that were killed",
@@ -151,7 +153,8 @@ async def restore_all(runs: Iterable[RunDirectory], owed: OwedUndo, observer: Ob
     for run in runs:
         try:
             owner = run.journal.owner()
-            reason = why_in_use(run.id, owner) if owner else None
+            has_ended = owner is not None and is_alive(owner) is True and not is_held(run)
+            reason = why_in_use(run.id, owner) if owner and not has_ended else None
             if reason is None:
                 done += await restore_dead(run, owed, observer)
                 continue
