@@ -38,6 +38,8 @@ def terminal(tmp_path, own_data_directory):
 def test_a_session_from_the_list_to_a_report_on_the_normal_screen(terminal, tmp_path, width, height) -> None:
     view = terminal(width, height)
     view.start()
+    view.wait_for("New run")
+    view.press("Escape")
     view.wait_for("Recorded runs  2")
     view.press("End", "Enter")
     view.wait_for("Use 512 MB")

@@ -160,4 +160,6 @@ def one_wide(character: str) -> str:
     if character.isascii():
         return character if character.isprintable() else " "
     narrow = unicodedata.east_asian_width(character) not in "WF"
-    return character if narrow and not unicodedata.combining(character) and character.isprintable() else "?"
+    # Marks join the character before them, whether they have a combining class or not.
+    is_mark = unicodedata.category(character).startswith("M")
+    return character if narrow and not is_mark and character.isprintable() else "?"
