@@ -88,7 +88,7 @@ class Measurement:
     Attributes:
         outcome: how it ended, as far as that is known.
         serving: the order that is carried out now; None between.
-        paused_s: how long it was paused, up to the last `resume`.
+        last_cell: the cell of the last order; None before the first.
         is_over: whether the last call has ended.
     """
 
@@ -130,7 +130,8 @@ class Measurement:
         self._wanted: _Wanted | None = None
         self._replanned = False
         self.serving: Order | None = None
-        self.paused_s = 0.0
+        self.last_cell: int | None = None
+        self._paused_s = 0.0
         self.is_over = False
         self.outcome = Outcome()
 
@@ -178,6 +179,12 @@ class Measurement:
         """Whether nothing new is sent; `serving` tells whether calls are still in flight."""
         return not self._go.is_set()
 
+    @property
+    def paused_s(self) -> float:
+        """How long it was paused, the pause that lasts included."""
+        lasting_s = asyncio.get_running_loop().time() - self._pause_began_s if self.is_paused else 0.0
+        return self._paused_s + lasting_s
+
     def pause(self) -> None:
         """Send nothing new until `resume`; a ramp or bursts that have begun end first. The limit of time waits too."""
         if self.is_paused or self._stopping:
@@ -194,7 +201,7 @@ class Measurement:
             return
         now_s = asyncio.get_running_loop().time()
         lasted_s = now_s - self._pause_began_s
-        self.paused_s += lasted_s
+        self._paused_s += lasted_s
         self._began_s += lasted_s
         if self._timer is not None:
             self._allow(max(self._timer.when() - self._pause_began_s, 0.0))
@@ -350,6 +357,7 @@ class Measurement:
         self._show(step)
         self._in_flight = min(connections_of(pacing), calls)
         self.serving = order
+        self.last_cell = cell
         async for batch in self._driver.run(order):
             self._recorder.record(batch, cold=ask.cold)
             self._observer.measured(batch)

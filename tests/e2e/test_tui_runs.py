@@ -115,7 +115,7 @@ def test_a_run_is_paused_steered_and_stopped_with_keys(terminal, tmp_path, own_d
     view.type("p90<=900ms")
     view.wait_for("p90<=900ms")
     view.press("Enter")
-    view.wait_for("p90<=900ms")
+    view.wait_for("target changed")
     view.press("a")
     view.wait_for("adds it")
     view.type("768")

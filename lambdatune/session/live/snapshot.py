@@ -45,7 +45,8 @@ def snapshot_of(
     place_of = {index: place for place, index in enumerate(order)}
     running = None if serving is None else serving.cell
     shown = followed if followed is not None and followed < len(order) else None
-    cell = order[shown] if shown is not None else running
+    # Between orders the picture of the last one stays.
+    cell = order[shown] if shown is not None else measurement.last_cell
     clock = plan.targets[0].clock if plan.targets else "duration"
     over_time = None if cell is None else tally.over_time(cell, clock)
     leading = _leading(evidence, plan)
