@@ -184,7 +184,8 @@ def _verdict(cell: LiveCell, snapshot: Snapshot) -> tuple[str, str]:
         return NONE, "muted"
     if not snapshot.targets:
         return "○ no target", "muted"
-    sure = "" if cell.how_sure is None else f" {_percent(cell.how_sure)}"
+    # Nothing is said of a confidence that rounds to none.
+    sure = "" if cell.how_sure is None or cell.how_sure < 0.01 else f" {_percent(cell.how_sure)}"
     if cell.verdict == "unproven" and sure:
         return f"{glyph}{sure} sure", role
     return f"{glyph} {word}{sure}", role

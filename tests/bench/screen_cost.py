@@ -92,7 +92,7 @@ def snapshot(tally: Tally, cells: list[tuple[int, str]], running: int, at_s: flo
     return msgspec.structs.replace(
         snapshots.RUNNING, elapsed_s=at_s, calls=tally.calls, calls_expected=2 * tally.calls, running=running,
         calls_per_s=tally.calls_per_s(_EPOCH_NS + int(at_s * 1e9)), cold_starts=tally.cold_starts, max_minutes=60.0,
-        max_invocations=10_000_000, over_time=tally.over_time(running), leading=12,
+        max_invocations=10_000_000, over_time=tally.over_time(running, "duration"), leading=12,
         cells=tuple(
             LiveCell("orders-api", size, "arm64", mode, "running" if index == running else "measured", "unproven",
                      tally.warm(index).count + tally.cold(index).count, tally.warm(index), tally.cold(index),

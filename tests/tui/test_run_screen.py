@@ -145,6 +145,11 @@ async def test_the_cursor_follows_the_size_that_is_measured_until_one_is_picked(
             screen._draw()
             await settled(pilot)
             assert table.cursor == shown
+        # Between two orders nothing is measured: the last one is shown on.
+        screen.show(msgspec.structs.replace(snapshots.RUNNING, running=None, over_time=None))
+        screen._draw()
+        await settled(pilot)
+        assert table.cursor == 5
         assert engine.heard == []
         await press(pilot, "home")
         screen.show(msgspec.structs.replace(snapshots.RUNNING, running=6))
@@ -250,6 +255,14 @@ async def test_no_state_is_told_by_colour_alone(monkeypatch) -> None:
             screen._draw()
             await settled(pilot)
             assert state in text_of(pilot)
+
+
+async def test_a_confidence_of_none_is_not_said() -> None:
+    cells = (snapshots.measured(512, how_sure=0.004), snapshots.measured(768, how_sure=0.9999))
+    async with watched() as watch:
+        await watch.open(msgspec.structs.replace(snapshots.RUNNING, cells=cells, running=0, leading=None))
+        assert "? unproven" in watch.text()
+        assert "? 99.9 % sure" in watch.text()
 
 
 async def test_cells_of_one_size_are_told_apart_by_what_they_differ_in() -> None:

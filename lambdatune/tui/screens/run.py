@@ -105,7 +105,7 @@ class RunScreen(RunPicture):
 
     def _follow(self) -> None:
         """Tell the engine which cell is followed, where it does not know: a size that was added moves the others."""
-        index = self._picked_index()
+        index = self._index_of(self._picked)
         if index != self._told:
             self._told = index
             self._tell(Follow(index))

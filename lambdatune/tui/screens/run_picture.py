@@ -69,6 +69,7 @@ class RunPicture(LambdatuneScreen):
         self.view: View | None = None
         self._events: list[Event] = []
         self._picked: figures.CellKey | None = None
+        self._last_running: figures.CellKey | None = None
         self._gone: str | None = None
         self._is_stopping = False
         self._log = False
@@ -114,24 +115,28 @@ class RunPicture(LambdatuneScreen):
     # --- which cell --------------------------------------------------------------------------------------------------
 
     def _index(self) -> int | None:
-        """Return the cell that charts show: the one picked, the one measured, or the last one that was."""
+        """Return the cell that charts show: the one picked, the one measured, or the one that was measured last."""
         snapshot = self.snapshot
         if snapshot is None or not snapshot.cells:
             return None
-        picked = self._picked_index()
+        picked = self._index_of(self._picked)
         if picked is not None:
             return picked
         if snapshot.running is not None:
+            self._last_running = figures.key_of(snapshot.cells[snapshot.running])
             return snapshot.running
+        last = self._index_of(self._last_running)
+        if last is not None:
+            return last
         if snapshot.over_time is not None:
             return snapshot.over_time.cell
         return max((place for place, cell in enumerate(snapshot.cells) if cell.calls), default=None)
 
-    def _picked_index(self) -> int | None:
-        if self._picked is None or self.snapshot is None:
+    def _index_of(self, key: figures.CellKey | None) -> int | None:
+        if key is None or self.snapshot is None:
             return None
         keys = [figures.key_of(cell) for cell in self.snapshot.cells]
-        return keys.index(self._picked) if self._picked in keys else None
+        return keys.index(key) if key in keys else None
 
     def _cell(self) -> LiveCell | None:
         index = self._index()
