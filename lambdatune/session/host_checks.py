@@ -11,7 +11,7 @@ from lambdatune.load.order import connections_of
 from lambdatune.model.errors import LambdatuneError
 from lambdatune.session.checks import Check
 from lambdatune.session.embedded import EmbeddedEndpoint, host_facts
-from lambdatune.session.measure import warm_pacing
+from lambdatune.session.pacing import warm_pacing
 
 if TYPE_CHECKING:
     from lambdatune.model.plan import Plan

@@ -13,7 +13,7 @@ from lambdatune.aws.versions import OwnVersions
 from lambdatune.load.order import connections_of
 from lambdatune.model.errors import AwsRefused, UsageError
 from lambdatune.model.memory import MemoryChoice
-from lambdatune.session.measure import warm_pacing
+from lambdatune.session.pacing import warm_pacing
 
 if TYPE_CHECKING:
     from lambdatune.aws.functions import FunctionDescription

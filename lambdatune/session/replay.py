@@ -18,7 +18,8 @@ from lambdatune.pricing.cost import Tariff
 from lambdatune.recommend.evidence import gather
 from lambdatune.session.environments import read_recorded
 from lambdatune.session.generator import GeneratorRecord
-from lambdatune.session.measure import Outcome, warm_pacing
+from lambdatune.session.measure import Outcome
+from lambdatune.session.pacing import warm_pacing
 from lambdatune.session.prices import recorded_prices
 from lambdatune.session.results import Facts, compose
 from lambdatune.session.row_file import read_rows, recorded_sizes
