@@ -69,10 +69,9 @@ def in_screens(profile: Path, output: Path, here: Path) -> None:
     environment = {"LAMBDATUNE_DATA": str(here / "data"), "COLORTERM": "truecolor"}
     with Terminal(where, width=120, height=36, environment=environment) as terminal:
         terminal.start("tui", str(profile), "--output", str(output))
-        terminal.wait_for("Before you start")
-        terminal.wait_for("calls")
+        terminal.wait_for("The calls are real")
         terminal.press("C-r")
-        terminal.wait_for("real")
+        terminal.wait_for("Start this run?")
         terminal.press("y")
         terminal.wait_for("What if")
         terminal.press("q")
