@@ -18,6 +18,7 @@ from lambdatune.local.signatures import claimed_service
 
 if TYPE_CHECKING:
     from lambdatune.local.events.sources import EventSources
+    from lambdatune.local.function_urls import FunctionUrls
     from lambdatune.local.functions_api import FunctionsApi
     from lambdatune.local.invoke_api import InvokeApi
     from lambdatune.local.logs_api import LogsApi
@@ -48,6 +49,7 @@ class Front:
         provisioned: provisioned concurrency.
         logs: CloudWatch Logs.
         sources: the event sources.
+        urls: function URLs.
         signatures: verifies who sent a request.
         naming: makes ARNs.
         host: returns the document of ``GET /_lambdatune/host``.
@@ -62,6 +64,7 @@ class Front:
         provisioned: ProvisionedApi,
         logs: LogsApi,
         sources: EventSources,
+        urls: FunctionUrls,
         signatures: SignatureVerifier,
         naming: Naming,
         host: Callable[[], dict[str, object]],
@@ -70,10 +73,11 @@ class Front:
         self._functions = functions
         self._logs = logs
         self._sources = sources
+        self._urls = urls
         self._signatures = signatures
         self._naming = naming
         self._host = host
-        self._routes = {**_routes(functions, settings, provisioned), **sources.routes}
+        self._routes = {**_routes(functions, settings, provisioned), **sources.routes, **urls.routes}
         self._connections: set[FrontConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -124,6 +128,11 @@ class Front:
 
     async def _route(self, request: Request, request_id: str) -> Reply:
         path = request.path
+        url = self._urls.address(request)
+        if url is not None:
+            if path != url[1]:  # it came by path, not by the URL's own host name
+                _check_host(request)
+            return await self._urls.serve(*url, request, request_id)
         _check_host(request)
         if path.startswith("/_lambdatune/"):
             return self._own(request)
