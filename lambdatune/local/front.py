@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from lambdatune.local import sts
+from lambdatune.local import stream_api, sts
 from lambdatune.local.errors import ApiError, not_implemented, too_large
 from lambdatune.local.httpd import HttpConnection, Request, render
 from lambdatune.local.reply import Reply
@@ -146,6 +146,9 @@ class Front:
         if request.method == "POST" and path.endswith(_INVOKE_SUFFIX) and path.startswith(_INVOKE_PREFIX):
             name = unquote(path[len(_INVOKE_PREFIX) : -len(_INVOKE_SUFFIX)])
             return await self._invoke.invoke(name, request, request_id)
+        if request.method == "POST" and path.endswith(stream_api.SUFFIX) and path.startswith(stream_api.PREFIX):
+            name = unquote(path[len(stream_api.PREFIX) : -len(stream_api.SUFFIX)])
+            return await stream_api.serve(self._invoke, name, request, request_id)
         target, _, action = request.headers.get("x-amz-target", "").partition(".")
         if target in self._sources.targets:
             return await self._sources.targets[target].serve(action, request)
