@@ -25,6 +25,7 @@ from lambdatune.local.events.sqs.api import SqsApi
 from lambdatune.local.events.sqs.queues import Queues
 from lambdatune.local.names import parse_reference
 from lambdatune.local.reply import Reply
+from lambdatune.local.step_functions import StepFunctionsApi
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -91,6 +92,7 @@ class EventSources:
         self.targets: Mapping[str, Target] = {
             "AmazonSQS": Target("sqs", SqsApi(self._queues).serve),
             "AWSEvents": Target("events", bridge.serve),
+            "AWSStepFunctions": Target("states", StepFunctionsApi(invoker, naming).serve),
         }
         settle_s = options.settle_ms / 1_000
         self._mappings = mappings = MappingsApi(self._queues, invoker, self._messages, naming, settle_s)
