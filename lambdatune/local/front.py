@@ -128,11 +128,12 @@ class Front:
 
     async def _route(self, request: Request, request_id: str) -> Reply:
         path = request.path
-        url = self._urls.address(request)
-        if url is not None:
-            if path != url[1]:  # it came by path, not by the URL's own host name
-                _check_host(request)
-            return await self._urls.serve(*url, request, request_id)
+        for door in (self._urls, self._sources.http_apis):
+            address = door.address(request)
+            if address is not None:
+                if path != address[1]:  # it came by path, not by a host name of its own
+                    _check_host(request)
+                return await door.serve(*address, request, request_id)
         _check_host(request)
         if path.startswith("/_lambdatune/"):
             return self._own(request)
@@ -170,6 +171,8 @@ class Front:
             return source.scope
         # S3 has paths of its users' own making, and SNS the forms that STS has: the scope says which is meant.
         scope = claimed_service(request)
+        if scope == "apigateway" and request.path.startswith("/v2/"):
+            return scope
         return scope if scope == "s3" or (scope == "sns" and _is_form(request)) else _service(request)
 
     def _error(self, error: ApiError, request: Request, request_id: str) -> bytes:
