@@ -59,7 +59,7 @@ def check(definition: Any) -> None:
 
 def _check_state(name: str, state: Any, states: dict[str, Any]) -> None:
     kind = state.get("Type") if isinstance(state, dict) else None
-    if kind not in _FIELDS:
+    if not isinstance(kind, str) or kind not in _FIELDS:
         raise DefinitionError(f"state {name}: Type {kind} is not implemented by the embedded lambdatune endpoint")
     _known(state, _FIELDS[kind], f"state {name}")
     if kind in {"Task", "Pass"} and state.get("End") is not True:
@@ -69,6 +69,8 @@ def _check_state(name: str, state: Any, states: dict[str, Any]) -> None:
             _check_path(state[member], f"state {name}: {member}")
     for member in ("Parameters", "ResultSelector"):
         _check_template(state.get(member), f"state {name}: {member}")
+    if not isinstance(state.get("Parameters", {}), dict):
+        raise DefinitionError(f"state {name}: Parameters: expected an object")
     resource = state.get("Resource")
     if kind == "Task" and resource != INVOKE and _FUNCTION.fullmatch(str(resource)) is None:
         raise DefinitionError(f"state {name}: Resource {resource} is not a Lambda function or {INVOKE}")

@@ -80,6 +80,11 @@ async def test_a_function_that_fails(endpoint: Any, arn: str) -> None:
 @pytest.mark.parametrize(
     ("state", "told"),
     [
+        ({"Type": ["Task"], "End": True}, "is not implemented"),
+        (
+            {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": [{}], "End": True},
+            "expected an object",
+        ),
         ({"Type": "Map", "End": True}, "Type Map is not implemented"),
         ({"Type": "Pass", "Next": "Absent"}, "there is no state Absent"),
         ({"Type": "Pass", "End": True, "InputPath": "$..a"}, "expected a path like"),
