@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from lambdatune.local import sts
+from lambdatune.local import stream_api, sts
 from lambdatune.local.errors import ApiError, not_implemented, too_large
 from lambdatune.local.httpd import HttpConnection, Request, render
 from lambdatune.local.reply import Reply
@@ -18,6 +18,7 @@ from lambdatune.local.signatures import claimed_service
 
 if TYPE_CHECKING:
     from lambdatune.local.events.sources import EventSources
+    from lambdatune.local.function_urls import FunctionUrls
     from lambdatune.local.functions_api import FunctionsApi
     from lambdatune.local.invoke_api import InvokeApi
     from lambdatune.local.logs_api import LogsApi
@@ -48,6 +49,7 @@ class Front:
         provisioned: provisioned concurrency.
         logs: CloudWatch Logs.
         sources: the event sources.
+        urls: function URLs.
         signatures: verifies who sent a request.
         naming: makes ARNs.
         host: returns the document of ``GET /_lambdatune/host``.
@@ -62,6 +64,7 @@ class Front:
         provisioned: ProvisionedApi,
         logs: LogsApi,
         sources: EventSources,
+        urls: FunctionUrls,
         signatures: SignatureVerifier,
         naming: Naming,
         host: Callable[[], dict[str, object]],
@@ -70,10 +73,11 @@ class Front:
         self._functions = functions
         self._logs = logs
         self._sources = sources
+        self._urls = urls
         self._signatures = signatures
         self._naming = naming
         self._host = host
-        self._routes = {**_routes(functions, settings, provisioned), **sources.routes}
+        self._routes = {**_routes(functions, settings, provisioned), **sources.routes, **urls.routes}
         self._connections: set[FrontConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -124,6 +128,12 @@ class Front:
 
     async def _route(self, request: Request, request_id: str) -> Reply:
         path = request.path
+        for door in (self._urls, self._sources.http_apis):
+            address = door.address(request)
+            if address is not None:
+                if path != address[1]:  # it came by path, not by a host name of its own
+                    _check_host(request)
+                return await door.serve(*address, request, request_id)
         _check_host(request)
         if path.startswith("/_lambdatune/"):
             return self._own(request)
@@ -137,6 +147,9 @@ class Front:
         if request.method == "POST" and path.endswith(_INVOKE_SUFFIX) and path.startswith(_INVOKE_PREFIX):
             name = unquote(path[len(_INVOKE_PREFIX) : -len(_INVOKE_SUFFIX)])
             return await self._invoke.invoke(name, request, request_id)
+        if request.method == "POST" and path.endswith(stream_api.SUFFIX) and path.startswith(stream_api.PREFIX):
+            name = unquote(path[len(stream_api.PREFIX) : -len(stream_api.SUFFIX)])
+            return await stream_api.serve(self._invoke, name, request, request_id)
         target, _, action = request.headers.get("x-amz-target", "").partition(".")
         if target in self._sources.targets:
             return await self._sources.targets[target].serve(action, request)
@@ -158,6 +171,8 @@ class Front:
             return source.scope
         # S3 has paths of its users' own making, and SNS the forms that STS has: the scope says which is meant.
         scope = claimed_service(request)
+        if scope == "apigateway" and request.path.startswith("/v2/"):
+            return scope
         return scope if scope == "s3" or (scope == "sns" and _is_form(request)) else _service(request)
 
     def _error(self, error: ApiError, request: Request, request_id: str) -> bytes:
@@ -222,7 +237,8 @@ def _check_host(request: Request) -> None:
         ApiError: InvalidSignatureException (403).
     """
     name = request.headers.get("host", "").partition(":")[0].lower()
-    if name not in {"", "127.0.0.1", "localhost"}:
+    # SDKs put "sync-" before the host of StartSyncExecution.
+    if name.removeprefix("sync-") not in {"", "127.0.0.1", "localhost"}:
         sentence = f"The embedded lambdatune endpoint answers to 127.0.0.1 and localhost, not to '{name}'."
         raise ApiError("InvalidSignatureException", sentence, 403)
 

@@ -21,6 +21,7 @@ from lambdatune.local.events.invoker import Invoker
 from lambdatune.local.events.sources import EventSources
 from lambdatune.local.fleet import Fleet
 from lambdatune.local.front import Front
+from lambdatune.local.function_urls import FunctionUrls
 from lambdatune.local.functions import Functions
 from lambdatune.local.functions_api import FunctionsApi
 from lambdatune.local.identity import own_name
@@ -183,6 +184,7 @@ class Endpoint:
         functions = Functions(naming, packages, fleet, options.settle_ms / 1_000)
         invoker = Invoker(functions, fleet, naming, options.account_concurrency, self._capacity)
         sources = self._sources = EventSources(functions, invoker, naming, options, lambda: self.url)
+        signatures = SignatureVerifier(dict(options.credentials))
         front = self._front = Front(
             invoke=InvokeApi(functions, fleet, naming, options.account_concurrency, sources.accept),
             functions=FunctionsApi(functions, packages, services.runtimes, naming, lambda: self.url),
@@ -190,7 +192,8 @@ class Endpoint:
             provisioned=ProvisionedApi(functions, fleet.provisioned, naming, options.account_concurrency),
             logs=LogsApi(services.logs, naming),
             sources=sources,
-            signatures=SignatureVerifier(dict(options.credentials)),
+            urls=FunctionUrls(functions, invoker, naming, signatures, lambda: self.url),
+            signatures=signatures,
             naming=naming,
             host=self.host,
         )

@@ -23,8 +23,10 @@ from lambdatune.local.events.s3.store import Store
 from lambdatune.local.events.sns.api import NAMESPACE, SnsApi
 from lambdatune.local.events.sqs.api import SqsApi
 from lambdatune.local.events.sqs.queues import Queues
+from lambdatune.local.http_api import HttpApis
 from lambdatune.local.names import parse_reference
 from lambdatune.local.reply import Reply
+from lambdatune.local.step_functions import StepFunctionsApi
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -82,8 +84,13 @@ class EventSources:
         self._deliveries.register("sns", sns.deliver)
         self._deliveries.register("events", bridge.deliver)
         self._permissions = permissions = Permissions(functions, naming)
+        self.http_apis = HttpApis(invoker, permissions, naming, endpoint_url)
         s3 = S3Api(Store(naming.region, self._deliveries), permissions, naming.region)
-        self.others: Mapping[str, Callable[[Request, str], Awaitable[Reply]]] = {"sns": sns.serve, "s3": s3.serve}
+        self.others: Mapping[str, Callable[[Request, str], Awaitable[Reply]]] = {
+            "sns": sns.serve,
+            "s3": s3.serve,
+            "apigateway": self.http_apis.control,
+        }
         self.refusals: Mapping[str, Callable[[ApiError, str], bytes]] = {
             "sns": lambda error, request_id: query.refusal(error, NAMESPACE, request_id),
             "s3": s3_refusal,
@@ -91,6 +98,7 @@ class EventSources:
         self.targets: Mapping[str, Target] = {
             "AmazonSQS": Target("sqs", SqsApi(self._queues).serve),
             "AWSEvents": Target("events", bridge.serve),
+            "AWSStepFunctions": Target("states", StepFunctionsApi(invoker, naming).serve),
         }
         settle_s = options.settle_ms / 1_000
         self._mappings = mappings = MappingsApi(self._queues, invoker, self._messages, naming, settle_s)

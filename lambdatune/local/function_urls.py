@@ -1,0 +1,234 @@
+"""Function URLs: their configuration, and the requests that come by them (AWS docs, "Lambda function URLs")."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import string
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from lambdatune.local import proxy_format
+from lambdatune.local.errors import ApiError, conflict, invalid, not_found, validation
+from lambdatune.local.invoke_api import MAX_PAYLOAD_BYTES
+from lambdatune.local.names import parse_reference
+from lambdatune.local.reply import Reply, json_body, page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lambdatune.local.events.invoker import Invoker
+    from lambdatune.local.functions import Functions
+    from lambdatune.local.httpd import Request
+    from lambdatune.local.names import Naming
+    from lambdatune.local.records import Function
+    from lambdatune.local.signatures import SignatureVerifier
+
+PATH = "/_lambdatune/url/"
+_ALPHABET = string.ascii_lowercase + string.digits
+_ACTIONS = frozenset({"*", "lambda:*", "lambda:invokefunctionurl"})
+_DENIED = "Forbidden. For troubleshooting Function URL authorization issues, see: "
+_HELP = "https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass(slots=True)
+class _Url:
+    """A function URL: its id, whose it is, and how it is authorised."""
+
+    id: str
+    function: Function
+    qualifier: str | None
+    auth: str
+    created: str = field(default_factory=_now)
+    modified: str = field(default_factory=_now)
+
+
+class FunctionUrls:
+    """Keeps function URLs and serves them.
+
+    Args:
+        functions: the registry.
+        invoker: runs the calls.
+        naming: makes ARNs.
+        signatures: verifies who sent a request, with AuthType AWS_IAM.
+        endpoint_url: returns the URL of the endpoint.
+    """
+
+    def __init__(
+        self,
+        functions: Functions,
+        invoker: Invoker,
+        naming: Naming,
+        signatures: SignatureVerifier,
+        endpoint_url: Callable[[], str],
+    ) -> None:
+        self._functions = functions
+        self._invoker = invoker
+        self._naming = naming
+        self._signatures = signatures
+        self._endpoint_url = endpoint_url
+        self._urls: dict[str, _Url] = {}
+        base = "2021-10-31/functions/*"
+        self.routes = {
+            f"POST {base}/url": self.create,
+            f"GET {base}/url": self.get,
+            f"PUT {base}/url": self.update,
+            f"DELETE {base}/url": self.delete,
+            f"GET {base}/urls": self.list,
+        }
+
+    async def create(self, reference: str, request: Request) -> Reply:
+        """CreateFunctionUrlConfig."""
+        function, qualifier = self._named(reference, request)
+        body = json_body(request)
+        auth = _auth(body.get("AuthType"))
+        _check_others(body)
+        if self._find(function, qualifier) is not None:
+            arn = self._naming.function_arn(function.name, qualifier)
+            raise conflict(f"Failed to create function url config for [functionArn = {arn}]. Error message: exists")
+        identity = "".join(secrets.choice(_ALPHABET) for _ in range(32))
+        url = self._urls[identity] = _Url(identity, function, qualifier, auth)
+        return Reply(201, self._view(url))
+
+    async def get(self, reference: str, request: Request) -> Reply:
+        """GetFunctionUrlConfig."""
+        return Reply(200, self._view(self._existing(reference, request)))
+
+    async def update(self, reference: str, request: Request) -> Reply:
+        """UpdateFunctionUrlConfig."""
+        url = self._existing(reference, request)
+        body = json_body(request)
+        _check_others(body)
+        if body.get("AuthType") is not None:
+            url.auth = _auth(body["AuthType"])
+        url.modified = _now()
+        return Reply(200, self._view(url))
+
+    async def delete(self, reference: str, request: Request) -> Reply:
+        """DeleteFunctionUrlConfig."""
+        del self._urls[self._existing(reference, request).id]
+        return Reply(204)
+
+    async def list(self, reference: str, request: Request) -> Reply:
+        """ListFunctionUrlConfigs."""
+        function = self._functions.get(parse_reference(reference)[0])
+        self._forget()
+        urls = [url for url in self._urls.values() if url.function is function]
+        query = request.query
+        chosen, marker = page(urls, lambda url: url.id, query.get("Marker"), query.get("MaxItems"), default=50, most=50)
+        document: dict[str, Any] = {"FunctionUrlConfigs": [self._view(url) for url in chosen]}
+        if marker is not None:
+            document["NextMarker"] = marker
+        return Reply(200, document)
+
+    def address(self, request: Request) -> tuple[str, str] | None:
+        """Return the id of the URL that a request is for and the path below it, None when it is for none."""
+        name, _, rest = request.headers.get("host", "").partition(":")[0].partition(".")
+        if rest.lower() == f"lambda-url.{self._naming.region}.localhost":
+            return name.lower(), request.path
+        if request.path.startswith(PATH):
+            identity, slash, below = request.path[len(PATH) :].partition("/")
+            return identity, slash + below or "/"
+        return None
+
+    async def serve(self, identity: str, path: str, request: Request, request_id: str) -> Reply:
+        """Serve a request to a function URL."""
+        url = self._urls.get(identity)
+        if url is None or self._functions.find(url.function.name) is not url.function:
+            return _refusal(403, None)
+        if request.too_large or request.body_bytes > MAX_PAYLOAD_BYTES:
+            return _refusal(413, "Request Too Long")
+        account = "anonymous"
+        if url.auth == "AWS_IAM":
+            try:
+                self._signatures.verify(request, "lambda")
+            except ApiError as error:
+                return _refusal(403, error.message)
+            account = self._naming.account_id
+        elif not _is_public(url):
+            return _refusal(403, _DENIED + _HELP)
+        domain = f"{url.id}.lambda-url.{self._naming.region}.localhost"
+        event = proxy_format.event(request, proxy_format.Address(url.id, account, domain, path), request_id)
+        try:
+            outcome, _ = await self._invoker.run(
+                url.function.name, url.qualifier, request_id, event, request.headers.get("x-amzn-trace-id")
+            )
+        except ApiError as error:
+            return Reply(error.status if error.status in {409, 429} else 502, body=error.body())
+        reply = None if outcome.function_error else proxy_format.response(outcome.payload)
+        if reply is None:
+            reply = _refusal(504 if outcome.status == "timeout" else 502, "Internal Server Error")
+        if outcome.host_queued_ns:
+            reply.headers.append(("X-Lambdatune-Queued-Ms", f"{outcome.host_queued_ns / 1e6:.3f}"))
+        return reply
+
+    def _named(self, reference: str, request: Request) -> tuple[Function, str | None]:
+        name, qualifier = parse_reference(reference, request.query.get("Qualifier"))
+        function = self._functions.get(name, qualifier)
+        if qualifier is not None and qualifier not in function.aliases:
+            raise invalid("Function URLs are of a function without qualifier, or of one of its aliases.")
+        return function, qualifier
+
+    def _existing(self, reference: str, request: Request) -> _Url:
+        url = self._find(*self._named(reference, request))
+        if url is None:
+            raise not_found("The resource you requested does not exist.")
+        return url
+
+    def _find(self, function: Function, qualifier: str | None) -> _Url | None:
+        self._forget()
+        found = (u for u in self._urls.values() if u.function is function and u.qualifier == qualifier)
+        return next(found, None)
+
+    def _forget(self) -> None:
+        """Let go of the URLs of functions that were deleted."""
+        gone = [u.id for u in self._urls.values() if self._functions.find(u.function.name) is not u.function]
+        for identity in gone:
+            del self._urls[identity]
+
+    def _view(self, url: _Url) -> dict[str, Any]:
+        return {
+            "FunctionUrl": f"{self._endpoint_url()}{PATH}{url.id}/",
+            "FunctionArn": self._naming.function_arn(url.function.name, url.qualifier),
+            "AuthType": url.auth,
+            "CreationTime": url.created,
+            "LastModifiedTime": url.modified,
+            "InvokeMode": "BUFFERED",
+        }
+
+
+def _is_public(url: _Url) -> bool:
+    """Whether the resource policy lets everybody call by the URL."""
+    for statement in url.function.policies.get(url.qualifier or "", []):
+        condition = statement.get("Condition") or {}
+        holds = not condition or condition == {"StringEquals": {"lambda:FunctionUrlAuthType": "NONE"}}
+        if statement["Principal"] == "*" and statement["Action"].lower() in _ACTIONS and holds:
+            return True
+    return False
+
+
+def _auth(value: object) -> str:
+    if value not in {"NONE", "AWS_IAM"}:
+        raise validation("authType", value, "Member must satisfy enum value set: [NONE, AWS_IAM]")
+    return str(value)
+
+
+def _check_others(body: dict[str, Any]) -> None:
+    if body.get("InvokeMode") not in {None, "BUFFERED", "RESPONSE_STREAM"}:
+        choices = "Member must satisfy enum value set: [RESPONSE_STREAM, BUFFERED]"
+        raise validation("invokeMode", body["InvokeMode"], choices)
+    if body.get("InvokeMode") == "RESPONSE_STREAM":
+        raise invalid(
+            "The embedded lambdatune endpoint does not implement InvokeMode RESPONSE_STREAM of function URLs."
+        )
+    if body.get("Cors"):
+        raise invalid("The embedded lambdatune endpoint does not implement Cors of function URLs.")
+
+
+def _refusal(status: int, message: str | None) -> Reply:
+    return Reply(status, body=json.dumps({"Message": message}).encode())

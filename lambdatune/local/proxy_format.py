@@ -1,0 +1,156 @@
+"""Payload format 2.0: a request as an event, and what a handler returned as a response.
+
+Sources: AWS docs, "Invoking Lambda function URLs" (request and response payloads) and "Working with AWS Lambda proxy
+integrations for HTTP APIs".
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from lambdatune.local.reply import Reply
+
+if TYPE_CHECKING:
+    from lambdatune.local.httpd import Request
+
+_TEXT = ("text/", "application/json", "application/javascript", "application/xml")
+_OURS = frozenset({"content-length", "transfer-encoding", "connection", "content-type"})
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a request arrived.
+
+    Attributes:
+        api_id: of the URL or the API.
+        account_id: owner; ``anonymous`` where nobody signed.
+        domain: host name of the URL or API.
+        path: path below it, as sent.
+        route_key: which route took it.
+        stage: of the API.
+    """
+
+    api_id: str
+    account_id: str
+    domain: str
+    path: str
+    route_key: str = "$default"
+    stage: str = "$default"
+
+
+def event(request: Request, address: Address, request_id: str) -> bytes:
+    """Return the event, JSON."""
+    headers = {name: value for name, value in request.headers.items() if name != "cookie"}
+    headers["host"] = address.domain
+    now_s = time.time()
+    document: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": address.route_key,
+        "rawPath": unquote(address.path),
+        "rawQueryString": request.raw_query,
+        "headers": headers,
+    }
+    if "cookie" in request.headers:
+        document["cookies"] = [part.strip() for part in request.headers["cookie"].split(";")]
+    if request.raw_query:
+        joined: dict[str, str] = {}
+        for name, value in request.query_pairs:
+            joined[name] = f"{joined[name]},{value}" if name in joined else value
+        document["queryStringParameters"] = joined
+    document["requestContext"] = {
+        "accountId": address.account_id,
+        "apiId": address.api_id,
+        "domainName": address.domain,
+        "domainPrefix": address.api_id,
+        "http": {
+            "method": request.method,
+            "path": unquote(address.path),
+            "protocol": "HTTP/1.1",
+            "sourceIp": "127.0.0.1",
+            "userAgent": request.headers.get("user-agent", ""),
+        },
+        "requestId": request_id,
+        "routeKey": address.route_key,
+        "stage": address.stage,
+        "time": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(now_s)),
+        "timeEpoch": int(now_s * 1_000),
+    }
+    is_text = request.headers.get("content-type", "").startswith(_TEXT)
+    if request.body:
+        text = _utf8(request.body) if is_text else None
+        document["body"] = base64.b64encode(request.body).decode() if text is None else text
+        document["isBase64Encoded"] = text is None
+    else:
+        document["isBase64Encoded"] = False
+    return json.dumps(document).encode()
+
+
+def response(payload: bytes) -> Reply | None:
+    """Return the response that a handler's answer stands for; None when it stands for none.
+
+    An object with ``statusCode`` is a response; any other JSON is the body of a 200.
+    """
+    try:
+        answer = json.loads(payload)
+    except ValueError:
+        return None
+    if not isinstance(answer, dict) or "statusCode" not in answer:
+        text = answer if isinstance(answer, str) else json.dumps(answer, separators=(",", ":"))
+        return Reply(200, body=text.encode())
+    given, cookies = answer.get("headers") or {}, answer.get("cookies") or []
+    status = _status(answer["statusCode"])
+    body = _body(answer)
+    if status is None or body is None or not isinstance(given, dict) or not isinstance(cookies, list):
+        return None
+    pairs = [(str(name), _text(value)) for name, value in given.items()]
+    pairs += [("Set-Cookie", _text(cookie)) for cookie in cookies]
+    if not all(_is_header(name, value) for name, value in pairs):
+        return None
+    kind = next((value for name, value in pairs if name.lower() == "content-type"), "application/json")
+    headers = [(name, value) for name, value in pairs if name.lower() not in _OURS]
+    return Reply(status, body=body, content_type=kind, headers=headers)
+
+
+def _status(value: object) -> int | None:
+    try:
+        status = int(str(value))
+    except ValueError:
+        return None
+    return status if 200 <= status <= 599 else None
+
+
+def _body(answer: dict[str, Any]) -> bytes | None:
+    body = answer.get("body")
+    if body is None:
+        return b""
+    text = body if isinstance(body, str) else json.dumps(body, separators=(",", ":"))
+    if not answer.get("isBase64Encoded"):
+        return text.encode("utf-8", "replace")
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return None
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _is_header(name: str, value: str) -> bool:
+    """Whether a header can be sent: a line feed in it would begin another response."""
+    whole = name + value
+    if not name or ":" in name or " " in name or any(ord(character) < 32 for character in whole):
+        return False
+    return all(ord(character) < 256 for character in whole)
+
+
+def _utf8(body: bytes) -> str | None:
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
