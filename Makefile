@@ -34,6 +34,7 @@ bench: $(VENV)/.installed-test
 	$(BIN)/python tests/bench
 	$(BIN)/python tests/bench/replay.py --quick
 	$(BIN)/python tests/bench/screen_cost.py --quick
+	$(BIN)/python tests/bench/screens_felt.py --rounds 2
 
 # ensurepip is a package of its own on Debian: the system's pip installs into the new environment.
 $(BIN)/python:

@@ -7,9 +7,11 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from support.endings import NOTEBOOK, end_a_run
 from support.program import family, make_function, only_run, result_of, wait_for_rows, wait_gone, wait_until_still
+from support.terminal import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +64,14 @@ def test_however_it_ends_no_process_is_left_and_no_more_than_a_second_of_rows_is
     assert ending.problems == []
 
 
+def is_environment(process: psutil.Process) -> bool:
+    """Return whether a process is one of the Python bootstrap, by the options that it is started with."""
+    try:
+        return process.cmdline()[1:3] == ["-S", "-B"]
+    except psutil.Error:
+        return False
+
+
 def test_a_second_ctrl_c_does_not_wait_for_calls_in_flight(functions, start, tmp_path) -> None:
     output = tmp_path / "runs"
     process = start(
@@ -69,6 +79,8 @@ def test_a_second_ctrl_c_does_not_wait_for_calls_in_flight(functions, start, tmp
         "--memory", "512", "--cold-starts", "0", "--payload", '{"seconds": 50}', "--output", str(output),
     )  # fmt: skip
     wait_for_rows(output, 0)
+    # The environment that the call has started tells that it is in flight.
+    wait_until(lambda: any(is_environment(each) for each in family(process.pid)), lambda: "no call came")
     processes = family(process.pid)
     process.send_signal(signal.SIGINT)
     with pytest.raises(subprocess.TimeoutExpired):
