@@ -125,7 +125,6 @@ class LambdatuneApp(App[None]):
                 loop.add_signal_handler(number, self.leave, code)
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
             loop.add_signal_handler(signal.SIGINT, self.action_interrupt)
-        yield_the_cores()
         self.push_screen(HistoryScreen(self.output))
         if self.first_run is not None:
             self.open_runs([self.first_run])
@@ -358,6 +357,7 @@ def run(
     directory = output or default_output()
     opened = None if run is None else find_run(run, directory)
     app = LambdatuneApp(directory, opened, keymap, settings=settings or last_plan(), starts=starts)
+    yield_the_cores()
     app.run()
     _tell(app)
     return app.return_code or ExitCode.OK
