@@ -19,7 +19,7 @@ from lambdatune.session.holding import refuse_going
 from lambdatune.session.replay import RecordedRun, recorded_generator
 from lambdatune.session.results import CONTINUED, DEFAULT_BODY, Facts, timestamp
 from lambdatune.session.run_directory import RunDirectory
-from lambdatune.session.steering import steered_of
+from lambdatune.session.steered import steered_of
 
 if TYPE_CHECKING:
     from lambdatune.model.plan import Limits, Payload, Plan

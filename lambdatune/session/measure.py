@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from lambdatune.aws.versions import REFUSED_SIZE
 from lambdatune.load.order import (
@@ -20,7 +20,8 @@ from lambdatune.model.errors import AwsRefused
 from lambdatune.pricing.cost import decimals_of, money
 from lambdatune.recommend.evidence import spend
 from lambdatune.session.events import Progress
-from lambdatune.session.generator import GeneratorRecord, GeneratorWatch
+from lambdatune.session.generator import GeneratorWatch
+from lambdatune.session.outcome import Outcome
 from lambdatune.session.pacing import warm_pacing
 from lambdatune.session.silence import silent_calls
 
@@ -35,24 +36,8 @@ if TYPE_CHECKING:
     from lambdatune.recommend.search import Ask, Search
     from lambdatune.session.continuing import Continuation
     from lambdatune.session.events import Observer
+    from lambdatune.session.outcome import EndedBy
     from lambdatune.session.recorder import Recorder
-
-EndedBy = Literal["evidence", "limit", "interrupt"]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a measurement ended, and what was seen of the generator.
-
-    Attributes:
-        ended_by: the search was satisfied, a limit was reached, or it was stopped.
-        ended_because: the limit, in words.
-        generator: what was seen of it.
-    """
-
-    ended_by: EndedBy = "evidence"
-    ended_because: str | None = None
-    generator: GeneratorRecord = field(default_factory=GeneratorRecord)
 
 
 @dataclass(frozen=True, slots=True)

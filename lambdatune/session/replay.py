@@ -18,12 +18,12 @@ from lambdatune.pricing.cost import Tariff
 from lambdatune.recommend.evidence import gather
 from lambdatune.session.environments import read_recorded
 from lambdatune.session.generator import GeneratorRecord
-from lambdatune.session.measure import Outcome
+from lambdatune.session.outcome import Outcome
 from lambdatune.session.pacing import warm_pacing
 from lambdatune.session.prices import recorded_prices
 from lambdatune.session.results import Facts, compose
 from lambdatune.session.row_file import read_rows, recorded_sizes
-from lambdatune.session.steering import set_aside_until, steered_of
+from lambdatune.session.steered import set_aside_until, steered_of
 
 if TYPE_CHECKING:
     from lambdatune.model.plan import Strategy

@@ -22,7 +22,7 @@ from lambdatune.recommend.decide import recommend
 from lambdatune.recommend.evidence import spend
 from lambdatune.session.fingerprint import fingerprint_of
 from lambdatune.session.prices import price_record
-from lambdatune.session.steering import steered_of
+from lambdatune.session.steered import steered_of
 from lambdatune.session.validity import rule
 from lambdatune.stats.environments import count_of
 from lambdatune.stats.rows import is_cold, is_error, is_preinitialised, is_throttled, is_warm
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from lambdatune.model.target import ClockName
     from lambdatune.pricing.table import Prices
     from lambdatune.recommend.evidence import CellEvidence, Evidence
-    from lambdatune.session.measure import Outcome
+    from lambdatune.session.outcome import Outcome
     from lambdatune.session.subject import Subject
     from lambdatune.stats.rows import Rows
 

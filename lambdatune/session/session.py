@@ -23,7 +23,8 @@ from lambdatune.session.events import Silent
 from lambdatune.session.holding import hold
 from lambdatune.session.isolation import allowed_share, fitted, isolation_of
 from lambdatune.session.liveness import own_mark
-from lambdatune.session.measure import Measurement, Outcome
+from lambdatune.session.measure import Measurement
+from lambdatune.session.outcome import Outcome
 from lambdatune.session.plan_card import plan_card
 from lambdatune.session.preflight import preflight
 from lambdatune.session.prices import prices_for
@@ -31,7 +32,8 @@ from lambdatune.session.recorder import Recorder
 from lambdatune.session.restore import left_behind, restore_dead, undo
 from lambdatune.session.results import Facts, compose
 from lambdatune.session.run_directory import OwedUndo, RunDirectory, new_run_id
-from lambdatune.session.steering import STEERED, Steered, Steering
+from lambdatune.session.steered import STEERED, Steered
+from lambdatune.session.steering import Steering
 from lambdatune.session.stored_payloads import fetch_payloads
 from lambdatune.session.subject import find_subject
 

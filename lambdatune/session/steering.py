@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from lambdatune.model.errors import UsageError, did_you_mean
 from lambdatune.model.memory import MemoryChoice, parse_memory
 from lambdatune.model.quantities import parse_rate_per_s
 from lambdatune.model.target import parse_target
+from lambdatune.session.steered import Steered
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable
 
     from lambdatune.model.plan import Plan
     from lambdatune.recommend.evidence import Evidence
     from lambdatune.session.measure import Measurement
-
-STEERED = "steering"
-"""Key of run.json's environment under which it is kept what was steered: a list of `Steered` as mappings."""
-
-
-@dataclass(frozen=True, slots=True)
-class Steered:
-    """A wish that was followed.
-
-    Attributes:
-        sentence: what was changed, from what to what, and when.
-        order: number of the last order before.
-        sets_aside: whether warm calls up to that order were sent under another load.
-        ended_mb: the memory size that gets no more calls; None for another wish.
-    """
-
-    sentence: str
-    order: int
-    sets_aside: bool = False
-    ended_mb: int | None = None
 
 
 class Steering:
@@ -190,16 +171,6 @@ def describe_load(plan: Plan) -> str:
     if plan.rate_per_s is not None:
         return f"{plan.rate_per_s:g}/s" + (", Poisson arrivals" if plan.arrivals == "poisson" else "")
     return f"{plan.concurrency} in flight"
-
-
-def steered_of(environment: dict[str, Any]) -> list[Steered]:
-    """Return what was steered in a recorded run, first things first."""
-    return [Steered(**entry) for entry in environment.get(STEERED, ())]
-
-
-def set_aside_until(steered: Sequence[Steered]) -> int:
-    """Return the last order whose warm calls were sent under another load than the run ended with; 0 for none."""
-    return max((entry.order for entry in steered if entry.sets_aside), default=0)
 
 
 def _listed(texts: Iterable[str]) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lambdatune.model.plan import Plan
     from lambdatune.recommend.evidence import CellEvidence, Evidence
     from lambdatune.session.generator import GeneratorRecord
-    from lambdatune.session.measure import Outcome
+    from lambdatune.session.outcome import Outcome
     from lambdatune.stats.distortion import Shift
     from lambdatune.stats.rows import Rows
 

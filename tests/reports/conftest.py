@@ -15,7 +15,7 @@ from lambdatune.model.result import FunctionInfo, RunResult
 from lambdatune.model.target import parse_target
 from lambdatune.pricing.cost import Tariff
 from lambdatune.recommend.evidence import gather
-from lambdatune.session.measure import Outcome
+from lambdatune.session.outcome import Outcome
 from lambdatune.session.results import Facts, compose
 
 

@@ -21,7 +21,7 @@ from lambdatune.recommend.decide import recommend
 from lambdatune.recommend.evidence import Evidence
 from lambdatune.recommend.sizes import spread_sizes
 from lambdatune.session.generator import GeneratorRecord
-from lambdatune.session.measure import Outcome
+from lambdatune.session.outcome import Outcome
 from lambdatune.session.recorder import Recorder
 from lambdatune.session.replay import WhatIf, open_run
 from lambdatune.session.results import Facts, compose

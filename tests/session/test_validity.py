@@ -13,7 +13,7 @@ from lambdatune.model.target import parse_target
 from lambdatune.pricing.cost import Tariff
 from lambdatune.recommend.evidence import gather
 from lambdatune.session.generator import GeneratorRecord
-from lambdatune.session.measure import Outcome
+from lambdatune.session.outcome import Outcome
 from lambdatune.session.validity import rule
 
 NS_PER_MS = 1_000_000

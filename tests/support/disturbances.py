@@ -29,7 +29,7 @@ from lambdatune.model.target import parse_target
 from lambdatune.pricing.cost import Tariff
 from lambdatune.recommend.evidence import gather
 from lambdatune.session.generator import GeneratorWatch
-from lambdatune.session.measure import Outcome
+from lambdatune.session.outcome import Outcome
 from lambdatune.session.validity import rule
 from lambdatune.stats.rows import clock_ms, is_ok, is_throttled
 

@@ -17,7 +17,7 @@ from lambdatune.model.target import parse_target
 from lambdatune.pricing.cost import Tariff
 from lambdatune.recommend.evidence import gather
 from lambdatune.session.generator import GeneratorRecord
-from lambdatune.session.measure import Outcome
+from lambdatune.session.outcome import Outcome
 from lambdatune.session.recorder import Recorder
 from lambdatune.session.results import Facts, compose
 from lambdatune.session.run_directory import RunDirectory
