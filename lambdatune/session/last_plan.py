@@ -16,11 +16,23 @@ _FIRST = {"function": "sample:checkout", "memory": "128-3008", "target": ["p95<=
 """Until there is one: the bundled function, which needs no account."""
 
 
-def last_plan() -> PlanSettings:
+class KeptPlan(msgspec.Struct, frozen=True):
+    """A plan as it is kept.
+
+    Attributes:
+        settings: the plan.
+        without_payload: whether it had payloads that were not kept.
+    """
+
+    settings: PlanSettings
+    without_payload: bool = False
+
+
+def last_plan() -> KeptPlan:
     """Return the plan that was begun last; the bundled sample before, or when the file cannot be read."""
     with contextlib.suppress(OSError, msgspec.MsgspecError):
-        return msgspec.json.decode((data_directory() / _FILE).read_bytes(), type=PlanSettings)
-    return PlanSettings(dict(_FIRST), str(Path.cwd()))
+        return msgspec.json.decode((data_directory() / _FILE).read_bytes(), type=KeptPlan)
+    return KeptPlan(PlanSettings(dict(_FIRST), str(Path.cwd())))
 
 
 def remember_plan(settings: PlanSettings) -> None:
@@ -29,13 +41,14 @@ def remember_plan(settings: PlanSettings) -> None:
     Events may hold what is private: payloads that are not files are left out.
     """
     values = dict(settings.values)
-    if "payload" in values:
-        values["payload"] = [text for text in values["payload"] if text.startswith(("@", "s3://"))]
-        if not values["payload"]:
-            del values["payload"]
+    given = values.pop("payload", [])
+    kept = [text for text in given if text.startswith(("@", "s3://"))]
+    if kept:
+        values["payload"] = kept
     with contextlib.suppress(OSError):
         path = data_directory() / _FILE
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(f".{os.getpid()}")
-        part.write_bytes(msgspec.json.encode(PlanSettings(values, settings.directory)))
+        plan = KeptPlan(PlanSettings(values, settings.directory), without_payload=kept != given)
+        part.write_bytes(msgspec.json.encode(plan))
         part.replace(path)

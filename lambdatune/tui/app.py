@@ -69,6 +69,7 @@ class LambdatuneApp(App[None]):
 
     Attributes:
         live: the run that is made here.
+        lacks_payload: whether the plan of the last time had payloads that were not kept, which is to be told.
     """
 
     TITLE = "lambdatune"
@@ -100,6 +101,7 @@ class LambdatuneApp(App[None]):
     ) -> None:
         super().__init__()
         self.live = LiveRun(self)
+        self.lacks_payload = False
         self._settings = settings
         self._starts = starts
         self.output = output
@@ -140,6 +142,10 @@ class LambdatuneApp(App[None]):
         """Show a plan, to be changed and begun."""
         if (engine := await self._engine()) is not None:
             await self.push_screen(SetupScreen(engine, settings))
+            if self.lacks_payload:
+                self.lacks_payload = False
+                said = "The payload of the last plan was not kept: events may hold what is private."
+                self.notify(said, title="Give the payload again", severity="warning", timeout=15, markup=False)
 
     async def engine(self) -> Engine:
         """Return the engine, which does what calls AWS.
@@ -159,7 +165,7 @@ class LambdatuneApp(App[None]):
     def action_setup(self) -> None:
         """Show the last plan."""
         self.show_history()
-        self.open_setup(self._settings or last_plan())
+        self.open_setup(self._settings or last_plan().settings)
 
     @on(SetupScreen.Go)
     def _go(self, event: SetupScreen.Go) -> None:
@@ -189,17 +195,18 @@ class LambdatuneApp(App[None]):
         except LambdatuneError as error:
             self._complain(error, "Not continued")
 
-    def run_ended(self, directory: RunDirectory | None, failure: str | None) -> None:
-        """Show what a run came to; where it did not begin, its plan again."""
+    def run_ended(self, directory: RunDirectory | None, failure: str | None, *, was_continued: bool) -> None:
+        """Show what a run came to; where it did not begin, its plan again, or the list that it was chosen from."""
         if self._leaving:
             return
         if failure is not None:
-            self.notify(failure, title="The run ended early", severity="error", timeout=30, markup=False)
+            title = "Not continued" if was_continued and directory is None else "The run ended early"
+            self.notify(failure, title=title, severity="error", timeout=30, markup=False)
         if directory is not None:
             self.open_runs([directory], from_history=True)
             return
         self.show_history()
-        if self._settings is not None:
+        if self._settings is not None and not was_continued:
             self.open_setup(self._settings)
 
     @work(thread=True, exclusive=True, group="open")
@@ -356,7 +363,9 @@ def run(
     keymap = read_keymap(keymap_path(), actions())
     directory = output or default_output()
     opened = None if run is None else find_run(run, directory)
-    app = LambdatuneApp(directory, opened, keymap, settings=settings or last_plan(), starts=starts)
+    kept = last_plan()
+    app = LambdatuneApp(directory, opened, keymap, settings=settings or kept.settings, starts=starts)
+    app.lacks_payload = settings is None and kept.without_payload
     yield_the_cores()
     app.run()
     _tell(app)

@@ -42,6 +42,7 @@ class LiveRun:
         self._watching: asyncio.Task[None] | None = None
         self._screen: RunScreen | None = None
         self._path: str | None = None
+        self._is_continuing = False
         self._over = asyncio.Event()
         self._over.set()
 
@@ -85,6 +86,7 @@ class LiveRun:
     async def _begin(self, message: Start | Continue) -> None:
         engine = await self.engine()
         self.ended = self.failure = self._path = None
+        self._is_continuing = isinstance(message, Continue)
         self._over.clear()
         self._screen = RunScreen(engine)
         await self._app.push_screen(self._screen)
@@ -135,7 +137,7 @@ class LiveRun:
         self._over.set()
         self._path = ended.run_path
         self._screen = None
-        self._app.run_ended(self.directory, self.failure)
+        self._app.run_ended(self.directory, self.failure, was_continued=self._is_continuing)
 
     def _engine_died(self, sentence: str) -> None:
         self.ended = Ended(ExitCode.INTERNAL, self._path, sentence)

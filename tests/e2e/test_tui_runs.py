@@ -123,6 +123,8 @@ def test_a_run_is_paused_steered_and_stopped_with_keys(terminal, tmp_path, own_d
     view.wait_for("768 MB")
     view.press("Space")
     view.wait_for("What if")
+    view.press("r")
+    view.wait_for("Recorded runs  1")
     view.press("q")
     assert view.wait_for_code() == 0
     assert view.modes == SANE

@@ -92,12 +92,15 @@ class HistoryScreen(LambdatuneScreen):
         yield Static(id="empty", markup=False)
 
     def on_mount(self) -> None:
-        """Look for runs."""
+        """Begin with the list."""
         self.query_one("#filter").display = False
         self.query_one("#empty").display = False
         self.say("History")
-        self.action_reload()
         self.query_one("#runs").focus()
+
+    def on_screen_resume(self) -> None:
+        """Look for runs again: one may have been made meanwhile."""
+        self.action_reload()
 
     @work(thread=True, exclusive=True, group="reload")
     def action_reload(self) -> None:
