@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import click
@@ -74,7 +75,22 @@ def cli(context: click.Context) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command line and exit; the console script."""
-    sys.exit(_run(argv))
+    code = _run(argv)
+    _let_go_of_closed_streams()
+    sys.exit(code)
+
+
+def _let_go_of_closed_streams() -> None:
+    """Send what a closed terminal or pipe did not take to nowhere: Python would try again, and exit with 120 for it."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except ValueError:
+            continue  # closed already
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 def _run(argv: list[str] | None) -> int:
