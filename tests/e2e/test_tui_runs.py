@@ -11,7 +11,10 @@ import psutil
 import pytest
 from support.terminal import Terminal, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+A_RUN_S = 150.0
+"""A run takes half a minute, and several times that where its host has other things to do."""
 
 SANE = {"alternate_on": False, "mouse_any_flag": False, "cursor_flag": True}
 PLAN = """\
@@ -77,7 +80,7 @@ def test_the_demo_from_the_first_call_to_a_comparison_an_export_and_the_report(
     view.start("demo")
     view.wait_for("running")
     processes = psutil.Process(view.pid).children(recursive=True)
-    wait_until(lambda: "What if" in view.screen, lambda: view.screen)
+    view.wait_for("What if", patience_s=A_RUN_S)
     view.press("p", *["Left"] * 8)
     wait_until(lambda: "0: as recorded" in view.screen, lambda: view.screen)
     view.press("e")
@@ -122,7 +125,7 @@ def test_a_run_is_paused_steered_and_stopped_with_keys(terminal, tmp_path, own_d
     view.press("Enter")
     view.wait_for("768 MB")
     view.press("Space")
-    view.wait_for("What if")
+    view.wait_for("What if", patience_s=A_RUN_S)
     view.press("r")
     view.wait_for("Recorded runs  1")
     view.press("q")

@@ -100,9 +100,9 @@ class Terminal:
         found = self._tmux("display-message", "-p", " ".join(f"#{{{name}}}" for name in names)).split()
         return {name: value == "1" for name, value in zip(names, found, strict=True)}
 
-    def wait_for(self, text: str) -> str:
+    def wait_for(self, text: str, *, patience_s: float = PATIENCE_S) -> str:
         """Wait until `text` is on the screen; return the screen."""
-        wait_until(lambda: text in self.screen, lambda: f"{text!r} did not come:\n{self.screen}")
+        wait_until(lambda: text in self.screen, lambda: f"{text!r} did not come:\n{self.screen}", patience_s)
         return self.screen
 
     def wait_for_code(self) -> int:
@@ -111,13 +111,13 @@ class Terminal:
         return int(self._code_file.read_text())
 
 
-def wait_until(is_so: Callable[[], bool], complaint: Callable[[], str]) -> None:
+def wait_until(is_so: Callable[[], bool], complaint: Callable[[], str], patience_s: float = PATIENCE_S) -> None:
     """Wait until something is so.
 
     Raises:
         AssertionError: with the complaint when it takes too long.
     """
-    deadline_s = time.monotonic() + PATIENCE_S
+    deadline_s = time.monotonic() + patience_s
     while not is_so():
         if time.monotonic() > deadline_s:
             raise AssertionError(complaint())
