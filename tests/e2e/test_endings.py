@@ -16,7 +16,7 @@ from support.terminal import wait_until
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 LONG = ("--memory", "256,512", "--target", "p99.9<=2s", "--cold-starts", "2")
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 from support.program import aws_environment, family, make_function, only_run, result_of, running_endpoint, wait_for_rows
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 PATH_OPTIONS = ("--runtime", "python3.12", "--handler", "app.handler")
 
@@ -256,7 +256,6 @@ def test_a_run_that_mostly_measured_the_throttle_is_ruled_invalid(lambdatune, en
         other.wait()
 
 
-@pytest.mark.alone
 def test_a_run_whose_generator_was_held_up_is_ruled_invalid(start, endpoint, create, tmp_path) -> None:
     local = endpoint()
     create(local, "slow")
