@@ -128,13 +128,7 @@ class FunctionUrls:
 
     def address(self, request: Request) -> tuple[str, str] | None:
         """Return the id of the URL that a request is for and the path below it, None when it is for none."""
-        name, _, rest = request.headers.get("host", "").partition(":")[0].partition(".")
-        if rest.lower() == f"lambda-url.{self._naming.region}.localhost":
-            return name.lower(), request.path
-        if request.path.startswith(PATH):
-            identity, slash, below = request.path[len(PATH) :].partition("/")
-            return identity, slash + below or "/"
-        return None
+        return proxy_format.addressed(request, f"lambda-url.{self._naming.region}.localhost", PATH)
 
     async def serve(self, identity: str, path: str, request: Request, request_id: str) -> Reply:
         """Serve a request to a function URL."""

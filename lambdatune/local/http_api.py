@@ -97,13 +97,7 @@ class HttpApis:
 
     def address(self, request: Request) -> tuple[str, str] | None:
         """Return the id of the API that a request is for and the path below it, None when it is for none."""
-        name, _, rest = request.headers.get("host", "").partition(":")[0].partition(".")
-        if rest.lower() == f"execute-api.{self._naming.region}.localhost":
-            return name.lower(), request.path
-        if request.path.startswith(PATH):
-            identity, slash, below = request.path[len(PATH) :].partition("/")
-            return identity, slash + below or "/"
-        return None
+        return proxy_format.addressed(request, f"execute-api.{self._naming.region}.localhost", PATH)
 
     async def serve(self, identity: str, path: str, request: Request, request_id: str) -> Reply:
         """Serve a request to an API: its $default route and stage take every method and path."""

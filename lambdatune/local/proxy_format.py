@@ -43,6 +43,23 @@ class Address:
     stage: str = "$default"
 
 
+def addressed(request: Request, domain: str, prefix: str) -> tuple[str, str] | None:
+    """Return whom a request is for and the path below it: by the host ``ID.domain``, or by the path ``prefix`` + ID.
+
+    Args:
+        request: whose host and path are looked at.
+        domain: below which the hosts are.
+        prefix: of the paths that need no name of a host, with its last slash.
+    """
+    name, _, rest = request.headers.get("host", "").partition(":")[0].partition(".")
+    if rest.lower() == domain:
+        return name.lower(), request.path
+    if request.path.startswith(prefix):
+        identity, slash, below = request.path[len(prefix) :].partition("/")
+        return identity, slash + below or "/"
+    return None
+
+
 def event(request: Request, address: Address, request_id: str) -> bytes:
     """Return the event, JSON."""
     headers = {name: value for name, value in request.headers.items() if name != "cookie"}

@@ -76,14 +76,14 @@ def changed_configuration(config: Configuration, body: Mapping[str, Any], runtim
     if body.get("Description") is not None:
         changes["description"] = _text("description", body["Description"], 256)
     if body.get("Timeout") is not None:
-        changes["timeout_s"] = _number("timeout", body["Timeout"], 1, _MAX_TIMEOUT_S)
+        changes["timeout_s"] = bounded_number("timeout", body["Timeout"], 1, _MAX_TIMEOUT_S)
     if body.get("MemorySize") is not None:
-        changes["memory_mb"] = _number("memorySize", body["MemorySize"], MIN_MEMORY_MB, MAX_MEMORY_MB)
+        changes["memory_mb"] = bounded_number("memorySize", body["MemorySize"], MIN_MEMORY_MB, MAX_MEMORY_MB)
     if body.get("Environment") is not None:
         changes["environment"] = check_variables(body["Environment"])
     if body.get("EphemeralStorage") is not None:
         size = body["EphemeralStorage"].get("Size")
-        changes["ephemeral_mb"] = _number("ephemeralStorage.size", size, 512, _MAX_EPHEMERAL_MB)
+        changes["ephemeral_mb"] = bounded_number("ephemeralStorage.size", size, 512, _MAX_EPHEMERAL_MB)
     if body.get("TracingConfig") is not None:
         mode = body["TracingConfig"].get("Mode", "PassThrough")
         changes["tracing"] = _choice("tracingConfig.mode", mode, ("Active", "PassThrough"))
@@ -195,7 +195,12 @@ def _text(path: str, value: object, longest: int) -> str:
     return value
 
 
-def _number(path: str, value: object, low: int, high: int) -> int:
+def bounded_number(path: str, value: object, low: int, high: int) -> int:
+    """Return a whole number between two bounds.
+
+    Raises:
+        ApiError: SerializationException or ValidationException, as AWS words them.
+    """
     if not isinstance(value, int) or isinstance(value, bool):
         raise ApiError("SerializationException", f"{path}: NUMBER_VALUE expected")
     if value < low:

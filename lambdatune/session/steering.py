@@ -44,11 +44,6 @@ class Steering:
         self._check_load = check_load
         self._record = record
 
-    @property
-    def measurement(self) -> Measurement:
-        """What is steered."""
-        return self._measurement
-
     def end_size(self, memory_mb: int) -> None:
         """Give a size no more calls; what it has is kept.
 

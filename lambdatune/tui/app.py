@@ -163,13 +163,19 @@ class LambdatuneApp(App[None]):
             return None
 
     def action_setup(self) -> None:
-        """Show the last plan."""
+        """Show the last plan; not in the middle of a run, whose screen would be gone."""
+        if self.live.is_under_way:
+            self.notify("a run is under way: x stops it and keeps what it measured", severity="warning", markup=False)
+            return
         self.show_history()
         self.open_setup(self._settings or last_plan().settings)
 
     @on(SetupScreen.Go)
     def _go(self, event: SetupScreen.Go) -> None:
-        self.start_run(event.settings)
+        # A key that is pressed twice begins one run.
+        if not self.live.is_under_way:
+            remember_plan(event.settings)
+            self.start_run(event.settings)
 
     @on(SetupScreen.Left)
     def _left(self) -> None:
@@ -179,7 +185,6 @@ class LambdatuneApp(App[None]):
     async def start_run(self, settings: PlanSettings) -> None:
         """Begin a run and show it."""
         self._settings = settings
-        remember_plan(settings)
         self.show_history()
         try:
             await self.live.start(settings, self.output)

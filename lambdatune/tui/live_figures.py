@@ -33,7 +33,6 @@ NONE = "–"  # noqa: RUF001  a dash, not a minus
 """Stands where there is no figure as yet: never a zero."""
 
 STATES = {
-    "preparing": ("○", "preparing"),
     "running": ("▶", "running"),
     "pausing": ("…", "pausing"),
     "paused": ("‖", "paused"),

@@ -105,6 +105,8 @@ def test_a_run_is_paused_steered_and_stopped_with_keys(terminal, tmp_path, own_d
     processes = started(view, tmp_path, own_data_directory)
     view.press("Space")
     view.wait_for("paused")
+    view.press("C-n")
+    view.wait_for("a run is under way")
     view.press("t")
     view.wait_for("decides for it")
     view.press("C-u")

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 from typing import Any
 
 import aioboto3
 from botocore.config import Config
 
+from .conftest import Endpoint
+
 SETTINGS = Config(retries={"total_max_attempts": 1}, max_pool_connections=50)
+
+
+@contextmanager
+def served(*options: str) -> Iterator[Endpoint]:
+    """Run an endpoint, and see at its end that it had no defect."""
+    endpoint = Endpoint(*options)
+    yield endpoint
+    log = endpoint.end()
+    assert "Traceback" not in log, log
 
 
 class Clients:

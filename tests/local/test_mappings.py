@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from .conftest import Endpoint
-from .event_support import Clients, logged, rows
+from .event_support import Clients, logged, rows, served
 
 MAPPINGS = "/2015-03-31/event-source-mappings"
 HANDLER = """
@@ -33,10 +33,8 @@ def handler(event, context):
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Endpoint]:
-    endpoint = Endpoint("--settle-ms", "20")
-    yield endpoint
-    log = endpoint.end()
-    assert "Traceback" not in log, log
+    with served("--settle-ms", "20") as endpoint:
+        yield endpoint
 
 
 @pytest.fixture

@@ -12,15 +12,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 from .conftest import Endpoint
-from .event_support import ECHO, Clients, allow, arn_of, logged, rows
+from .event_support import ECHO, Clients, allow, arn_of, logged, rows, served
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Endpoint]:
-    endpoint = Endpoint("--settle-ms", "1", "--async-wait-scale", "0.001")
-    yield endpoint
-    log = endpoint.end()
-    assert "Traceback" not in log, log
+    with served("--settle-ms", "1", "--async-wait-scale", "0.001") as endpoint:
+        yield endpoint
 
 
 @pytest.fixture

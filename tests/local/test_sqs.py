@@ -16,15 +16,13 @@ from lambdatune.local.events.sqs import settings
 from lambdatune.local.events.sqs.queue import Queue
 
 from .conftest import Endpoint
-from .event_support import Clients
+from .event_support import Clients, served
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Endpoint]:
-    endpoint = Endpoint("--settle-ms", "1")
-    yield endpoint
-    log = endpoint.end()
-    assert "Traceback" not in log, log
+    with served("--settle-ms", "1") as endpoint:
+        yield endpoint
 
 
 @pytest.fixture

@@ -90,8 +90,6 @@ BEGUN = snapshot(
 )  # fmt: skip
 """Nothing was answered yet."""
 
-PREPARING = msgspec.structs.replace(BEGUN, state="preparing", step="copying orders-api", in_flight=0, running=None,
-                                   cells=tuple(map(queued, SIZES)))  # fmt: skip
 RUNNING = snapshot()
 PAUSED = snapshot(state="paused", running=None, step="512 MB, warm", calls_per_s=0.0, in_flight=0, paused_s=12.0)
 PAUSING = snapshot(state="pausing", in_flight=4)

@@ -32,7 +32,6 @@ SIZES = ((120, 36), (80, 24), (60, 20))
 
 STATES = {
     "run-starting": (None, (), ()),
-    "run-preparing": (snapshots.PREPARING, snapshots.SAID[:1], ()),
     "run-waiting": (snapshots.BEGUN, snapshots.SAID[:1], ()),
     "run-running": (snapshots.RUNNING, snapshots.SAID, ()),
     "run-paused": (snapshots.PAUSED, snapshots.SAID, ()),

@@ -7,10 +7,11 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lambdatune.local.errors import ApiError, invalid, not_found, not_implemented, validation
+from lambdatune.local.errors import invalid, not_found, not_implemented, validation
 from lambdatune.local.events.deliveries import service_of
 from lambdatune.local.names import LATEST, parse_reference
 from lambdatune.local.reply import Reply, json_body, page, structure
+from lambdatune.local.validate import bounded_number
 
 if TYPE_CHECKING:
     from lambdatune.local.functions import Functions
@@ -121,10 +122,10 @@ class EventInvokeApi:
         body = json_body(request)
         changes: dict[str, Any] = {}
         if body.get("MaximumRetryAttempts") is not None:
-            changes["retries"] = _number("maximumRetryAttempts", body["MaximumRetryAttempts"], 0, MAX_RETRIES)
+            changes["retries"] = bounded_number("maximumRetryAttempts", body["MaximumRetryAttempts"], 0, MAX_RETRIES)
         if body.get("MaximumEventAgeInSeconds") is not None:
             age = body["MaximumEventAgeInSeconds"]
-            changes["max_age_s"] = _number("maximumEventAgeInSeconds", age, _MIN_AGE_S, MAX_AGE_S)
+            changes["max_age_s"] = bounded_number("maximumEventAgeInSeconds", age, _MIN_AGE_S, MAX_AGE_S)
         for member, name in (("OnSuccess", "on_success"), ("OnFailure", "on_failure")):
             given = structure(body.get("DestinationConfig")).get(member)
             if given is not None:
@@ -164,12 +165,3 @@ class EventInvokeApi:
 
 def _destination(arn: str) -> dict[str, str]:
     return {"Destination": arn} if arn else {}
-
-
-def _number(path: str, value: object, low: int, high: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise ApiError("SerializationException", f"{path}: NUMBER_VALUE expected")
-    if not low <= value <= high:
-        bound = f"greater than or equal to {low}" if value < low else f"less than or equal to {high}"
-        raise validation(path, value, f"Member must have value {bound}")
-    return value

@@ -65,8 +65,13 @@ class LiveRun:
     """One session and what is told of it.
 
     Args:
-        session: not begun yet.
+        plan: what to measure.
+        output: directory in which the run's directory is made.
         tell: sends a message to the screens.
+        continued: the run that goes on; None for a new one.
+
+    Attributes:
+        session: not begun yet.
     """
 
     def __init__(
@@ -100,6 +105,8 @@ class LiveRun:
         watching = asyncio.create_task(self._watch())
         try:
             result = await self.session.run()
+            # Of the last calls, too, before the screens are told of the end.
+            self._snapshot()
         except LambdatuneError as error:
             return Ended(error.exit_code, self._path, error.message, error.hint)
         except Exception as error:  # noqa: BLE001  the border of the process: the screens get a sentence, the log the rest
@@ -107,7 +114,6 @@ class LiveRun:
             return Ended(ExitCode.INTERNAL, self._path, f"internal error: {type(error).__name__}: {error}")
         finally:
             watching.cancel()
-            self._snapshot()
         if result is None:
             return Ended(ExitCode.INTERRUPTED, None)
         return Ended(exit_code(result), self._path)

@@ -302,7 +302,7 @@ class LiveCell(msgspec.Struct, frozen=True):
     """A cell so far.
 
     Attributes:
-        state: what is going on; ``ended`` by hand, ``left`` when its verdict needs no more calls.
+        state: what is going on; ``ended`` by hand.
         calls: made so far.
         init_p50_ms: of cold starts.
         how_sure: confidence that was reached for the verdict, or for meeting as yet; None without a target.
@@ -346,7 +346,7 @@ class OverTime(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, tag=True):
-    """A running session, whole.
+    """A session that measures, whole; there is none before its first order can be sent.
 
     Attributes:
         state: ``pausing`` while calls in flight end; ``undoing`` after the last call.
@@ -381,7 +381,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag=True):
     runtime: str
     architecture: str
     mode: str
-    state: Literal["preparing", "running", "pausing", "paused", "stopping", "undoing"]
+    state: Literal["running", "pausing", "paused", "stopping", "undoing"]
     step: str
     elapsed_s: float
     paused_s: float

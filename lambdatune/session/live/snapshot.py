@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lambdatune.session.session import Underway
 
 CellState = Literal["queued", "running", "measured", "ended", "failed"]
-State = Literal["preparing", "running", "pausing", "paused", "stopping", "undoing"]
+State = Literal["running", "pausing", "paused", "stopping", "undoing"]
 
 
 def snapshot_of(

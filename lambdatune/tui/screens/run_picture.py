@@ -320,9 +320,7 @@ class RunPicture(LambdatuneScreen):
         """Return what is said in place of a chart without values."""
         snapshot = self.snapshot
         if snapshot is None:
-            return "waiting for the engine…"
-        if snapshot.state == "preparing":
-            return f"preparing: {snapshot.step}…" if snapshot.step else "preparing…"
+            return "preparing: no call was made yet"
         if cell is not None and cell.state == "queued":
             return "○ queued: no call yet"
         if cell is not None and cell.state == "failed":

@@ -7,9 +7,10 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lambdatune.local.errors import ApiError, invalid, not_implemented, validation
+from lambdatune.local.errors import invalid, not_implemented, validation
 from lambdatune.local.events import patterns
 from lambdatune.local.reply import structure
+from lambdatune.local.validate import bounded_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as Members
@@ -109,14 +110,14 @@ def read_changes(body: Members[str, Any], mapping: Mapping) -> dict[str, Any]:
         raise not_implemented("ProvisionedPollerConfig of event source mappings")
     changes: dict[str, Any] = {}
     if body.get("BatchSize") is not None:
-        changes["batch_size"] = _number("batchSize", body["BatchSize"], 1, _MAX_BATCH)
+        changes["batch_size"] = bounded_number("batchSize", body["BatchSize"], 1, _MAX_BATCH)
     if body.get("MaximumBatchingWindowInSeconds") is not None:
         window_s = body["MaximumBatchingWindowInSeconds"]
-        changes["window_s"] = _number("maximumBatchingWindowInSeconds", window_s, 0, _MAX_WINDOW_S)
+        changes["window_s"] = bounded_number("maximumBatchingWindowInSeconds", window_s, 0, _MAX_WINDOW_S)
     if body.get("ScalingConfig") is not None:
         most = structure(body["ScalingConfig"]).get("MaximumConcurrency")
         changes["max_concurrency"] = (
-            None if most is None else _number("scalingConfig.maximumConcurrency", most, *_CONCURRENCY)
+            None if most is None else bounded_number("scalingConfig.maximumConcurrency", most, *_CONCURRENCY)
         )
     if body.get("FunctionResponseTypes") is not None:
         changes["reports_items"] = _reports_items(body["FunctionResponseTypes"])
@@ -163,12 +164,3 @@ def _filters(value: object) -> tuple[str, ...]:
         except patterns.PatternError as error:
             raise invalid(f"Invalid filter pattern definition. {error}") from error
     return texts
-
-
-def _number(path: str, value: object, low: int, high: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise ApiError("SerializationException", f"{path}: NUMBER_VALUE expected")
-    if not low <= value <= high:
-        bound = f"greater than or equal to {low}" if value < low else f"less than or equal to {high}"
-        raise validation(path, value, f"Member must have value {bound}")
-    return value
