@@ -43,7 +43,7 @@ def evidence_line(result: RunResult, target: Target) -> str:
         margin = f" ±{100 * (interval[1] - cost.blended) / cost.blended:.0f}%" if interval and cost.blended else ""
         parts.append(f"${format_usd(cost.blended)}{margin} per million")
     if cell.environments is not None:
-        parts.append(f"{cell.environments} environments")
+        parts.append(f"{cell.environments} environment" + ("" if cell.environments == 1 else "s"))
     now = _now(result, cell, target)
     return " · ".join([*parts, now] if now else parts)
 
