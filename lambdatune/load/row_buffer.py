@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from lambdatune.load.shapes import Shape
 
 _CODES = {"u1": "B", "<u2": "H", "<u4": "I", "<i4": "i", "<i8": "q", "<f8": "d"}
-_ROW = struct.Struct("<" + "".join(_CODES.get(code) or f"{code[1:]}s" for _, code in INVOCATION_COLUMNS))
-ROW_BYTES = _ROW.size
+_FORMS = [_CODES.get(code) or f"{code[1:]}s" for _, code in INVOCATION_COLUMNS]
+ROW_BYTES = struct.calcsize("<" + "".join(_FORMS))
+_SENT = [name for name, _ in INVOCATION_COLUMNS].index("error") + 1
+_ROW = struct.Struct("<" + "".join(_FORMS[:_SENT]))
+"""What a load process knows of a call; the columns after it are not its own, and stay zero."""
 _ROW_START = struct.Struct("<HHIBBH")
 _WARM_ROW = struct.Struct(f"<{_ROW_START.size}s4qd{WARM_FIGURES_BYTES}s36s48s")
 """A row again, with what is the same in many rows packed before."""

@@ -3,6 +3,9 @@
 Rows travel in batches as one numpy structured array of `INVOCATION_COLUMNS`; numpy itself is not imported
 here. Times are Unix nanoseconds of the client's clock; milliseconds come from the REPORT line as AWS printed
 them and are NaN where AWS printed none.
+
+A message that is delivered (`model.modes`) is a row: intended to done is its send, `started_ns` to `finished_ns` its
+execution. Its Billed Duration is its share of that of its executions, so that the rows add up to what AWS bills.
 """
 
 from __future__ import annotations
@@ -73,6 +76,14 @@ class Status(IntEnum):
     """The answer ended before its last byte."""
     CLIENT_TIMEOUT = 9
     """No answer within the client's own time limit."""
+    RETRIED = 10
+    """An asynchronous or polled message that was executed in the end, after an execution of it had failed."""
+    DUPLICATED = 11
+    """A message that was executed well more than once."""
+    DEAD_LETTERED = 12
+    """A message that was given up after its retries: it is at the dead-letter queue or the failure destination."""
+    LOST = 13
+    """A message that was accepted, and neither executed nor dead-lettered within the time it was waited for."""
 
 
 INVOCATION_COLUMNS: tuple[tuple[str, str], ...] = (
@@ -93,5 +104,11 @@ INVOCATION_COLUMNS: tuple[tuple[str, str], ...] = (
     ("max_memory_used_mb", "<i4"),  # -1 when unknown
     ("request_id", "S36"),
     ("error", "S48"),  # error type, error code or throttle reason; empty when OK
+    # Of messages that are delivered (asynchronous and polling modes); 0 in calls that wait for their result.
+    ("started_ns", "<i8"),  # when the function began with it for the first time, by AWS's clock
+    ("finished_ns", "<i8"),  # when the last execution of it ended, by AWS's clock
+    ("attempts", "u1"),  # executions that it was in
+    ("batch_size", "<u2"),  # messages in the last of them
+    ("invocations", "<f8"),  # its share of these executions: 1 / batch size each
 )
 """Name and numpy type code of each column, little-endian wherever rows cross a process or a machine."""

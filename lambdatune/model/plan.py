@@ -6,16 +6,20 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from lambdatune.model.modes import MODES, Mode, ModeOptions
+
 if TYPE_CHECKING:
     from lambdatune.model.load_shape import BurstLoad, Ramp
     from lambdatune.model.memory import MemoryChoice
     from lambdatune.model.target import Target
 
-Mode = Literal["invoke"]
 Arrivals = Literal["constant", "poisson"]
 Strategy = Literal["cheapest", "fastest", "balanced"]
 IsolationName = Literal["clone", "version", "current"]
 PriceChoice = Literal["live", "bundled"]
+
+STRETCH_S = 10.0
+"""Seconds of messages at a rate that each size gets at the least, one stretch after another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class Plan:
         memory: the memory sizes that may be tried.
         targets: all must hold for a size to meet the plan; may be empty.
         mode: invocation mode.
+        mode_options: how the mode is set up.
         strategy: what to pick among the sizes that meet every target.
         confidence: of the certificates and intervals, between 0.5 and 1.
         concurrency: calls in flight (closed loop).
@@ -99,6 +104,7 @@ class Plan:
     memory: MemoryChoice
     targets: tuple[Target, ...] = ()
     mode: Mode = "invoke"
+    mode_options: ModeOptions = field(default_factory=ModeOptions)
     strategy: Strategy = "cheapest"
     confidence: float = 0.95
     concurrency: int = 1
@@ -124,14 +130,20 @@ class Plan:
     @property
     def warm_block(self) -> int:
         """Warm calls that one order makes at the least: one of each caller, a burst, or a ramp."""
-        return self.whole_block if self.ramp or self.burst else self.concurrency
+        return self.whole_block if self.whole_block > 1 else self.concurrency
 
     @property
     def whole_block(self) -> int:
-        """Warm calls that only mean something together: a burst, a ramp, or a single call."""
+        """Warm calls that only mean something together: a burst, a ramp, or a single call.
+
+        Of messages that are delivered at a rate, as many as come in `STRETCH_S`: a backlog takes time to show.
+        """
         if self.ramp is not None:
             return self.ramp.calls
-        return 1 if self.burst is None else self.burst.size
+        if self.burst is not None:
+            return self.burst.size
+        is_stretch = self.rate_per_s is not None and MODES[self.mode].is_delivered
+        return max(math.ceil(self.rate_per_s * STRETCH_S), 1) if is_stretch and self.rate_per_s else 1
 
     def in_blocks(self, calls: int) -> int:
         """Return `calls` warm calls rounded up to whole blocks."""

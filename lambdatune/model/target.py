@@ -10,7 +10,7 @@ from lambdatune.model.errors import UsageError, nearest
 from lambdatune.model.quantities import format_duration, format_number, parse_duration_ms
 
 Population = Literal["warm", "cold", "all"]
-ClockName = Literal["duration", "response", "service"]
+ClockName = Literal["duration", "response", "service", "e2e"]
 
 _TARGET = re.compile(
     r"(?:(?P<population>[a-z]+)\.)??(?:(?P<clock>[a-z0-9]+)\.)?p(?P<percentile>\d+(?:\.\d+)?)\s*"
@@ -27,7 +27,8 @@ class Target:
     Attributes:
         population: ``warm``, ``cold`` or ``all`` calls.
         clock: ``duration`` (REPORT; for cold calls with init or restore), ``response`` (client, from the
-            intended send) or ``service`` (client, from the actual send).
+            intended send), ``service`` (client, from the actual send) or ``e2e`` (from the intended send to the
+            result: the end of the execution of a message that is delivered, else as ``response``).
         percentile: between 0 and 100, both excluded.
         threshold_ms: the longest time allowed, in ms.
     """
@@ -54,7 +55,7 @@ class Target:
 
 
 def parse_target(text: str) -> Target:
-    """Read ``[warm|cold|all.][duration|response|service.]pNN<=TIME``; ``warm.duration`` when left out.
+    """Read ``[warm|cold|all.][duration|response|service|e2e.]pNN<=TIME``; ``warm.duration`` when left out.
 
     Raises:
         UsageError: naming the part that is wrong and the nearest valid choice.
@@ -62,7 +63,7 @@ def parse_target(text: str) -> Target:
     match = _TARGET.fullmatch(text.strip())
     if match is None:
         raise UsageError(
-            f"target `{text}` is not of the form [warm|cold|all.][duration|response|service.]pNN<=TIME",
+            f"target `{text}` is not of the form [warm|cold|all.][duration|response|service|e2e.]pNN<=TIME",
             hint=_EXAMPLE,
         )
     if match["sign"] not in {"<=", "≤"}:
@@ -99,7 +100,7 @@ def _qualifiers(text: str, *parts: str | None) -> tuple[Population, ClockName]:
                 hint = f"did you mean {match}?" if match and match != part else _EXAMPLE
                 raise UsageError(
                     f"target `{text}` does not know `{part}` there: expected warm, cold or all, "
-                    "then duration, response or service",
+                    "then duration, response, service or e2e",
                     hint=hint,
                 )
     return found_population or "warm", found_clock or "duration"

@@ -26,7 +26,10 @@ _COUNTS = ("http_status", "shard", "order")
 COLUMNS = (
     "cell", "memory_mb", "start", "status", *_NS, "response_ms", "service_ms", *_MS, "max_memory_used_mb",
     "http_status", "request_id", "error", "shard", "order",
+    "started_ns", "finished_ns", "attempts", "batch_size", "invocations",
 )  # fmt: skip
+_OF_DELIVERY = ("started_ns", "finished_ns", "attempts", "batch_size", "invocations")
+_UNDELIVERED = "0,0,0,0,0"
 HEADER = ",".join(COLUMNS) + "\n"
 
 _START_NAMES = {start.value: start.name.lower() for start in Start}
@@ -43,11 +46,13 @@ def format_rows(rows: Rows, cells: Sequence[Cell]) -> str:
     times = [clock_ms(rows, "response").tolist(), clock_ms(rows, "service").tolist()]
     reported = [rows[name].tolist() for name in (*_MS, "max_memory_used_mb", "http_status")]
     labels = [rows[name].tolist() for name in ("request_id", "error", "shard", "order")]
+    delivered = _delivered(rows)
     lines = []
     for (
         cell, start, status, intended_ns, sent_ns, first_byte_ns, done_ns, response_ms, service_ms,
         duration_ms, init_ms, restore_ms, billed_ms, memory_mb, http_status, request_id, error, shard, order,
-    ) in zip(*columns, *times, *reported, *labels, strict=True):  # fmt: skip
+        delivery,
+    ) in zip(*columns, *times, *reported, *labels, delivered, strict=True):  # fmt: skip
         # One string and two replacements cost a fraction of formatting each number by itself.
         numbers = (
             f"{intended_ns},{sent_ns},{first_byte_ns},{done_ns},{response_ms!r},{service_ms!r},{duration_ms!r},"
@@ -56,9 +61,17 @@ def format_rows(rows: Rows, cells: Sequence[Cell]) -> str:
         lines.append(
             f"{names[cell]},{_START_NAMES[start]},{_STATUS_NAMES[status]},"
             f"{numbers.replace('nan', '').replace('.0,', ',')}"
-            f"{_text(request_id)},{_text(error) if error else ''},{shard},{order}\n"
+            f"{_text(request_id)},{_text(error) if error else ''},{shard},{order},{delivery}\n"
         )
     return "".join(lines)
+
+
+def _delivered(rows: Rows) -> list[str]:
+    """Return the last columns of each row, which are the same in every call that waits for its result."""
+    if not rows["attempts"].any():
+        return [_UNDELIVERED] * len(rows)
+    columns = [rows[name].tolist() for name in _OF_DELIVERY]
+    return [",".join(map(repr, values)) for values in zip(*columns, strict=True)]
 
 
 def read_rows(path: Path, cells: Sequence[Cell]) -> Rows:
@@ -74,11 +87,13 @@ def read_rows(path: Path, cells: Sequence[Cell]) -> Rows:
     table = list(csv.reader(complete.splitlines()))
     if not table:
         return empty_rows(0)
-    if tuple(table[0]) != COLUMNS:
+    lines = table[1:]
+    if tuple(table[0]) == COLUMNS[: -len(_OF_DELIVERY)]:  # of a version that only knew calls that wait
+        lines = [[*line, *_UNDELIVERED.split(",")] for line in lines]
+    elif tuple(table[0]) != COLUMNS:
         raise UsageError(
             f"`{path}` is not a file of invocation rows: its header differs", hint="use the version that wrote it"
         )
-    lines = table[1:]
     index_of = {cell.tag: index for index, cell in enumerate(cells)}
     try:
         return _rows_of(lines, index_of)
@@ -106,8 +121,9 @@ def _rows_of(lines: Sequence[Sequence[str]], index_of: dict[str, int]) -> Rows:
     rows["cell"] = [index_of[tag] for tag in fields["cell"]]
     rows["start"] = [_STARTS[name] for name in fields["start"]]
     rows["status"] = [_STATUSES[name] for name in fields["status"]]
-    for name in (*_NS, *_COUNTS):
+    for name in (*_NS, *_COUNTS, *_OF_DELIVERY[:-1]):
         rows[name] = list(map(int, fields[name]))
+    rows["invocations"] = list(map(float, fields["invocations"]))
     for name in _MS:
         rows[name] = [float(field or "nan") for field in fields[name]]
     rows["max_memory_used_mb"] = [int(field or -1) for field in fields["max_memory_used_mb"]]

@@ -54,7 +54,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "target", "texts", "TARGET",
-        "Latency target, [warm|cold|all.][duration|response|service.]pNN<=TIME, for example 'p95<=200ms'. "
+        "Latency target, [warm|cold|all.][duration|response|service|e2e.]pNN<=TIME, for example 'p95<=200ms'. "
         "Repeatable: all must hold.",
     ),
     Setting(

@@ -12,6 +12,8 @@ TIMEOUT, OUT_OF_MEMORY  an exceedance: right-censored, the result would have com
 SERVICE_ERROR           an exceedance
 CLIENT_TIMEOUT          an exceedance on every clock: leaving it out would hide the slowest calls
 CONNECTION_ERROR        an exceedance; on the duration clock and the service clock only when the call was sent
+RETRIED, DUPLICATED     an exceedance: the message was not executed exactly once and well, however fast
+DEAD_LETTERED, LOST     an exceedance: there is no result
 THROTTLED, REFUSED      does not count: the function never ran, so it says nothing about the function's time
 ======================  ====================================================================================
 
@@ -95,6 +97,31 @@ def is_error(rows: Rows) -> Mask:
     return ~is_ok(rows) & ~is_throttled(rows)
 
 
+def is_delivered(rows: Rows) -> Mask:
+    """Mark messages that were accepted and delivered to the function later, and those that got lost on the way."""
+    gone = (rows["status"] == Status.DEAD_LETTERED) | (rows["status"] == Status.LOST)
+    return np.asarray((rows["attempts"] > 0) | gone)
+
+
+def queue_delay_ms(rows: Rows) -> NDArray[np.float64]:
+    """Return for how long each delivered message waited, in ms: from accepted to the function's start; else NaN.
+
+    Two clocks: that of this host, and that of AWS.
+    """
+    return np.where(rows["started_ns"] > 0, (rows["started_ns"] - rows["done_ns"]) / _NS_PER_MS, np.nan)
+
+
+def first_byte_ms(rows: Rows) -> NDArray[np.float64]:
+    """Return the time from the actual send to the answer's first byte in ms; NaN where none came."""
+    came = (rows["first_byte_ns"] > 0) & (rows["sent_ns"] > 0)
+    return np.where(came, (rows["first_byte_ns"] - rows["sent_ns"]) / _NS_PER_MS, np.nan)
+
+
+def invocations_of(rows: Rows) -> NDArray[np.float64]:
+    """Return how many invocations each row stands for: 1, or a message's share of those of its batches."""
+    return np.where(rows["attempts"] > 0, rows["invocations"], 1.0)
+
+
 def clock_ms(rows: Rows, clock: ClockName) -> NDArray[np.float64]:
     """Return the time of each call in ms on one clock, shape ``(len(rows),)``; NaN where it is not known.
 
@@ -103,10 +130,16 @@ def clock_ms(rows: Rows, clock: ClockName) -> NDArray[np.float64]:
       before the call came (`is_preinitialised`) is not added: nobody waited for it.
     * ``response``: from the intended send to the last byte (or to when the call was given up).
     * ``service``: from the actual send to the last byte; NaN for a call that was never sent.
+    * ``e2e``: from the intended send to the end of the execution of a message that is delivered, NaN where that is not
+      known; as ``response`` for a call that waits for its result.
     """
     if clock == "duration":
         before_ms = np.nan_to_num(rows["init_ms"]) + np.nan_to_num(rows["restore_ms"])
         return np.asarray(rows["duration_ms"] + np.where(is_cold(rows), before_ms, 0.0))
+    if clock == "e2e":
+        delivered_ms = (rows["finished_ns"] - rows["intended_ns"]) / _NS_PER_MS
+        known = np.where(rows["finished_ns"] > 0, delivered_ms, np.nan)
+        return np.where(is_delivered(rows), known, (rows["done_ns"] - rows["intended_ns"]) / _NS_PER_MS)
     if clock == "response":
         return np.asarray((rows["done_ns"] - rows["intended_ns"]) / _NS_PER_MS)
     service_ms = (rows["done_ns"] - rows["sent_ns"]) / _NS_PER_MS

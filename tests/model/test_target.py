@@ -57,7 +57,7 @@ def test_the_text_of_a_target_reads_back_as_the_same_target(
         ("durations.p95<=1s", "`durations`", "did you mean duration?"),
         ("duration.warm.p95<=1s", "`warm`", "for example"),
         ("warm.cold.p95<=1s", "`cold`", "for example"),
-        ("e2e.p95<=1s", "`e2e`", "for example"),
+        ("e3e.p95<=1s", "`e3e`", "did you mean e2e"),
         ("fast", "not of the form", "for example"),
         ("", "not of the form", "for example"),
     ],

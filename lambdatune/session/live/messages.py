@@ -338,7 +338,7 @@ class OverTime(msgspec.Struct, frozen=True):
     """
 
     cell: int
-    clock: Literal["duration", "response", "service"]
+    clock: Literal["duration", "response", "service", "e2e"]
     at_s: bytes
     p50_ms: bytes
     p95_ms: bytes

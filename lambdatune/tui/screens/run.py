@@ -183,8 +183,8 @@ class RunScreen(RunPicture):
     def action_targets(self) -> None:
         """Ask for other targets and decide for them."""
         hint = (
-            "[warm|cold|all.][duration|response|service.]pNN<=TIME, several with commas between them; empty for none. "
-            "What was measured counts on."
+            "[warm|cold|all.][duration|response|service|e2e.]pNN<=TIME, several with commas between them; empty for "
+            "none. What was measured counts on."
         )
 
         def use(text: str) -> str:
