@@ -53,6 +53,11 @@ SETTINGS: tuple[Setting, ...] = (
         f"Memory sizes in MB: a list (128,512,1024) or a range (128-3008). [default: {DEFAULT_MEMORY}]",
     ),
     Setting(
+        "mode", "text", "MODE",
+        "How the function is invoked. Synchronous: invoke, stream, function-url, http, step-functions; asynchronous: "
+        "event, sns, s3, eventbridge; polling: sqs, kinesis, dynamodb-streams. [default: invoke]",
+    ),
+    Setting(
         "target", "texts", "TARGET",
         "Latency target, [warm|cold|all.][duration|response|service|e2e.]pNN<=TIME, for example 'p95<=200ms'. "
         "Repeatable: all must hold.",
@@ -108,6 +113,26 @@ SETTINGS: tuple[Setting, ...] = (
         "What is called: clone (a copy of the function, deleted at the end), version (versions published from the "
         "function itself, whose $LATEST changes for a moment each time), or current (the function as it is, at its "
         "one size; nothing is changed). [default: clone]",
+    ),
+    Setting("batch-size", "integer", "N", "Most messages of a batch. [default: 10 of sqs, 100 of a stream]", 1, 10_000),
+    Setting("batch-window", "integer", "SECONDS", "How long a batch may be gathered. [default: 0]", 0, 300),
+    Setting("maximum-concurrency", "integer", "N", "Most batches of a queue at once. [default: AWS's 1,000]", 2, 1_000),
+    Setting("fifo", "flag", "", "A FIFO queue instead of a standard one, with mode sqs."),
+    Setting("stream-shards", "integer", "N", "Shards of the stream, with mode kinesis. [default: 1]", 1, 100),
+    Setting("parallelization-factor", "integer", "N", "Batches of a shard at once. [default: 1]", 1, 10),
+    Setting(
+        "http-kind", "text", "KIND",
+        "With mode http: http (an HTTP API), rest (a REST API) or alb (an Application Load Balancer). [default: http]",
+    ),
+    Setting(
+        "auth", "text", "KIND",
+        "Who may call the function URL or API of the clone: iam (signed requests) or none (anyone). [default: iam]",
+    ),
+    Setting("alb-subnets", "texts", "SUBNET", "Subnets of the load balancer, two at least on AWS. Repeatable."),
+    Setting("alb-security-groups", "texts", "GROUP", "Security groups of the load balancer. Repeatable."),
+    Setting(
+        "workflow-role", "text", "ARN",
+        "Role with which the workflow of mode step-functions invokes the clone. [default: one is created]",
     ),
     Setting(
         "concurrency-share", "text", "SHARE",

@@ -5,10 +5,11 @@ A snapshot then costs the same however many rows there are.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
+from lambdatune.model.target import ClockName
 from lambdatune.recommend.evidence import spend
 from lambdatune.session.live.messages import BINS, BINS_PER_DECADE, LOWEST_MS, LiveFigures, OverTime
 from lambdatune.stats.histogram import BIN_MIDDLE_US, LatencyHistogram
@@ -20,13 +21,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lambdatune.model.target import ClockName
     from lambdatune.recommend.evidence import CellEvidence
     from lambdatune.stats.rows import Rows
 
 _WINDOW_S = 1.0
 _RATE_OVER_S = 3
-_CLOCKS: tuple[ClockName, ...] = ("duration", "response", "service")
+_CLOCKS: tuple[ClockName, ...] = get_args(ClockName)
 
 
 def _coarse_bins() -> NDArray[np.int64]:
