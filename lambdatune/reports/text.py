@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lambdatune.pricing.cost import money
+from lambdatune.reports.mode_table import mode_table
+from lambdatune.reports.plain_table import UNKNOWN, is_unbounded, ms, table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from lambdatune.model.result import CellResult, Cost, RunResult, Stats
+    from lambdatune.model.result import CellResult, Cost, RunResult
 
 _MARKS = {"meets": "✓", "misses": "✗", "unproven": "?", "failed": "!", "not-tried": "○"}
-_UNKNOWN = "-"
 _HEADERS = (
     ("", "MB"),
     ("cold", "n"), ("", "init p50"), ("", "p50"), ("", "p95"), ("", "p99"),
@@ -32,6 +31,7 @@ def render_text(result: RunResult) -> str:
     lines.append(legend)
     if result.recommendation.status == "met" and any(cell.verdict == "unproven" for cell in result.cells):
         lines.append("unproven: left early; one that might be better all the same is named in the advice")
+    lines += mode_table(result)
     lines += _preinitialised(result)
     lines += [f"note: {note}" for note in result.validity.notes]
     lines += [f"INVALID: {reason}" for reason in result.validity.reasons]
@@ -68,9 +68,14 @@ def _title(result: RunResult) -> str:
     )
     runtime = f"{function.runtime}, " if function.runtime else ""
     return (
-        f"{function.name} ({runtime}{function.architecture}), {targets}: "
+        f"{function.name} ({runtime}{function.architecture}){_mode(result)}, {targets}: "
         f"{result.spend.invocations} calls, {billed}, run {result.id}"
     )
+
+
+def _mode(result: RunResult) -> str:
+    mode = result.plan.get("mode", "invoke")
+    return "" if mode == "invoke" else f" by {mode}"
 
 
 def _currency(result: RunResult) -> str:
@@ -82,17 +87,8 @@ def _currency(result: RunResult) -> str:
 def _table(result: RunResult) -> list[str]:
     best = result.recommendation.memory_mb
     sign = "$" if _currency(result) == "USD" else _currency(result)
-    rows = [[header.replace("$", sign) for _, header in _HEADERS]] + [
-        _cells(cell, best=cell.memory_mb == best) for cell in result.cells
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADERS))]
-    widths = [max(width, len(group)) for width, (group, _) in zip(widths, _HEADERS, strict=True)]
-    return [_aligned([group for group, _ in _HEADERS], widths), *(_aligned(row, widths) for row in rows)]
-
-
-def _aligned(fields: Sequence[str], widths: Sequence[int]) -> str:
-    parts = [field.rjust(width) for field, width in zip(fields[:-1], widths[:-1], strict=True)]
-    return "  ".join([*parts, fields[-1]]).rstrip()
+    headers = [(group, header.replace("$", sign)) for group, header in _HEADERS]
+    return table(headers, [_cells(cell, best=cell.memory_mb == best) for cell in result.cells])
 
 
 def _cells(cell: CellResult, *, best: bool) -> list[str]:
@@ -101,11 +97,11 @@ def _cells(cell: CellResult, *, best: bool) -> list[str]:
     verdict = f"{_MARKS[cell.verdict]} {cell.verdict}" if cell.certificates or cell.verdict == "failed" else ""
     return [
         str(cell.memory_mb),
-        str(cold.count), _ms(cold.init_ms, "p50"),
-        _ms(cold.total_ms, "p50"), _ms(cold.total_ms, "p95"), _ms(cold.total_ms, "p99"),
-        str(warm.count), _ms(warm.duration_ms, "p50"), _ms(warm.duration_ms, "p95"), _ms(warm.duration_ms, "p99"),
+        str(cold.count), ms(cold.init_ms, "p50"),
+        ms(cold.total_ms, "p50"), ms(cold.total_ms, "p95"), ms(cold.total_ms, "p99"),
+        str(warm.count), ms(warm.duration_ms, "p50"), ms(warm.duration_ms, "p95"), ms(warm.duration_ms, "p99"),
         str(sum(cell.errors.values()) + cell.throttles),
-        _UNKNOWN if cost is None else f"{cost:.2f}{_margin(cell.cost_usd_per_million)}",
+        UNKNOWN if cost is None else f"{cost:.2f}{_margin(cell.cost_usd_per_million)}",
         f"{verdict}  ★ best" if best else verdict,
     ]  # fmt: skip
 
@@ -118,22 +114,9 @@ def _margin(cost: Cost) -> str:
     return f" ±{100 * (interval[1] - cost.blended) / cost.blended:.0f}%"
 
 
-def _ms(stats: Stats, percentile: str) -> str:
-    value: float | None = getattr(stats, percentile)
-    if value is None:
-        return _UNKNOWN
-    digits = 1 if value < 1_000 else 0
-    return f"{value:.{digits}f}{'+' if _unbounded(stats, percentile) else ''}"
-
-
-def _unbounded(stats: Stats, percentile: str) -> bool:
-    interval = stats.intervals.get(percentile)
-    return interval is not None and interval[1] is None
-
-
 def _has_unbounded(result: RunResult) -> bool:
     return any(
-        _unbounded(stats, percentile)
+        is_unbounded(stats, percentile)
         for cell in result.cells
         for stats in (cell.cold.init_ms, cell.cold.total_ms, cell.warm.duration_ms)
         for percentile in ("p50", "p95", "p99")
