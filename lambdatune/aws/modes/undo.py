@@ -6,6 +6,7 @@ Each function returns whether there was something to undo; one per kind of chang
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -58,7 +59,7 @@ async def _delete_mappings(access: AwsAccess, change: Change) -> bool:
     with refused(f"deleting the event source mapping of `{change.name}`"):
         found = await _mappings_of(client, change.name)
         for identifier in found:
-            await _there(lambda identifier=identifier: client.delete_event_source_mapping(UUID=identifier))
+            await _there(partial(client.delete_event_source_mapping, UUID=identifier))
     return bool(found)
 
 
@@ -163,7 +164,7 @@ async def _delete_http_apis(access: AwsAccess, change: Change) -> bool:
             if api["Name"] == change.name
         ]
         for identity in found:
-            await _there(lambda identity=identity: client.delete_api(ApiId=identity))
+            await _there(partial(client.delete_api, ApiId=identity))
     return bool(found)
 
 
@@ -177,7 +178,7 @@ async def _delete_rest_apis(access: AwsAccess, change: Change) -> bool:
             if api["name"] == change.name
         ]
         for identity in found:
-            await _there(lambda identity=identity: client.delete_rest_api(restApiId=identity))
+            await _there(partial(client.delete_rest_api, restApiId=identity))
     return bool(found)
 
 
@@ -199,7 +200,7 @@ async def _delete_target_group(access: AwsAccess, change: Change) -> bool:
         groups = found["TargetGroups"] if found else []
         for group in groups:
             # In use until its listener is gone, which AWS takes a moment to know.
-            await _there(lambda group=group: client.delete_target_group(TargetGroupArn=group["TargetGroupArn"]))
+            await _there(partial(client.delete_target_group, TargetGroupArn=group["TargetGroupArn"]))
     return bool(groups)
 
 
@@ -220,7 +221,7 @@ async def _delete_role(access: AwsAccess, change: Change) -> bool:
         if found is None:
             return False
         for name in found["PolicyNames"]:
-            await _there(lambda name=name: client.delete_role_policy(RoleName=change.name, PolicyName=name))
+            await _there(partial(client.delete_role_policy, RoleName=change.name, PolicyName=name))
         return await _there(lambda: client.delete_role(RoleName=change.name)) is not None
 
 
