@@ -73,6 +73,7 @@ class AnsweredCalls:
     def __init__(self, driver: LoadDriver, mode: InvocationMode | None = None) -> None:
         self._driver = driver
         self._mode = mode
+        self._target: Version | None = None
 
     @property
     def last_outcome(self) -> OrderOutcome | None:
@@ -81,8 +82,9 @@ class AnsweredCalls:
 
     async def point_to(self, version: Version) -> None:
         """Let orders from now on reach `version`."""
-        if self._mode is not None:
+        if self._mode is not None and version != self._target:
             await self._mode.point_to(version)
+            self._target = version
 
     def payloads(self, version: Version, payloads: Sequence[Payload]) -> tuple[WeightedPayload, ...]:
         """Return the events of an order to `version`, as they are sent."""
@@ -165,12 +167,15 @@ class JoinedMessages(AnsweredCalls):
             return
         await self._drain(rows, joiner)
         joined = joiner.joined(rows)
-        if self._deadline_s is not None:
+        if self._is_hurried():
             # Nobody waited long enough to call them lost.
             unknown = joiner.unknown(joined)
             self.given_up += int(np.count_nonzero(unknown))
             joined = joined[~unknown]
         yield joined
+
+    def _is_hurried(self) -> bool:
+        return self._deadline_s is not None
 
     async def _drain(self, rows: Rows, joiner: Joiner) -> None:
         """Read the log until every message has ended, or nothing more came for too long."""

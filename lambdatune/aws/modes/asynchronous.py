@@ -18,7 +18,6 @@ from lambdatune.aws.modes.own_queue import OwnQueue
 from lambdatune.aws.modes.protocol import ALIAS
 from lambdatune.aws.modes.waiting import once_known
 from lambdatune.aws.refusals import DENIED, error_code, refused
-from lambdatune.model.modes import MODES
 from lambdatune.model.request_form import BodyPart, RequestForm
 
 if TYPE_CHECKING:
@@ -56,10 +55,9 @@ class Asynchronous(Base, ABC):
     @property
     def changes(self) -> tuple[str, ...]:
         """What is made, and that it is deleted."""
-        told = "of every message" if self._is_linked_by_destination else "of messages that failed"
         return (
             *super().changes,
-            f"create queue {self._queue.name}, to which Lambda sends a record {told}; deleted at the end",
+            f"create queue {self._queue.name}, to which Lambda sends a record of every message; deleted at the end",
         )
 
     @property
@@ -71,10 +69,6 @@ class Asynchronous(Base, ABC):
     def patience_s(self) -> float:
         """Seconds of all tries and of the waits between them."""
         return sum(_RETRY_WAITS_S[: self._retries]) + (self._retries + 1) * self._site.source.timeout_s + SLACK_S
-
-    @property
-    def _is_linked_by_destination(self) -> bool:
-        return MODES[self.mode].linking == "destination"
 
     async def prepare(self, ledger: Ledger, watcher: Watcher) -> None:
         """Make queue and alias, let the one tell of the other, and make what sends.
@@ -128,7 +122,8 @@ class Asynchronous(Base, ABC):
     async def _set_destinations(self, tries: dict[str, int], watcher: Watcher) -> None:
         self._retries = tries.get("MaximumRetryAttempts", _RETRIES)
         here = {"Destination": self._queue.arn}
-        destinations = {"OnFailure": here} | ({"OnSuccess": here} if self._is_linked_by_destination else {})
+        # Of success too: the log of many runtimes does not tell whether the handler failed.
+        destinations = {"OnFailure": here, "OnSuccess": here}
         client: Any = await self._site.access.functions()
         with refused(f"setting the destinations of `{self._site.clone}`"):
             await once_known(

@@ -1,0 +1,156 @@
+"""Every invocation mode, tuned end to end on the embedded endpoint: what is sent, what becomes of it, what is left."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from support.program import make_function, only_run, result_of, running_endpoint
+from support.sources import all_sources, recorded_messages
+
+from lambdatune.model.modes import MODES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+
+SIZES = (1024, 1769, 3008)
+HANDLERS = {
+    "quick": "import time\ndef handler(event, context):\n    time.sleep(0.02)\n    return {'ok': True}\n",
+    # One message in ten fails when it comes first, and one in thirty whenever it comes.
+    "failing": (
+        "import hashlib, json\n"
+        "def handler(event, context):\n"
+        "    records = event.get('Records') or [event]\n"
+        "    for record in records:\n"
+        "        text = record.get('messageId') or context.aws_request_id\n"
+        "        number = int(hashlib.md5(text.encode()).hexdigest(), 16)\n"
+        "        again = int(record.get('attributes', {}).get('ApproximateReceiveCount', 1)) > 1\n"
+        "        if number % 30 == 0 or (number % 10 == 0 and not again and 'messageId' in record):\n"
+        "            raise ValueError('this one fails')\n"
+    ),
+}
+DELIVERED = tuple(mode for mode, facts in MODES.items() if facts.is_delivered)
+WAYS = (
+    *((mode, ()) for mode in MODES if mode != "invoke"),
+    ("sqs", ("--fifo",)), ("http", ("--http-kind", "rest")), ("http", ("--http-kind", "alb")),
+    ("function-url", ("--auth", "none")),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    """Run an endpoint on which AWS's waits are short, with the functions of `HANDLERS`."""
+    with running_endpoint("--settle-ms", "20", "--async-wait-scale", "0.005", "--stream-poll-ms", "100") as local:
+        for name, source in HANDLERS.items():
+            make_function(local.url, name, source, timeout_s=2)
+        yield local.url
+
+
+def options_of(url: str, mode: str, *further: str) -> tuple[str, ...]:
+    load = ("--burst", "8/250ms") if mode in DELIVERED else ()
+    sizes = ",".join(map(str, SIZES))
+    return (
+        "run", "--endpoint-url", url, "--function", "quick", "--mode", mode, "--memory", sizes,
+        "--cold-starts", "1", "--target", "e2e.p50<=20s", *load, *further,
+    )  # fmt: skip
+
+
+def rows_of(run: Path) -> list[dict[str, str]]:
+    with (run / "invocations.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize(("mode", "further"), WAYS)
+def test_a_mode_is_tuned_and_leaves_nothing(mode, further, endpoint, lambdatune, tmp_path) -> None:
+    before = all_sources(endpoint)
+    done = lambdatune(*options_of(endpoint, mode, *further, "--output", str(tmp_path / "runs")))
+    assert done.code == 0, done.err
+    result = result_of(only_run(tmp_path / "runs"))
+    assert result["recommendation"]["status"] == "met"
+    assert result["recommendation"]["memory_mb"] in SIZES
+    assert [cell["mode"] for cell in result["cells"]] == [mode] * len(SIZES)
+    for cell in result["cells"]:
+        assert cell["cold"]["count"] >= 1
+        assert cell["errors"] == {}
+        assert_all_accounted_for(cell, mode)
+    linking = result["environment"]["linking"]
+    assert linking["method"] == ("in-order" if MODES[mode].linking == "order" else "exact")
+    assert all_sources(endpoint) == before
+
+
+def assert_all_accounted_for(cell: dict[str, Any], mode: str) -> None:
+    delivery = cell["delivery"]
+    if mode not in DELIVERED:
+        assert delivery is None
+        assert cell["warm"]["count"] + cell["cold"]["count"] + cell["preinitialised"] == cell["invocations"]
+        return
+    assert delivery["sent"] == delivery["accepted"] == cell["invocations"]
+    assert delivery["accepted"] == delivery["executed"] + delivery["dead_lettered"] + delivery["lost"]
+    assert delivery["lost"] == delivery["duplicated"] == 0
+    assert cell["warm"]["e2e_ms"]["count"] == cell["warm"]["queue_delay_ms"]["count"] > 0
+
+
+@pytest.mark.parametrize("mode", DELIVERED)
+def test_times_agree_with_the_endpoints_own_record(mode, endpoint, lambdatune, tmp_path) -> None:
+    done = lambdatune(*options_of(endpoint, mode, "--output", str(tmp_path / "runs")))
+    assert done.code == 0, done.err
+    run = only_run(tmp_path / "runs")
+    rows = rows_of(run)
+    truth = recorded_messages(endpoint, function=f"lambdatune-quick-{run.name}")
+    assert len(truth) == len(rows)
+    assert {row["request_id"] for row in truth} == {row["request_id"] for row in rows}
+    queued_ms = [(int(row["started_ns"]) - int(row["done_ns"])) / 1e6 for row in rows]
+    ended_ms = [(int(row["finished_ns"]) - int(row["done_ns"])) / 1e6 for row in rows]
+    true_queued_ms = [(row["started_ns"] - row["accepted_ns"]) / 1e6 for row in truth]
+    true_ended_ms = [(row["finished_ns"] - row["accepted_ns"]) / 1e6 for row in truth]
+    for percentile in (50, 95):
+        assert np.percentile(queued_ms, percentile) == pytest.approx(np.percentile(true_queued_ms, percentile), abs=5)
+        assert np.percentile(ended_ms, percentile) == pytest.approx(np.percentile(true_ended_ms, percentile), abs=5)
+
+
+@pytest.mark.parametrize(("mode", "further"), WAYS)
+def test_what_a_killed_run_had_set_up_is_undone(mode, further, endpoint, lambdatune, start, tmp_path) -> None:
+    before = all_sources(endpoint)
+    runs = tmp_path / "runs"
+    process = start(*options_of(endpoint, mode, *further, "--cold-starts", "20", "--output", str(runs)))
+    assert process.stderr is not None
+    for line in process.stderr:  # it is told when the clone and what invokes it are there, and messages are sent
+        if " calls" in line or "sent" in line:
+            break
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert all_sources(endpoint) != before
+    done = lambdatune("restore", "--all")
+    assert done.code == 0, done.err
+    assert all_sources(endpoint) == before
+
+
+@pytest.mark.parametrize("mode", ["sqs", "event"])
+def test_failures_are_counted_explained_and_count_against_targets(mode, endpoint, lambdatune, tmp_path) -> None:
+    done = lambdatune(
+        "run", "--endpoint-url", endpoint, "--function", "failing", "--mode", mode, "--memory", "1769",
+        "--cold-starts", "0", "--target", "e2e.p99<=20s", "--burst", "20/250ms", "--max-invocations", "200",
+        *(("--batch-size", "1") if mode == "sqs" else ()), "--output", str(tmp_path / "runs"),
+    )  # fmt: skip
+    assert done.code in {3, 5}, done.err
+    (cell,) = result_of(only_run(tmp_path / "runs"))["cells"]
+    delivery = cell["delivery"]
+    assert delivery["lost"] == 0
+    assert delivery["dead_lettered"] > 0
+    assert delivery["retried"] > 0 or mode == "event"  # an event keeps its id, and fails each time or never
+    assert delivery["accepted"] == delivery["executed"] + delivery["dead_lettered"]
+    assert delivery["invocations"] > delivery["accepted"]
+    (certificate,) = cell["certificates"]
+    assert certificate["exceedances"] == delivery["retried"] + delivery["dead_lettered"] + delivery["duplicated"]
+    assert cell["errors"] == {
+        name: count
+        for name, count in (("retried", delivery["retried"]), ("dead_lettered", delivery["dead_lettered"]))
+        if count
+    }
