@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lambdatune.model.invocation import Status
 from lambdatune.model.result import Validity
 from lambdatune.model.target import Target
 from lambdatune.recommend.health import warnings
@@ -56,6 +57,7 @@ def rule(evidence: Evidence, plan: Plan, outcome: Outcome, host: dict[str, Any] 
         *([] if silent else _uncounted(evidence)),
         *warnings(evidence, plan, on_aws=host is None),
         *standing_costs(evidence),
+        *_ended_badly(evidence),
     ]
     if calls and throttles / calls > MAX_THROTTLE_SHARE:
         reasons.append(
@@ -86,6 +88,20 @@ def rule(evidence: Evidence, plan: Plan, outcome: Outcome, host: dict[str, Any] 
         shards_lost=seen.shards_lost,
         calls_lost=seen.calls_lost,
     )
+
+
+def _ended_badly(evidence: Sequence[CellEvidence]) -> Iterator[str]:
+    """Yield what became of delivered messages that were not executed once and well, and what that means."""
+    told = {
+        Status.RETRIED: "were executed after an execution of them had failed",
+        Status.DUPLICATED: "were executed more than once, as at-least-once delivery allows",
+        Status.DEAD_LETTERED: "were given up after their retries",
+        Status.LOST: "were accepted, and neither executed nor given up while they were waited for",
+    }
+    for status, what in told.items():
+        count = sum(int(np.count_nonzero(cell.rows["status"] == status)) for cell in evidence)
+        if count:
+            yield f"{count} messages {what}: each counts as one over every target, and its executions are in the costs"
 
 
 def _off_targets(cell: CellEvidence, seen: GeneratorRecord) -> Iterator[str]:
@@ -121,7 +137,9 @@ def _of_target(rows: Rows, target: Target, seen: GeneratorRecord) -> tuple[Any, 
     chosen = rows[counts_for(rows, target) & is_ok(rows)]
     times_ms = clock_ms(chosen, target.clock)
     # The service time runs from the send: what came before is not in it.
-    late_ms = generator_delays_ms(chosen, seen.connections) if target.clock == "response" else np.zeros(len(chosen))
+    late_ms = (
+        generator_delays_ms(chosen, seen.connections) if target.clock in {"response", "e2e"} else np.zeros(len(chosen))
+    )
     return times_ms, late_ms
 
 
