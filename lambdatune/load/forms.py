@@ -1,4 +1,4 @@
-"""How the messages of an order are sent and answered: by the forms of its payloads, or by Invoke where there is none."""
+"""How the messages of an order are sent and answered: by the forms of its payloads, or by Invoke without one."""
 
 from __future__ import annotations
 
