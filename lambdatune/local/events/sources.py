@@ -12,9 +12,14 @@ from lambdatune.local.errors import ApiError, invalid
 from lambdatune.local.events import query
 from lambdatune.local.events.asynchronous import MAX_PAYLOAD_BYTES, AsyncEvent, AsyncQueue
 from lambdatune.local.events.deliveries import Deliveries, Parcel
+from lambdatune.local.events.dynamodb.api import DynamoDbApi
+from lambdatune.local.events.dynamodb.streams_api import StreamsApi
+from lambdatune.local.events.dynamodb.tables import Tables
 from lambdatune.local.events.eventbridge.api import EventBridgeApi
 from lambdatune.local.events.invoke_settings import EventInvokeApi
-from lambdatune.local.events.mappings.api import MappingsApi
+from lambdatune.local.events.kinesis.api import KinesisApi
+from lambdatune.local.events.kinesis.stream import Streams
+from lambdatune.local.events.mappings.api import MappingsApi, Sources
 from lambdatune.local.events.permissions import Permissions
 from lambdatune.local.events.record import Messages, Origin
 from lambdatune.local.events.s3.api import S3Api
@@ -75,6 +80,8 @@ class EventSources:
         self._messages = Messages()
         self._deliveries = Deliveries()
         self._scale = options.async_wait_scale
+        self._settle_s = options.settle_ms / 1_000
+        self._stream_poll_ms = options.stream_poll_ms
         self._queue = AsyncQueue(invoker, self._deliveries, self._messages, naming, options.async_wait_scale)
         self._queues = Queues(naming, self._messages, endpoint_url)
         self._deliveries.register("lambda", self._invoke)
@@ -83,6 +90,8 @@ class EventSources:
         bridge = EventBridgeApi(naming, self._deliveries)
         self._deliveries.register("sns", sns.deliver)
         self._deliveries.register("events", bridge.deliver)
+        streams = Streams(naming.region, naming.account_id, self._later)
+        tables = Tables(naming.region, naming.account_id, self._later)
         self._permissions = permissions = Permissions(functions, naming)
         self.http_apis = HttpApis(invoker, permissions, naming, endpoint_url)
         s3 = S3Api(Store(naming.region, self._deliveries), permissions, naming.region)
@@ -99,9 +108,13 @@ class EventSources:
             "AmazonSQS": Target("sqs", SqsApi(self._queues).serve),
             "AWSEvents": Target("events", bridge.serve),
             "AWSStepFunctions": Target("states", StepFunctionsApi(invoker, naming).serve),
+            "Kinesis_20131202": Target("kinesis", KinesisApi(streams).serve),
+            "DynamoDB_20120810": Target("dynamodb", DynamoDbApi(tables).serve),
+            "DynamoDBStreams_20120810": Target("dynamodb", StreamsApi(tables).serve),
         }
-        settle_s = options.settle_ms / 1_000
-        self._mappings = mappings = MappingsApi(self._queues, invoker, self._messages, naming, settle_s)
+        feeds = {"kinesis": streams.by_arn, "dynamodb": tables.stream}
+        read = Sources(self._queues, feeds, options.stream_poll_ms / 1_000)
+        self._mappings = mappings = MappingsApi(read, invoker, self._deliveries, self._messages, naming, self._settle_s)
         settings = EventInvokeApi(functions, naming)
         self.routes: Mapping[str, Handler] = {
             "POST 2015-03-31/functions/*/policy": permissions.add,
@@ -153,6 +166,7 @@ class EventSources:
         return {
             "async_wait_scale": self._scale,
             "asynchronous": self._queue.counts(),
+            "stream_poll_ms": self._stream_poll_ms,
             "mapping_concurrency": self._mappings.counts(),
             "undelivered": dict(self._deliveries.failed),
         }
@@ -166,6 +180,10 @@ class EventSources:
     async def close(self) -> None:
         """Wait for what is under way, after the environments have ended."""
         await asyncio.gather(self._queue.close(), self._mappings.close())
+
+    def _later(self, change: Callable[[], None]) -> None:
+        """Make a change after the settle time."""
+        asyncio.get_running_loop().call_later(self._settle_s, change)
 
     def _invoke(self, arn: str, parcel: Parcel) -> None:
         """Deliver to a function, by the asynchronous queue."""

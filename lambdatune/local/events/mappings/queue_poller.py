@@ -1,4 +1,4 @@
-"""The poller of a mapping: gathers batches, scales as AWS does, and deletes what was processed.
+"""The poller of a mapping of a queue: gathers batches, scales as AWS does, and deletes what was processed.
 
 Source: AWS docs, "Configuring scaling behavior for SQS event source mappings": five concurrent batches at first, 300
 more a minute while messages wait, 1,000 at the most.
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lambdatune.local.errors import ApiError
-from lambdatune.local.events.mappings.batch import MAX_EVENT_BYTES, failed_ids, passes, record_of
+from lambdatune.local.events.mappings.answers import MAX_EVENT_BYTES, failed_ids
+from lambdatune.local.events.mappings.queue_batch import passes, record_of
 from lambdatune.local.events.record import EXECUTED, FAILED, Origin
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ _ABSENT_S = 0.1
 _BACK_OFF_S = (0.1, 5.0)
 
 
-class Poller:
+class QueuePoller:
     """Polls one queue for one mapping until it is stopped.
 
     Args:
