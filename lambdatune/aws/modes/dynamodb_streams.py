@@ -75,7 +75,9 @@ class DynamoDbStreams(Streamed):
             return str(table["TableStatus"])
 
         await until("ACTIVE", state, f"table {self._table}", watcher, patience_s=BECOMES_ACTIVE_S)
-        await self._let_role_read(client, _READING, watcher)
+        await self._let_role_read(
+            lambda policy: client.put_resource_policy(ResourceArn=self._stream_arn, Policy=policy), _READING, watcher
+        )
         await self._count_shards()
 
     async def _count_shards(self) -> None:

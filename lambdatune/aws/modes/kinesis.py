@@ -73,7 +73,9 @@ class Kinesis(Streamed):
             return str(summary["StreamStatus"])
 
         await until("ACTIVE", state, f"data stream {self._stream}", watcher, patience_s=BECOMES_ACTIVE_S)
-        await self._let_role_read(client, _READING, watcher)
+        await self._let_role_read(
+            lambda policy: client.put_resource_policy(ResourceARN=self._stream_arn, Policy=policy), _READING, watcher
+        )
 
     def request(self, version: Version, payload: bytes, *, tokens: bool) -> RequestForm:  # noqa: ARG002  by the alias
         """Return a PutRecord with a partition key of its own for every message.

@@ -19,6 +19,8 @@ from lambdatune.aws.modes.own_queue import OwnQueue, policy_for
 from lambdatune.aws.refusals import refused
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from lambdatune.aws.isolation import Ledger, Watcher
     from lambdatune.aws.modes.protocol import Ending
     from lambdatune.aws.modes.site import Site
@@ -102,12 +104,14 @@ class Streamed(Base, ABC):
     async def _create_stream(self, ledger: Ledger, watcher: Watcher) -> None:
         """Make the stream, and set its ARN and the URL of its service."""
 
-    async def _let_role_read(self, client: Any, actions: tuple[str, ...], watcher: Watcher) -> None:
+    async def _let_role_read(
+        self, put_policy: Callable[[str], Awaitable[Any]], actions: tuple[str, ...], watcher: Watcher
+    ) -> None:
         """Let the clone's role, which is the function's, read the stream: its own policies know nothing of it."""
         policy = json.dumps(policy_for(self._site.role, self._stream_arn, actions))
         with refused(f"letting the clone's role read {self._stream_arn}"):
             try:
-                await client.put_resource_policy(ResourceArn=self._stream_arn, Policy=policy)
+                await put_policy(policy)
             except (ClientError, ResponseParserError):
                 if self._site.is_aws:
                     raise
