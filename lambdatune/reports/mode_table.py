@@ -9,16 +9,18 @@ from lambdatune.reports.plain_table import UNKNOWN, ms, table
 if TYPE_CHECKING:
     from lambdatune.model.result import CellResult, Delivery, RunResult
 
-_DELIVERED = (
-    ("", "MB"),
-    ("cold queued", "p50"), ("", "p95"), ("cold end to end", "p50"), ("", "p95"),
-    ("warm queued", "p50"), ("", "p95"), ("warm end to end", "p50"), ("", "p95"), ("", "p99"),
-    ("", "batch"), ("", "sent"), ("", "executed"), ("", "retried"), ("", "twice"), ("", "dead"), ("", "lost"),
-    ("per", "s"), ("drain", "ms"),
+_TIMES = (
+    ("", "MB"), ("cold queued", "p50"), ("", "p95"), ("cold e2e", "p50"), ("", "p95"),
+    ("warm queued", "p50"), ("", "p95"), ("warm e2e", "p50"), ("", "p95"), ("", "p99"),
 )  # fmt: skip
-_LEGEND = (
-    "ms; queued: accepted to started; end to end: intended send to the end of the execution; batch: messages of an "
-    "invocation; twice: executed more than once; dead: given up after retries; costs are per million messages"
+_MESSAGES = (
+    ("", "MB"), ("", "sent"), ("", "executed"), ("", "retried"), ("", "twice"), ("", "dead"), ("", "lost"),
+    ("", "batch"), ("", "per s"), ("drain", "ms"),
+)  # fmt: skip
+_TIMES_MEAN = "ms; queued: accepted to started; e2e: intended send to the end of the execution"
+_MESSAGES_MEAN = (
+    "twice: executed more than once; dead: given up after retries; batch: messages of an invocation; costs are per "
+    "million messages"
 )
 _STREAM = (("", "MB"), ("cold first byte", "p50"), ("", "p95"), ("warm first byte", "p50"), ("", "p95"), ("", "p99"))
 
@@ -27,28 +29,33 @@ def mode_table(result: RunResult) -> list[str]:
     """Return the lines of the table, and what its columns mean; nothing where the mode has no quantities of its own."""
     cells = [cell for cell in result.cells if cell.invocations]
     if any(cell.delivery is not None for cell in cells):
-        rows = [_delivered(cell, cell.delivery) for cell in cells if cell.delivery is not None]
+        told = [(cell, cell.delivery) for cell in cells if cell.delivery is not None]
         return [
-            "", *table(_DELIVERED, rows), "",
-            _LEGEND,
+            "", *table(_TIMES, [_times(cell) for cell, _ in told]), "", _TIMES_MEAN,
+            "", *table(_MESSAGES, [_messages(cell, delivery) for cell, delivery in told]), "", _MESSAGES_MEAN,
         ]  # fmt: skip
     if any(cell.warm.first_byte_ms is not None for cell in cells):
         return ["", *table(_STREAM, [_streamed(cell) for cell in cells]), "", "ms; first byte: from the send"]
     return []
 
 
-def _delivered(cell: CellResult, delivery: Delivery) -> list[str]:
+def _times(cell: CellResult) -> list[str]:
     cold, warm = cell.cold, cell.warm
-    batch, per_s, drain_ms = delivery.batch_size_mean, delivery.throughput_per_s, delivery.drain_ms
     return [
         str(cell.memory_mb),
         ms(cold.queue_delay_ms, "p50"), ms(cold.queue_delay_ms, "p95"), ms(cold.e2e_ms, "p50"), ms(cold.e2e_ms, "p95"),
         ms(warm.queue_delay_ms, "p50"), ms(warm.queue_delay_ms, "p95"),
         ms(warm.e2e_ms, "p50"), ms(warm.e2e_ms, "p95"), ms(warm.e2e_ms, "p99"),
-        UNKNOWN if batch is None else f"{batch:.1f}",
-        str(delivery.sent), str(delivery.executed), str(delivery.retried), str(delivery.duplicated),
-        str(delivery.dead_lettered), str(delivery.lost),
-        UNKNOWN if per_s is None else f"{per_s:.1f}", UNKNOWN if drain_ms is None else f"{drain_ms:.0f}",
+    ]  # fmt: skip
+
+
+def _messages(cell: CellResult, delivery: Delivery) -> list[str]:
+    batch, per_s, drain_ms = delivery.batch_size_mean, delivery.throughput_per_s, delivery.drain_ms
+    return [
+        str(cell.memory_mb), str(delivery.sent), str(delivery.executed), str(delivery.retried),
+        str(delivery.duplicated), str(delivery.dead_lettered), str(delivery.lost),
+        UNKNOWN if batch is None else f"{batch:.1f}", UNKNOWN if per_s is None else f"{per_s:.1f}",
+        UNKNOWN if drain_ms is None else f"{drain_ms:.0f}",
     ]  # fmt: skip
 
 

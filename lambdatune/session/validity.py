@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lambdatune.model.invocation import Status
+from lambdatune.model.modes import MODES
 from lambdatune.model.result import Validity
 from lambdatune.model.target import Target
 from lambdatune.recommend.health import warnings
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from lambdatune.model.plan import Plan
+    from lambdatune.model.target import ClockName
     from lambdatune.recommend.evidence import CellEvidence, Evidence
     from lambdatune.session.generator import GeneratorRecord
     from lambdatune.session.outcome import Outcome
@@ -67,7 +69,7 @@ def rule(evidence: Evidence, plan: Plan, outcome: Outcome, host: dict[str, Any] 
     reasons += [reason for cell in evidence for reason in _off_targets(cell, seen)]
     if outcome.ended_by == "limit":
         notes.append(f"{outcome.ended_because} ended the run")
-    shift = max((share for cell in evidence for share in _shares(cell.rows, seen)), default=None)
+    shift = max((share for cell in evidence for share in _shares(cell, seen)), default=None)
     notes += _foreign_architectures(evidence, host)
     notes += _generator_notes(seen, shift, host, is_ruled=bool(reasons))
     return Validity(
@@ -143,14 +145,19 @@ def _of_target(rows: Rows, target: Target, seen: GeneratorRecord) -> tuple[Any, 
     return times_ms, late_ms
 
 
-def _shares(rows: Rows, seen: GeneratorRecord) -> Iterator[float]:
-    """Yield by which share the generator moved the reported percentiles of the response time."""
+def _shares(cell: CellEvidence, seen: GeneratorRecord) -> Iterator[float]:
+    """Yield by which share the generator moved the reported percentiles of the time that the sender sees.
+
+    That of a message that is delivered ends with its execution: acceptance is no result.
+    """
+    rows = cell.rows
+    clock: ClockName = "e2e" if MODES[cell.cell.mode].is_delivered else "response"
     for population in ("warm", "cold"):
-        target = Target(population, "response", 50.0, math.inf)
+        target = Target(population, clock, 50.0, math.inf)
         chosen = rows[counts_for(rows, target) & described(rows)]
         delays_ms = generator_delays_ms(chosen, seen.connections)
         for percentile in PERCENTILES.values():
-            shift = shift_of(clock_ms(chosen, "response"), delays_ms, percentile)
+            shift = shift_of(clock_ms(chosen, clock), delays_ms, percentile)
             if shift is not None:
                 yield shift.share
 
