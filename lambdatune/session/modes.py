@@ -79,7 +79,9 @@ def sender_of(
     if mode is None or facts.linking == "answer":
         return AnsweredCalls(driver, mode)
     on_loopback = subject.place.endpoint_url is not None
-    log = ExecutionLog(subject.access, isolation.log_group, is_json=subject.description.logs_json)
+    log = ExecutionLog(
+        subject.access, isolation.log_group, is_json=subject.description.logs_json, runtime=subject.description.runtime
+    )
     settle_s = 0.0
     if facts.linking == "order":
         is_stream = mode.retry_after_s == 0
@@ -97,5 +99,5 @@ def sender_of(
     return JoinedMessages(
         driver, mode, log,
         joiner_of=joiner_of, settle_s=settle_s, timeout_s=subject.description.timeout_s, waiting=waiting,
-        pause_s=_PAUSE_ON_LOOPBACK_S if on_loopback else _PAUSE_S,
+        pause_s=_PAUSE_ON_LOOPBACK_S if on_loopback else _PAUSE_S, is_aws=not on_loopback,
     )  # fmt: skip

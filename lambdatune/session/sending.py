@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from lambdatune.load.order import WeightedPayload
+from lambdatune.model.errors import AwsRefused
 from lambdatune.stats.rows import empty_rows
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from lambdatune.stats.rows import Rows
 
 _MOST_DRAIN_WHEN_STOPPED_S = 10.0
+
+_DEAF_S = 15.0
+"""An endpoint on this machine that has told nothing of the first messages after so long lacks what would tell."""
 
 
 class Sender(Protocol):
@@ -122,7 +126,9 @@ class JoinedMessages(AnsweredCalls):
         joiner_of: makes what joins the rows of an order.
         pause_s: between two looks at the log.
         settle_s: for how long nothing more must come where the end of a message cannot be known; 0 where it can.
+        timeout_s: of the function.
         waiting: is told how many messages were sent, and how many of them have not ended.
+        is_aws: whether this is AWS itself, which may be slow, but tells of executions.
     """
 
     grace_s = 15.0
@@ -138,6 +144,7 @@ class JoinedMessages(AnsweredCalls):
         settle_s: float,
         timeout_s: float,
         waiting: Callable[[int, int], None],
+        is_aws: bool = True,
     ) -> None:
         super().__init__(driver, mode)
         self._messages = mode
@@ -147,6 +154,8 @@ class JoinedMessages(AnsweredCalls):
         self._settle_s = settle_s
         self._timeout_s = timeout_s
         self._waiting = waiting
+        self._is_aws = is_aws
+        self._is_heard = False
         self._deadline_s: float | None = None
         self.given_up = 0
 
@@ -178,22 +187,51 @@ class JoinedMessages(AnsweredCalls):
         return self._deadline_s is not None
 
     async def _drain(self, rows: Rows, joiner: Joiner) -> None:
-        """Read the log until every message has ended, or nothing more came for too long."""
+        """Read the log until every message has ended, or nothing more came for too long.
+
+        Raises:
+            AwsRefused: when AWS refuses, or an endpoint does not tell what is needed.
+        """
         loop = asyncio.get_running_loop()
         last_news_s = loop.time()
+        executed = ended = 0
         while True:
             executions, endings = await self._log.read(), await self._messages.endings()
             joiner.take(executions, endings)
+            executed, ended = executed + len(executions), ended + len(endings)
             now_s = loop.time()
             if executions or endings:
                 last_news_s = now_s
             awaited = joiner.awaited(rows)
             if awaited == 0:
                 awaited = await self._messages.backlog() or 0
+            self._is_heard = self._is_heard or awaited < len(rows)
             self._waiting(len(rows), awaited)
             quiet_s = now_s - last_news_s
             if awaited == 0 and quiet_s >= self._settle_s:
                 return
-            if quiet_s > self._messages.patience_s or (self._deadline_s is not None and now_s > self._deadline_s):
+            if quiet_s > self._messages.patience_s or self._is_late(now_s):
                 return
+            if not self._is_aws and not self._is_heard and quiet_s > _DEAF_S:
+                raise _unheard(len(rows), executed, ended)
             await asyncio.sleep(self._pause_s)
+
+    def _is_late(self, now_s: float) -> bool:
+        return self._deadline_s is not None and now_s > self._deadline_s
+
+
+def _unheard(sent: int, executed: int, ended: int) -> AwsRefused:
+    """Return the refusal to go on with an endpoint that does not tell what a mode is measured by."""
+    if not executed:
+        lacking = "the clone's log tells of no execution: it has no START and REPORT lines that belong together"
+    elif not ended:
+        lacking = (
+            f"the clone's log tells of {executed} executions, but no record of them came to the clone's destination "
+            "(OnSuccess, OnFailure)"
+        )
+    else:
+        lacking = f"{executed} executions and {ended} records of ends came, but none belongs to a message that was sent"
+    return AwsRefused(
+        f"this endpoint does not tell what became of {sent} messages {_DEAF_S:.0f} s after they were sent: {lacking}",
+        hint="another mode may work there; `lambdatune local` and AWS itself tell all that is needed",
+    )
