@@ -39,11 +39,13 @@ if TYPE_CHECKING:
     from lambdatune.model.request_form import RequestForm
 
 HANDLER = """
-import json
+import base64, json
 
 def handler(event, context):
     print("GOT " + json.dumps(event))
-    if "poison" in json.dumps(event):
+    data = [base64.b64decode(record["kinesis"]["data"]).decode()
+            for record in event.get("Records", []) if "kinesis" in record]
+    if "poison" in json.dumps([event, data]):
         raise ValueError("poison")
     return {"statusCode": 201, "body": json.dumps([event.get("rawPath"), event.get("body")])}
 """
