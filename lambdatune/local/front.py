@@ -35,6 +35,9 @@ _MAX_BODY_BYTES = 70_167_211
 _INVOKE_PREFIX = "/2015-03-31/functions/"
 _INVOKE_SUFFIX = "/invocations"
 _LOGS_TARGET = "Logs_20140328."
+_GATEWAY_PATHS = ("/v2/", "/restapis", "/tags/")
+_FORMS = frozenset({"sns", "elasticloadbalancing"})
+"""Services of the query protocol besides STS."""
 
 Handler = Callable[..., Awaitable[Reply]]
 
@@ -120,7 +123,8 @@ class Front:
             _log.exception("%s %s failed", request.method, request.path)
             failure = ApiError("ServiceException", "The embedded lambdatune endpoint failed; its log has details.", 500)
             return self._error(failure, request, request_id)
-        headers = [("Content-Type", reply.content_type), ("x-amzn-RequestId", request_id), *reply.headers]
+        own_id = reply.own_id or ("x-amzn-RequestId", request_id)
+        headers = [("Content-Type", reply.content_type), *([own_id] if own_id[1] else []), *reply.headers]
         content = reply.content()
         data = render(reply.status, headers, content)
         # The answer to HEAD tells the length of a body that is not sent.
@@ -128,7 +132,7 @@ class Front:
 
     async def _route(self, request: Request, request_id: str) -> Reply:
         path = request.path
-        for door in (self._urls, self._sources.http_apis):
+        for door in (self._urls, *self._sources.doors):
             address = door.address(request)
             if address is not None:
                 if path != address[1]:  # it came by path, not by a host name of its own
@@ -171,9 +175,9 @@ class Front:
             return source.scope
         # S3 has paths of its users' own making, and SNS the forms that STS has: the scope says which is meant.
         scope = claimed_service(request)
-        if scope == "apigateway" and request.path.startswith("/v2/"):
+        if scope == "apigateway" and request.path.startswith(_GATEWAY_PATHS):
             return scope
-        return scope if scope == "s3" or (scope == "sns" and _is_form(request)) else _service(request)
+        return scope if scope == "s3" or (scope in _FORMS and _is_form(request)) else _service(request)
 
     def _error(self, error: ApiError, request: Request, request_id: str) -> bytes:
         """Return an error in the shape of the service that was asked."""

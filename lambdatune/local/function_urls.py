@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from lambdatune.local import proxy_format
 from lambdatune.local.errors import ApiError, conflict, invalid, not_found, validation
+from lambdatune.local.gateways import payload_v2
 from lambdatune.local.invoke_api import MAX_PAYLOAD_BYTES
 from lambdatune.local.names import parse_reference
 from lambdatune.local.reply import Reply, json_body, page
@@ -128,7 +128,7 @@ class FunctionUrls:
 
     def address(self, request: Request) -> tuple[str, str] | None:
         """Return the id of the URL that a request is for and the path below it, None when it is for none."""
-        return proxy_format.addressed(request, f"lambda-url.{self._naming.region}.localhost", PATH)
+        return payload_v2.addressed(request, f"lambda-url.{self._naming.region}.localhost", PATH)
 
     async def serve(self, identity: str, path: str, request: Request, request_id: str) -> Reply:
         """Serve a request to a function URL."""
@@ -147,19 +147,17 @@ class FunctionUrls:
         elif not _is_public(url):
             return _refusal(403, _DENIED + _HELP)
         domain = f"{url.id}.lambda-url.{self._naming.region}.localhost"
-        event = proxy_format.event(request, proxy_format.Address(url.id, account, domain, path), request_id)
+        event = payload_v2.event(request, payload_v2.Address(url.id, account, domain, path), request_id)
         try:
             outcome, _ = await self._invoker.run(
                 url.function.name, url.qualifier, request_id, event, request.headers.get("x-amzn-trace-id")
             )
         except ApiError as error:
             return Reply(error.status if error.status in {409, 429} else 502, body=error.body())
-        reply = None if outcome.function_error else proxy_format.response(outcome.payload)
+        reply = None if outcome.function_error else payload_v2.response(outcome.payload)
         if reply is None:
             reply = _refusal(504 if outcome.status == "timeout" else 502, "Internal Server Error")
-        if outcome.host_queued_ns:
-            reply.headers.append(("X-Lambdatune-Queued-Ms", f"{outcome.host_queued_ns / 1e6:.3f}"))
-        return reply
+        return reply.queued(outcome.host_queued_ns)
 
     def _named(self, reference: str, request: Request) -> tuple[Function, str | None]:
         name, qualifier = parse_reference(reference, request.query.get("Qualifier"))

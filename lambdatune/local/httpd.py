@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _MAX_HEAD_BYTES = 64 * 1024
 _REASON = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
@@ -22,19 +26,21 @@ class Request:
         target: path and query as sent.
         path: path as sent (still percent-encoded), without the query.
         raw_query: query as sent, without its question mark.
-        headers: names in lower case.
+        headers: names in lower case; of repeated ones the last.
+        lines: the headers as sent.
         body: the body; empty when it was over the connection's limit.
         body_bytes: the length of the body as sent.
         too_large: whether the body was over the limit and thrown away.
     """
 
-    __slots__ = ("body", "body_bytes", "headers", "method", "path", "raw_query", "target", "too_large")
+    __slots__ = ("body", "body_bytes", "headers", "lines", "method", "path", "raw_query", "target", "too_large")
 
-    def __init__(self, method: str, target: str, headers: dict[str, str]) -> None:
+    def __init__(self, method: str, target: str, headers: dict[str, str], lines: Sequence[str] = ()) -> None:
         self.method = method
         self.target = target
         self.path, _, self.raw_query = target.partition("?")
         self.headers = headers
+        self.lines = lines
         self.body = b""
         self.body_bytes = 0
         self.too_large = False
@@ -48,6 +54,12 @@ class Request:
     def query_pairs(self) -> list[tuple[str, str]]:
         """The query parameters in their order, repeated names included."""
         return parse_qsl(self.raw_query, keep_blank_values=True)
+
+    @property
+    def header_pairs(self) -> list[tuple[str, str]]:
+        """The headers in their order, names as sent, repeated ones included."""
+        parted = [line.partition(":") for line in self.lines]
+        return [(name, value.strip()) for name, _, value in parted]
 
 
 def render(status: int, headers: list[tuple[str, str]], body: bytes) -> bytes:
@@ -147,10 +159,11 @@ class HttpConnection(asyncio.Protocol):
             self._refuse(400)
             return False
         headers: dict[str, str] = {}
-        for line in lines[1:]:
+        del lines[0]
+        for line in lines:
             name, _, value = line.partition(":")
             headers[name.lower()] = value.strip()
-        self._request = Request(start[0], start[1], headers)
+        self._request = Request(start[0], start[1], headers, lines)
         return self._start_body(headers, start[2])
 
     def _start_body(self, headers: dict[str, str], version: str) -> bool:

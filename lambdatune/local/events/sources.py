@@ -28,7 +28,7 @@ from lambdatune.local.events.s3.store import Store
 from lambdatune.local.events.sns.api import NAMESPACE, SnsApi
 from lambdatune.local.events.sqs.api import SqsApi
 from lambdatune.local.events.sqs.queues import Queues
-from lambdatune.local.http_api import HttpApis
+from lambdatune.local.gateways.wiring import Gateways
 from lambdatune.local.names import parse_reference
 from lambdatune.local.reply import Reply
 from lambdatune.local.step_functions import StepFunctionsApi
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from lambdatune.local.httpd import Request
     from lambdatune.local.names import Naming
     from lambdatune.local.options import Options
+    from lambdatune.local.signatures import SignatureVerifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class EventSources:
         functions: the registry.
         invoker: runs the calls.
         naming: makes ARNs.
+        signatures: verifies who sent a request to a gateway.
         options: of the endpoint.
         endpoint_url: returns the URL of the endpoint.
     """
@@ -73,6 +75,7 @@ class EventSources:
         functions: Functions,
         invoker: Invoker,
         naming: Naming,
+        signatures: SignatureVerifier,
         options: Options,
         endpoint_url: Callable[[], str],
     ) -> None:
@@ -93,16 +96,18 @@ class EventSources:
         streams = Streams(naming.region, naming.account_id, self._later)
         tables = Tables(naming.region, naming.account_id, self._later)
         self._permissions = permissions = Permissions(functions, naming)
-        self.http_apis = HttpApis(invoker, permissions, naming, endpoint_url)
+        gateways = Gateways(invoker, permissions, naming, signatures, options, endpoint_url)
+        self.doors = gateways.doors
         s3 = S3Api(Store(naming.region, self._deliveries), permissions, naming.region)
         self.others: Mapping[str, Callable[[Request, str], Awaitable[Reply]]] = {
             "sns": sns.serve,
             "s3": s3.serve,
-            "apigateway": self.http_apis.control,
+            **gateways.controls,
         }
         self.refusals: Mapping[str, Callable[[ApiError, str], bytes]] = {
             "sns": lambda error, request_id: query.refusal(error, NAMESPACE, request_id),
             "s3": s3_refusal,
+            **gateways.refusals,
         }
         self.targets: Mapping[str, Target] = {
             "AmazonSQS": Target("sqs", SqsApi(self._queues).serve),
