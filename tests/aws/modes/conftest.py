@@ -196,17 +196,19 @@ def rig_of(url: str) -> Callable[..., AbstractAsyncContextManager[Rig]]:
                 was_there = [await undo_change(access, change) for change in reversed(book.intents)]
             missing = [c.kind for c, was in zip(reversed(book.intents), was_there, strict=True) if not was]
             assert missing in ([], ["create-log-group"])  # a clone that was not called wrote no line
-            assert await what_is_left(access, clone.name) == []
+            assert await what_is_left(access) == []
             again = [await undo_change(access, change) for change in reversed(book.intents)]
             assert not any(again), list(zip(reversed(book.intents), again, strict=True))
 
     return make
 
 
-async def what_is_left(access: AwsAccess, clone: str) -> list[str]:
-    """Return the names of everything on the endpoint that a run of the clone could have made."""
+async def what_is_left(access: AwsAccess) -> list[str]:
+    """Return the names of everything on the endpoint that a run could have made."""
     sqs, sns, s3 = [await access.service(name) for name in ("sqs", "sns", "s3")]
     events, states, apis = [await access.service(name) for name in ("events", "stepfunctions", "apigatewayv2")]
+    rest, balancers, kinesis = [await access.service(name) for name in ("apigateway", "elbv2", "kinesis")]
+    dynamodb = await access.service("dynamodb")
     functions = await access.functions()
     await asyncio.sleep(0.05)  # the endpoint's mappings take --settle-ms to be deleted
     names = [
@@ -216,7 +218,12 @@ async def what_is_left(access: AwsAccess, clone: str) -> list[str]:
         *(bus["Name"] for bus in (await events.list_event_buses())["EventBuses"]),
         *(machine["name"] for machine in (await states.list_state_machines())["stateMachines"]),
         *(api["Name"] for api in (await apis.get_apis())["Items"]),
+        *(api["name"] for api in (await rest.get_rest_apis()).get("items", [])),
+        *(each["LoadBalancerName"] for each in (await balancers.describe_load_balancers())["LoadBalancers"]),
+        *(each["TargetGroupName"] for each in (await balancers.describe_target_groups())["TargetGroups"]),
+        *(await kinesis.list_streams())["StreamNames"],
+        *(await dynamodb.list_tables())["TableNames"],
         *(entry["FunctionName"] for entry in (await functions.list_functions())["Functions"]),
         *(entry["FunctionArn"] for entry in (await functions.list_event_source_mappings())["EventSourceMappings"]),
     ]
-    return [name for name in names if clone in name or "lambdatune" in name]
+    return [name for name in names if "lambdatune" in name or "lt-" in name]
