@@ -9,8 +9,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from lambdatune.load.answers import AnswerReader
 from lambdatune.load.calls import Calls
 from lambdatune.load.connection import State
+from lambdatune.load.forms import answer_form_of
 from lambdatune.load.host import ClockWatch, cpu_ns
 from lambdatune.load.lags import LagHistogram
 from lambdatune.load.messages import OrderDone
@@ -74,6 +76,10 @@ class Engine:
         self._calls = Calls(
             order=order, pacer=pacer, requests=requests, rows=rows, pool=pool, connections=connections
         )  # fmt: skip
+        reader = AnswerReader(answer_form_of(order))
+        for connection in connections:
+            connection.parser.kept_bytes, connection.parser.has_events = reader.kept_bytes, reader.has_events
+        self._has_shapes = reader.has_shapes
         self._shapes = Shapes()
         self._whole: list[Whole] = []
         self._receive_lags: list[int] = []
@@ -234,13 +240,17 @@ class Engine:
             return
         if not connection.first_ns:
             connection.first_ns = stamp_ns
-        is_whole = not parser.started
+        is_whole = self._has_shapes and not parser.started
+        chunks_before = 0 if parser.events is None else parser.events.chunks
         connection.fresh = False
         try:
             complete = parser.feed(data)
         except MalformedAnswer:
             calls.broken(connection, stamp_ns, "answer is not HTTP", began=False)
             return
+        if parser.events is not None and parser.events.chunks and not chunks_before:
+            # Of a stream the first payload counts, which the head may precede by long.
+            connection.first_ns = stamp_ns
         if complete:
             if is_whole:
                 self._shapes.learn(data, parser)

@@ -1,4 +1,4 @@
-"""How the messages of an order are sent and answered: by the forms of its payloads, or by Invoke where there is none."""
+"""How the messages of an order are sent and answered: by the forms of its payloads, or by Invoke without one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OURS = frozenset({
     "x-amz-content-sha256", "x-amz-date", "x-amz-security-token",
 })  # fmt: skip
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_TARGET = re.compile(r"/[!-\"$-~]*")
+_TARGET = re.compile(r"/(?!/)[!-\"$-~]*")
 _SERVICE = re.compile(r"[a-z0-9-]+")
 
 
