@@ -213,11 +213,11 @@ def _read_http(answer: Answer, request_id: bytes) -> Reading:
     status, head, lower_head, body, _, _ = answer
     if status < 400:
         return Reading(Status.OK, "", "", request_id)
+    if status == 429:
+        return Reading(*refusal(status, head, lower_head, body), request_id)
     fields = fields_of(body)
     message = message_of(fields) or _text(body)
     error = f"HTTP {status}"
-    if status == 429:
-        return Reading(Status.THROTTLED, text_of(fields, "Reason") or error, message, request_id)
     if status in {503, 504}:
         return Reading(Status.TIMEOUT if status == 504 else Status.SERVICE_ERROR, error, message, request_id)
     if status < 500:

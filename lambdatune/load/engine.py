@@ -9,10 +9,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from lambdatune.load.answers import AnswerReader
 from lambdatune.load.calls import Calls
 from lambdatune.load.connection import State
-from lambdatune.load.forms import answer_form_of
 from lambdatune.load.host import ClockWatch, cpu_ns
 from lambdatune.load.lags import LagHistogram
 from lambdatune.load.messages import OrderDone
@@ -76,7 +74,7 @@ class Engine:
         self._calls = Calls(
             order=order, pacer=pacer, requests=requests, rows=rows, pool=pool, connections=connections
         )  # fmt: skip
-        reader = AnswerReader(answer_form_of(order))
+        reader = rows.reader
         for connection in connections:
             connection.parser.kept_bytes, connection.parser.has_events = reader.kept_bytes, reader.has_events
         self._has_shapes = reader.has_shapes

@@ -22,7 +22,7 @@ _OURS = frozenset({
     "x-amz-content-sha256", "x-amz-date", "x-amz-security-token",
 })  # fmt: skip
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_TARGET = re.compile(r"/[!-\"$-~]*")
+_TARGET = re.compile(r"/(?!/)[!-\"$-~]*")
 _SERVICE = re.compile(r"[a-z0-9-]+")
 
 

@@ -108,10 +108,16 @@ class _Message:
         self._target = _template(form.target.encode())
         self._signed = {"host": endpoint.host_header, **{name.lower(): value for name, value in form.headers}}
         lines = "".join(f"{name}: {value}\r\n" for name, value in form.headers)
-        self._head = (
+        self._rest = (
             f" HTTP/1.1\r\nHost: {endpoint.host_header}\r\n{lines}User-Agent: lambdatune/{lambdatune.__version__}\r\n"
         )
+        self._head = f"{form.method} {form.target}{self._rest}"
+        self._may_lack_length = form.method in _WITHOUT_BODY
         self._parts = [(_encoded(part), part.encoding == "base64") for part in form.body]
+        # The usual body is one text with tokens, the whole of which is filled at once.
+        self._only: _Template | None = None
+        if len(self._parts) == 1 and isinstance(self._parts[0][0], tuple) and not self._parts[0][1]:
+            self._only = self._parts[0][0]
         self.has_tokens = self._target is not None or any(isinstance(part, tuple) for part, _ in self._parts)
         self._body = b"" if self.has_tokens else self._joined({})
         self._digest = hashlib.sha256(self._body).hexdigest()
@@ -128,21 +134,24 @@ class _Message:
     def signed(self, second: int) -> bytes:
         """Return the request of a message without tokens."""
         lines = "" if self._signer is None else self._signer.header_lines(self._digest, second)
-        return self._assembled(self._form.target, lines, self._body)
+        return self._assembled(self._head, lines, self._body)
 
     def filled(self, values: Mapping[bytes, bytes], second: int) -> bytes:
         """Return the request of a message with tokens."""
-        target = None if self._target is None else _filled(self._target, values).decode()
-        body = self._joined(values)
+        head, target = self._head, None
+        if self._target is not None:
+            target = _filled(self._target, values).decode()
+            head = f"{self._form.method} {target}{self._rest}"
+        body = _filled(self._only, values) if self._only is not None else self._joined(values)
         lines = ""
         if self._signer is not None:
             lines = self._signer.header_lines(hashlib.sha256(body).hexdigest(), second, target)
-        return self._assembled(target or self._form.target, lines, body)
+        return self._assembled(head, lines, body)
 
-    def _assembled(self, target: str, lines: str, body: bytes) -> bytes:
-        method = self._form.method
-        length = "" if not body and method in _WITHOUT_BODY else f"Content-Length: {len(body)}\r\n"
-        return f"{method} {target}{self._head}{lines}{length}\r\n".encode() + body
+    def _assembled(self, head: str, lines: str, body: bytes) -> bytes:
+        if not body and self._may_lack_length:
+            return f"{head}{lines}\r\n".encode()
+        return f"{head}{lines}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
     def _joined(self, values: Mapping[bytes, bytes]) -> bytes:
         pieces = []

@@ -48,13 +48,19 @@ class RowBuffer:
         order: id of the order.
         emit: takes the bytes of a batch of whole rows.
         reader: of the order's answers; None for Invoke's.
+
+    Attributes:
+        reader: of the order's answers.
+        written: rows so far.
+        counts: of them, by `Status`.
+        messages: first message of each kind of error.
     """
 
     def __init__(
         self, cell: int, shard: int, order: int, emit: Callable[[bytes], None], reader: AnswerReader | None = None
     ) -> None:
         self._key = (cell, shard, order)
-        self._read = (reader or AnswerReader()).read
+        self.reader = reader or AnswerReader()
         self._warm_start = _ROW_START.pack(*self._key, Start.WARM, _OK, 200)
         self._warm_tails = WarmTails()
         self._emit = emit
@@ -101,7 +107,7 @@ class RowBuffer:
             answer: what was read.
             broken: why the answer ended before its last byte; empty when it did not.
         """
-        status, error, message, request_id, report, start = self._read(answer)
+        status, error, message, request_id, report, start = self.reader.read(answer)
         if start is Start.COLD and report is not None and report.init_ms is not None:
             _, sent_ns, _, done_ns = times_ns
             if was_preinitialised(report.init_ms, report.duration_ms, (done_ns - sent_ns) / _NS_PER_MS):

@@ -23,6 +23,8 @@ _UNRESERVED = "-._~"
 _UNSIGNED = frozenset({"expect", "transfer-encoding", "user-agent", "x-amzn-trace-id"})
 """Headers that proxies change (botocore.auth.SIGNED_HEADERS_BLACKLIST)."""
 _DIGEST = "x-amz-content-sha256"
+_STATED = "\0"
+"""Stands where the digest of the body does, among the headers of a request to S3."""
 
 
 def invoke_path(function: str, qualifier: str | None) -> tuple[str, str]:
@@ -69,7 +71,7 @@ class Signer:
         self._key_date = ""
         self._key = b""
         self._second = -1
-        self._before_digest = self._after_digest = self._to_sign = self._lines = ""
+        self._canonical = self._canonical_headers = self._to_sign = self._lines = ""
 
     def header_lines(self, payload_sha256: str, at_s: int, target: str | None = None) -> str:
         """Return the header lines, each with its CRLF, that make a request valid at Unix time `at_s`.
@@ -81,10 +83,10 @@ class Signer:
         """
         if at_s != self._second:
             self._use_second(at_s)
-        request_lines = self._request_lines if target is None else self._lines_of(target)
-        stated = payload_sha256 if self._is_s3 else ""
-        canonical = f"{request_lines}{self._before_digest}{stated}{self._after_digest}{payload_sha256}"
-        digest = hashlib.sha256(canonical.encode()).hexdigest()
+        canonical = self._canonical if target is None else f"{self._lines_of(target)}{self._canonical_headers}"
+        if self._is_s3:
+            canonical = canonical.replace(_STATED, payload_sha256)
+        digest = hashlib.sha256(f"{canonical}{payload_sha256}".encode()).hexdigest()
         signature = hmac.digest(self._key, f"{self._to_sign}{digest}".encode(), "sha256").hex()
         if self._is_s3:
             return f"X-Amz-Content-SHA256: {payload_sha256}\r\n{self._lines}{signature}{self._token_line}"
@@ -101,12 +103,11 @@ class Signer:
         date = stamp[:8]
         if date != self._key_date:
             self._key, self._key_date = self._signing_key(date), date
-        values = {**self._headers, "x-amz-date": stamp, _DIGEST: "\0"}
+        values = {**self._headers, "x-amz-date": stamp, _DIGEST: _STATED}
         lines = "".join(f"{name}:{values[name]}\n" for name in self._names)
         scope = f"{date}/{self._scope}"
-        # The digest of the body is among S3's headers; the others' lines are whole before it.
-        self._before_digest, _, rest = lines.partition("\0")
-        self._after_digest = f"{rest}\n{self._signed_headers}\n"
+        self._canonical_headers = f"{lines}\n{self._signed_headers}\n"
+        self._canonical = f"{self._request_lines}{self._canonical_headers}"
         self._to_sign = f"{_ALGORITHM}\n{stamp}\n{scope}\n"
         self._lines = (
             f"X-Amz-Date: {stamp}\r\n"

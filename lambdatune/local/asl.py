@@ -7,14 +7,18 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from lambdatune.local import asl_choice
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 _FLOW = frozenset({"Type", "Comment", "Next", "End", "InputPath", "OutputPath"})
 _DATA = frozenset({"Parameters", "ResultPath"})
 _FIELDS = {
-    "Task": _FLOW | _DATA | {"Resource", "ResultSelector", "Retry", "Catch"},
+    "Task": _FLOW | _DATA | {"Resource", "ResultSelector", "Retry", "Catch", "TimeoutSeconds"},
     "Pass": _FLOW | _DATA | {"Result"},
+    "Choice": frozenset({"Type", "Comment", "InputPath", "OutputPath", "Choices", "Default"}),
+    "Wait": _FLOW | {"Seconds", "SecondsPath"},
     "Succeed": frozenset({"Type", "Comment", "InputPath", "OutputPath"}),
     "Fail": frozenset({"Type", "Comment", "Error", "Cause"}),
 }
@@ -49,9 +53,7 @@ def check(definition: Any) -> None:
         raise DefinitionError("expected an object with StartAt and States")
     _known(definition, _TOP, "the state machine")
     states = definition["States"]
-    timeout = definition.get("TimeoutSeconds", 1)
-    if not isinstance(timeout, int) or isinstance(timeout, bool) or timeout < 1:
-        raise DefinitionError("TimeoutSeconds: expected a whole number above 0")
+    _check_timeout(definition, "the state machine")
     _target(definition.get("StartAt"), states, "StartAt")
     for name, state in states.items():
         _check_state(name, state, states)
@@ -62,7 +64,12 @@ def _check_state(name: str, state: Any, states: dict[str, Any]) -> None:
     if not isinstance(kind, str) or kind not in _FIELDS:
         raise DefinitionError(f"state {name}: Type {kind} is not implemented by the embedded lambdatune endpoint")
     _known(state, _FIELDS[kind], f"state {name}")
-    if kind in {"Task", "Pass"} and state.get("End") is not True:
+    _check_timeout(state, f"state {name}")
+    if kind == "Choice":
+        _check_choices(name, state, states)
+    if kind == "Wait":
+        _check_wait(name, state)
+    if kind in {"Task", "Pass", "Wait"} and state.get("End") is not True:
         _target(state.get("Next"), states, f"state {name}: Next")
     for member in ("InputPath", "OutputPath", "ResultPath"):
         if state.get(member) is not None:
@@ -87,6 +94,40 @@ def _check_state(name: str, state: Any, states: dict[str, Any]) -> None:
                 _target(rule.get("Next"), states, f"state {name}: Catch: Next")
                 if rule.get("ResultPath") is not None:
                     _check_path(rule["ResultPath"], f"state {name}: Catch: ResultPath")
+
+
+def _check_timeout(holder: dict[str, Any], where: str) -> None:
+    timeout = holder.get("TimeoutSeconds", 1)
+    if not isinstance(timeout, int) or isinstance(timeout, bool) or timeout < 1:
+        raise DefinitionError(f"{where}: TimeoutSeconds: expected a whole number above 0")
+
+
+def _check_choices(name: str, state: dict[str, Any], states: dict[str, Any]) -> None:
+    choices = state.get("Choices")
+    if not isinstance(choices, list) or not choices:
+        raise DefinitionError(f"state {name}: Choices: expected a list of rules")
+    for rule in choices:
+        complaint = asl_choice.complaint(rule)
+        if complaint is not None:
+            raise DefinitionError(f"state {name}: Choices: {complaint}")
+        for path in asl_choice.paths(rule):
+            _check_path(path, f"state {name}: Choices: Variable")
+        _target(rule.get("Next"), states, f"state {name}: Choices: Next")
+    if "Default" in state:
+        _target(state["Default"], states, f"state {name}: Default")
+
+
+def _check_wait(name: str, state: dict[str, Any]) -> None:
+    if len(state.keys() & {"Seconds", "SecondsPath"}) != 1:
+        raise DefinitionError(f"state {name}: expected either Seconds or SecondsPath")
+    if "SecondsPath" in state:
+        _check_path(state["SecondsPath"], f"state {name}: SecondsPath")
+    elif not _is_wait(state["Seconds"]):
+        raise DefinitionError(f"state {name}: Seconds: expected a number of at least 0")
+
+
+def _is_wait(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
 
 
 def _rules(rules: Any, where: str) -> list[dict[str, Any]]:
@@ -161,6 +202,11 @@ async def _step(state: dict[str, Any], raw: Any, task: Callable[[str, Any], Awai
     data = _selected(state, "InputPath", raw)
     if kind == "Succeed":
         return None, _selected(state, "OutputPath", data)
+    if kind == "Choice":
+        return _chosen(state, data), _selected(state, "OutputPath", data)
+    if kind == "Wait":
+        await _pause(state, data)
+        return (None if state.get("End") else state["Next"]), _selected(state, "OutputPath", data)
     given = _filled(state["Parameters"], data) if "Parameters" in state else data
     if kind == "Pass":
         result = state.get("Result", given)
@@ -179,11 +225,35 @@ async def _step(state: dict[str, Any], raw: Any, task: Callable[[str, Any], Awai
     return (None if state.get("End") else state["Next"]), output
 
 
+def _chosen(state: dict[str, Any], data: Any) -> str:
+    """Return the state that a Choice goes to."""
+
+    def look_up(path: str) -> Any:
+        try:
+            return _at(path, data)
+        except StateError:
+            return asl_choice.ABSENT
+
+    for rule in state["Choices"]:
+        if asl_choice.holds(rule, look_up):
+            return str(rule["Next"])
+    if "Default" not in state:
+        raise StateError("States.NoChoiceMatched", "No choice rule matched, and there is no Default")
+    return str(state["Default"])
+
+
+async def _pause(state: dict[str, Any], data: Any) -> None:
+    seconds = state["Seconds"] if "Seconds" in state else _at(state["SecondsPath"], data)
+    if not _is_wait(seconds):
+        raise StateError("States.Runtime", f"The SecondsPath parameter does not reference a number: {seconds}")
+    await asyncio.sleep(seconds)
+
+
 async def _tried(state: dict[str, Any], given: Any, task: Callable[[str, Any], Awaitable[Any]]) -> Any:
     attempts: dict[int, int] = {}
     while True:
         try:
-            return await task(state["Resource"], given)
+            return await _timed(task(state["Resource"], given), state.get("TimeoutSeconds"))
         except StateError as error:
             index = next((i for i, rule in enumerate(state.get("Retry", [])) if _names(rule, error)), None)
             if index is None:
@@ -193,6 +263,16 @@ async def _tried(state: dict[str, Any], given: Any, task: Callable[[str, Any], A
                 raise
             attempts[index] = done + 1
             await asyncio.sleep(rule.get("IntervalSeconds", 1) * rule.get("BackoffRate", 2.0) ** done)
+
+
+async def _timed(work: Awaitable[Any], limit_s: int | None) -> Any:
+    """Wait for a task; what its time is over for goes on, as on AWS."""
+    task = asyncio.ensure_future(work)
+    done, _ = await asyncio.wait({task}, timeout=limit_s)
+    if not done:
+        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        raise StateError("States.Timeout", "")
+    return task.result()
 
 
 def _names(rule: dict[str, Any], error: StateError) -> bool:

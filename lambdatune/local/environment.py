@@ -19,12 +19,15 @@ from lambdatune.local import outcomes
 from lambdatune.local.capture import Capture
 from lambdatune.local.outcomes import Happening, Outcome
 from lambdatune.local.platform_log import Figures, platform_log
+from lambdatune.local.response_stream import MAX_BYTES as MAX_STREAM_BYTES
 from lambdatune.local.runtime_api import RuntimeApi
 from lambdatune.local.sandbox import Sandbox
 from lambdatune.local.sweep import kill_daemons_of
 from lambdatune.local.variables import variables_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lambdatune.local.call import Call, Services
     from lambdatune.local.httpd import Request
     from lambdatune.local.records import Version
@@ -35,6 +38,9 @@ _log = logging.getLogger(__name__)
 _AHEAD_LIMITS = 13
 """130 s instead of 10 s, or the function's timeout (AWS docs, "Lambda execution environment lifecycle")."""
 
+_ERROR_TYPE = "lambda-runtime-function-error-type"
+_EXIT_S = 0.1
+"""How long the end of a process may take to be known after that of its connections."""
 _PLATFORM_ERROR = re.compile(r"(?:Runtime|Function|Extension|Sandbox)\.[A-Za-z]+")
 
 
@@ -199,17 +205,48 @@ class Environment:
 
     def responded(self, request_id: str, request: Request) -> bool:
         """Note that the handler returned."""
+        now_ns = time.monotonic_ns()
+        # An error in the middle of a stream comes after it (AWS docs, "Building a custom runtime").
+        error_type = request.trailers.get(_ERROR_TYPE)
+        if error_type is not None:
+            body = outcomes.error_in_trailer(error_type, request.trailers.get("lambda-runtime-function-error-body"))
+            return self._ended(request_id, Happening("error", now_ns, body, error_type=error_type))
         kind = "too-large" if request.too_large else "response"
-        return self._ended(request_id, Happening(kind, time.monotonic_ns(), request.body, size=request.body_bytes))
+        content_type = request.headers.get("content-type", "application/json")
+        happening = Happening(kind, now_ns, request.body, size=request.body_bytes, content_type=content_type)
+        return self._ended(request_id, happening)
+
+    def streaming(
+        self, request_id: str, request: Request, source: asyncio.Transport | None
+    ) -> Callable[[bytes], object] | None:
+        """Return what takes a response that the client of the call wants as it comes."""
+        call = self._call
+        if call is None or call.request_id != request_id or self._dispatched_ns is None or call.stream is None:
+            return None
+        stream = call.stream
+        stream.begin(request.headers.get("content-type", "application/octet-stream"), source)
+
+        def feed(data: bytes) -> None:
+            if not stream.feed(data):
+                too_large = Happening("too-large", time.monotonic_ns(), size=stream.size, limit=MAX_STREAM_BYTES)
+                self._ended(request_id, too_large)
+
+        return feed
+
+    def truncated(self, request_id: str) -> None:
+        """Note that a streamed response has no end. A process that ends loses its connection first: its end counts."""
+        body = outcomes.error_in_trailer("Runtime.TruncatedResponse", None)
+        happening = Happening("error", time.monotonic_ns(), body, error_type="Runtime.TruncatedResponse")
+        asyncio.get_running_loop().call_later(_EXIT_S, self._ended, request_id, happening)
 
     def failed(self, request_id: str, request: Request) -> bool:
         """Note that the handler raised."""
-        error_type = request.headers.get("lambda-runtime-function-error-type")
+        error_type = request.headers.get(_ERROR_TYPE)
         return self._ended(request_id, Happening("error", time.monotonic_ns(), request.body, error_type=error_type))
 
     def init_failed(self, request: Request) -> None:
         """Note that the runtime could not initialise."""
-        error_type = request.headers.get("lambda-runtime-function-error-type") or "Runtime.Unknown"
+        error_type = request.headers.get(_ERROR_TYPE) or "Runtime.Unknown"
         if _PLATFORM_ERROR.fullmatch(error_type) is None:
             error_type = "Runtime.Unknown"
         if not self._ready:

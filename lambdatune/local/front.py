@@ -14,9 +14,12 @@ from lambdatune.local import stream_api, sts
 from lambdatune.local.errors import ApiError, not_implemented, too_large
 from lambdatune.local.httpd import HttpConnection, Request, render
 from lambdatune.local.reply import Reply
+from lambdatune.local.response_stream import BrokenStreamError
 from lambdatune.local.signatures import claimed_service
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from lambdatune.local.events.sources import EventSources
     from lambdatune.local.function_urls import FunctionUrls
     from lambdatune.local.functions_api import FunctionsApi
@@ -104,31 +107,35 @@ class Front:
 
     async def close(self) -> None:
         """Wait for the requests under way (their environments have ended by now), then close all connections."""
+        for connection in self._connections:
+            connection.hurry()
         await asyncio.gather(*self._tasks)
         for connection in list(self._connections):
             if connection.transport is not None:
                 connection.transport.close()
 
     async def _serve(self, connection: FrontConnection, request: Request) -> None:
-        connection.answer(await self.respond(request))
-
-    async def respond(self, request: Request) -> bytes:
-        """Return the whole response to a request; never raises."""
+        """Serve one request; never raises."""
         request_id = str(uuid.uuid4())
         try:
             reply = await self._route(request, request_id)
         except ApiError as error:
-            return self._error(error, request, request_id)
+            connection.answer(self._error(error, request, request_id))
+            return
         except Exception:  # noqa: BLE001  the border of the program: a client gets AWS's 500, the log the traceback
             _log.exception("%s %s failed", request.method, request.path)
             failure = ApiError("ServiceException", "The embedded lambdatune endpoint failed; its log has details.", 500)
-            return self._error(failure, request, request_id)
+            connection.answer(self._error(failure, request, request_id))
+            return
         own_id = reply.own_id or ("x-amzn-RequestId", request_id)
         headers = [("Content-Type", reply.content_type), *([own_id] if own_id[1] else []), *reply.headers]
+        if reply.stream is not None:
+            await _stream(connection, request, reply.status, headers, reply.stream)
+            return
         content = reply.content()
         data = render(reply.status, headers, content)
         # The answer to HEAD tells the length of a body that is not sent.
-        return data[: len(data) - len(content)] if request.method == "HEAD" else data
+        connection.answer(data[: len(data) - len(content)] if request.method == "HEAD" else data)
 
     async def _route(self, request: Request, request_id: str) -> Reply:
         path = request.path
@@ -218,6 +225,7 @@ class FrontConnection(HttpConnection):
     def __init__(self, front: Front) -> None:
         super().__init__(_MAX_BODY_BYTES)
         self._front = front
+        self._hurries = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Register."""
@@ -233,6 +241,40 @@ class FrontConnection(HttpConnection):
         """Hand a request over."""
         self._front.received(self, request)
 
+    def hurry(self) -> None:
+        """Wait no more for a client that does not keep up: the endpoint ends."""
+        self._hurries = True
+        self.resume_writing()
+
+    def pause_writing(self) -> None:
+        """Let a stream wait."""
+        if not self._hurries:
+            super().pause_writing()
+
+
+async def _stream(
+    connection: FrontConnection,
+    request: Request,
+    status: int,
+    headers: list[tuple[str, str]],
+    chunks: AsyncIterator[bytes],
+) -> None:
+    """Send a response as it comes. It is taken to its end also where the client has gone, as on AWS."""
+    is_head = request.method == "HEAD"
+    if not is_head:
+        connection.begin(status, headers)
+    whole = True
+    try:
+        async for chunk in chunks:
+            if not is_head:
+                await connection.send(chunk)
+    except BrokenStreamError:
+        whole = False
+    if is_head:
+        connection.answer(render(status, headers, b""))
+    else:
+        connection.end(whole=whole)
+
 
 def _check_host(request: Request) -> None:
     """Refuse other names than loopback's: a web page could reach us under its own name (DNS rebinding).
@@ -242,7 +284,9 @@ def _check_host(request: Request) -> None:
     """
     name = request.headers.get("host", "").partition(":")[0].lower()
     # SDKs put "sync-" before the host of StartSyncExecution.
-    if name.removeprefix("sync-") not in {"", "127.0.0.1", "localhost"}:
+    bare = name.removeprefix("sync-")
+    # Names below "localhost" are loopback's own (RFC 6761), so that "sync-" before one of them can be resolved.
+    if bare not in {"", "127.0.0.1", "localhost"} and not bare.endswith(".localhost"):
         sentence = f"The embedded lambdatune endpoint answers to 127.0.0.1 and localhost, not to '{name}'."
         raise ApiError("InvalidSignatureException", sentence, 403)
 

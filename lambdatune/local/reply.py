@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lambdatune.local.errors import ApiError, validation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from lambdatune.local.httpd import Request
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 class Reply:
     """An answer: HTTP status, a JSON document or bytes, and further headers.
 
+    `stream` gives the body chunk by chunk, instead of `body`; it raises BrokenStreamError when it has no proper end.
     `own_id` is the header with which a gateway names its request instead of Lambda's x-amzn-RequestId; empty
     where it has none.
     """
@@ -28,6 +29,7 @@ class Reply:
     content_type: str = "application/json"
     headers: list[tuple[str, str]] = field(default_factory=list)
     own_id: tuple[str, str] | None = None
+    stream: AsyncIterator[bytes] | None = None
 
     def queued(self, host_queued_ns: int) -> Reply:
         """Return this answer, which tells how long the call waited for the host, if it did."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _PRINCIPAL = "elasticloadbalancing.amazonaws.com"
 _PORT = 80
 _BECOMES_ACTIVE_S = 600.0
+_PATH_HERE = "/_lambdatune/alb"
 _SUBNETS_ANYWHERE = ("subnet-00000000", "subnet-00000001")
 """On an endpoint that has no networks: AWS asks for subnets in two zones."""
 
@@ -91,7 +92,7 @@ class LoadBalancer(Base):
                 DefaultActions=[{"Type": "forward", "TargetGroupArn": group}],
             )  # fmt: skip
         await self._wait(client, balancer["LoadBalancerArn"], watcher)
-        self._url = f"http://{balancer['DNSName']}"
+        self._url = self._url_of(balancer["DNSName"])
 
     async def _wait(self, client: Any, arn: str, watcher: Watcher) -> None:
         async def state() -> str:
@@ -101,6 +102,13 @@ class LoadBalancer(Base):
 
         what = f"load balancer {self._site.balancer}, which takes AWS some minutes"
         await until("active", state, what, watcher, patience_s=_BECOMES_ACTIVE_S)
+
+    def _url_of(self, host: str) -> str:
+        """Return where the load balancer is reached; an embedded endpoint serves it on a path of its own."""
+        endpoint_url = self._site.access.endpoint_url
+        if endpoint_url is not None and host.endswith(".localhost"):
+            return f"{endpoint_url.rstrip('/')}{_PATH_HERE}/{self._site.balancer}"
+        return f"http://{host}"
 
     def request(self, version: Version, payload: bytes, *, tokens: bool) -> RequestForm:  # noqa: ARG002  by the alias
         """Return the request that a payload stands for.

@@ -170,6 +170,11 @@ def response(payload: bytes) -> Reply | None:
     if not isinstance(answer, dict) or "statusCode" not in answer:
         text = answer if isinstance(answer, str) else json.dumps(answer, separators=(",", ":"))
         return Reply(200, body=text.encode())
+    return structured(answer)
+
+
+def structured(answer: dict[str, Any]) -> Reply | None:
+    """Return the response that an object with statusCode, headers, cookies and body stands for; None for none."""
     given, cookies = answer.get("headers") or {}, answer.get("cookies") or []
     if not isinstance(given, dict) or not isinstance(cookies, list):
         return None

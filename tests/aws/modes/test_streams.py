@@ -31,6 +31,7 @@ async def test_records_are_executed_in_batches(mode, rig_of) -> None:
         assert await rig.mode.backlog() is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["kinesis", "dynamodb-streams"])
 async def test_a_batch_that_fails_every_time_is_told_with_its_range(mode, rig_of) -> None:
     async with rig_of(mode) as rig:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
+
+from .conftest import send
 
 
 @pytest.mark.parametrize("auth", ["iam", "none"])
@@ -53,3 +56,24 @@ async def test_direct_calls_need_nothing_set_up(mode, rig_of) -> None:
         form = rig.mode.request(rig.version, b"{}", tokens=False)
         assert form.answer == mode
         assert form.target.endswith(f"?Qualifier={rig.version.version}")
+
+
+@pytest.mark.parametrize("auth", ["iam", "none"])
+@pytest.mark.parametrize("kind", ["http", "rest", "alb"])
+async def test_gateways_pass_a_request_on(kind, auth, rig_of) -> None:
+    async with rig_of("http", http_kind=kind, auth=auth) as rig:
+        sent = await rig.send({"sku": 7})
+        assert sent.status == 201, sent.body
+        sent = await rig.send({"method": "GET", "path": "/items/7", "query": {"a": [1, "b c"]}})
+        assert sent.status == 201, sent.body
+        first, second = await rig.got()
+        assert json.loads(first["body"]) == {"sku": 7}
+        assert (second.get("rawPath") or second["path"]) == "/items/7"
+        query = second.get("queryStringParameters")
+        assert query["a"] in {"1,b c", "b c", "b%20c"}
+        form = rig.mode.request(rig.version, b"{}", tokens=False)
+        assert form.service == (None if auth == "none" or kind == "alb" else "execute-api")
+        if kind != "alb":
+            assert sent.message_id == second["requestContext"]["requestId"]
+            unsigned = dataclasses.replace(form, service=None)
+            assert (await send(rig.url, unsigned)).status == (201 if auth == "none" else 403)
