@@ -8,7 +8,7 @@ from lambdatune.model.errors import UsageError, did_you_mean
 from lambdatune.model.modes import MODES, Auth, HttpKind, Mode, ModeOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from lambdatune.model.plan import IsolationName
     from lambdatune.session.setting_table import Given
@@ -76,8 +76,8 @@ def read_mode_options(mode: Mode, given: Mapping[str, Given]) -> ModeOptions:
         parallelization_factor=value("parallelization-factor", 1),
         http_kind=_choice(given, "http-kind", get_args(HttpKind)),
         auth=_choice(given, "auth", get_args(Auth)),
-        alb_subnets=tuple(value("alb-subnets", ())),
-        alb_security_groups=tuple(value("alb-security-groups", ())),
+        alb_subnets=_listed(value("alb-subnets", ())),
+        alb_security_groups=_listed(value("alb-security-groups", ())),
         role_arn=value("workflow-role"),
     )
     _check_batches(mode, options, given)
@@ -87,6 +87,11 @@ def read_mode_options(mode: Mode, given: Mapping[str, Given]) -> ModeOptions:
                 raise UsageError(f"{given[name].origin}: only a load balancer has them", hint="add --http-kind alb",
                                  setting=name)  # fmt: skip
     return options
+
+
+def _listed(texts: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of an option that may be given again, or once with commas."""
+    return tuple(name.strip() for text in texts for name in text.split(",") if name.strip())
 
 
 def _choice(given: Mapping[str, Given], name: str, known: tuple[Any, ...]) -> Any:
