@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from lambdatune.local import stream_api, sts
 from lambdatune.local.errors import ApiError, not_implemented, too_large
+from lambdatune.local.events.s3.api import own_id as s3_id
 from lambdatune.local.httpd import HttpConnection, Request, render
 from lambdatune.local.reply import Reply
 from lambdatune.local.response_stream import BrokenStreamError
@@ -196,7 +197,8 @@ class Front:
             body, kind = self._sources.refusals[service](error, request_id), "text/xml"
         elif "x-amz-target" in request.headers:
             body = json.dumps({"__type": error.code, "message": error.message}).encode()
-        headers = [("Content-Type", kind), ("x-amzn-RequestId", request_id), ("x-amzn-ErrorType", error.code)]
+        own_id = ("x-amz-request-id", s3_id(request_id)) if service == "s3" else ("x-amzn-RequestId", request_id)
+        headers = [("Content-Type", kind), own_id, ("x-amzn-ErrorType", error.code)]
         return render(error.status, headers, b"" if request.method == "HEAD" else body)
 
     def _by_target(self, request: Request, request_id: str) -> Reply:

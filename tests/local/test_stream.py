@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import aioboto3
 import pytest
+from support.signing import signed
 
 from lambdatune.model.report_line import parse_report
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 SOURCE = """
@@ -219,3 +221,16 @@ async def test_a_stream_over_200_mb_ends_with_aws_error(endpoint: Any, streaming
     *chunks, complete = await _events(endpoint, streaming[0], {"count": 211, "bytes": 1_000_000})
     assert complete["InvokeComplete"]["ErrorCode"] == "Function.ResponseSizeTooLarge"
     assert sum(len(chunk["PayloadChunk"]["Payload"]) for chunk in chunks) <= 200 * 1024 * 1024
+
+
+def test_the_end_of_the_endpoint_waits_for_no_client_that_does_not_read(start_endpoint: Callable[..., Any]) -> None:
+    own = start_endpoint()
+    function = own.create(files={"bootstrap": BOOTSTRAP}, modes={"bootstrap": 0o100755}, Runtime="provided.al2023")
+    connection = http.client.HTTPConnection("127.0.0.1", own.port, timeout=10)
+    path = f"/2021-11-15/functions/{function}/response-streaming-invocations"
+    body = json.dumps({"count": 100, "bytes": 1_000_000}).encode()
+    connection.request("POST", path, body, signed("POST", f"{own.url}{path}", body))
+    response = connection.getresponse()
+    assert "Traceback" not in own.end()  # within its 15 s
+    response.close()
+    connection.close()

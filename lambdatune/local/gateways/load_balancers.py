@@ -5,13 +5,19 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from lambdatune.local.errors import ApiError, not_implemented
 from lambdatune.local.events import query
 from lambdatune.local.gateways.calling import function_of
+from lambdatune.local.gateways.load_balancer_records import (
+    Listener,
+    LoadBalancer,
+    TargetGroup,
+    balancer_view,
+    group_view,
+    listener_view,
+)
 from lambdatune.local.reply import Reply
 
 if TYPE_CHECKING:
@@ -24,49 +30,6 @@ if TYPE_CHECKING:
 NAMESPACE = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"
 MULTI_VALUE = "lambda.multi_value_headers.enabled"
 _NAME = re.compile(r"(?!internal-)[A-Za-z0-9](?:[A-Za-z0-9-]{0,30}[A-Za-z0-9])?")
-_ZONE = "Z35SXDOTRQ7X7K"
-
-
-@dataclass(slots=True)
-class TargetGroup:
-    """A target group of type lambda, with at most one function in it, as on AWS."""
-
-    name: str
-    arn: str
-    tags: dict[str, str]
-    function_arn: str | None = None
-    multi_value: bool = False
-
-
-@dataclass(slots=True)
-class Listener:
-    """A port of a load balancer, and the target group that it forwards to."""
-
-    arn: str
-    port: int
-    group_arn: str
-    tags: dict[str, str]
-
-
-@dataclass(slots=True)
-class LoadBalancer:
-    """An Application Load Balancer."""
-
-    name: str
-    arn: str
-    domain: str
-    scheme: str
-    subnets: list[str]
-    security_groups: list[str]
-    tags: dict[str, str]
-    active_at: float
-    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
-    listeners: dict[str, Listener] = field(default_factory=dict)
-
-    @property
-    def active(self) -> bool:
-        """Whether it serves requests."""
-        return time.monotonic() >= self.active_at
 
 
 class LoadBalancers:
@@ -154,11 +117,11 @@ class LoadBalancers:
             time.monotonic() + self._settle_s,
         )
         self.balancers[balancer.arn] = balancer
-        return {"LoadBalancers": [_balancer_view(balancer)]}
+        return {"LoadBalancers": [balancer_view(balancer)]}
 
     def _describe_balancers(self, form: dict[str, Any]) -> dict[str, Any]:
         chosen = _chosen(form, "LoadBalancerArns", self.balancers, "LoadBalancerNotFound", "Load balancers")
-        return {"LoadBalancers": [_balancer_view(each) for each in chosen]}
+        return {"LoadBalancers": [balancer_view(each) for each in chosen]}
 
     def _delete_balancer(self, form: dict[str, Any]) -> dict[str, Any]:
         self.balancers.pop(str(form.get("LoadBalancerArn")), None)
@@ -177,7 +140,7 @@ class LoadBalancers:
             raise ApiError("DuplicateTargetGroupName", f"A target group with the same name '{name}' exists")
         arn = f"{self._base}:targetgroup/{name}/{secrets.token_hex(8)}"
         group = self.groups[arn] = TargetGroup(name, arn, _tags(form))
-        return {"TargetGroups": [self._group_view(group)]}
+        return {"TargetGroups": [group_view(group, self._users(group.arn))]}
 
     def _describe_groups(self, form: dict[str, Any]) -> dict[str, Any]:
         chosen = _chosen(form, "TargetGroupArns", self.groups, "TargetGroupNotFound", "Target groups")
@@ -185,7 +148,7 @@ class LoadBalancers:
             balancer = self._balancer(form)
             used = {listener.group_arn for listener in balancer.listeners.values()}
             chosen = [group for group in chosen if group.arn in used]
-        return {"TargetGroups": [self._group_view(each) for each in chosen]}
+        return {"TargetGroups": [group_view(each, self._users(each.arn)) for each in chosen]}
 
     def _delete_group(self, form: dict[str, Any]) -> dict[str, Any]:
         arn = str(form.get("TargetGroupArn"))
@@ -267,7 +230,7 @@ class LoadBalancers:
         place = balancer.arn.partition(":loadbalancer/")[2]
         arn = f"{self._base}:listener/{place}/{secrets.token_hex(8)}"
         listener = balancer.listeners[arn] = Listener(arn, port, group_arn, _tags(form))
-        return {"Listeners": [_listener_view(balancer, listener)]}
+        return {"Listeners": [listener_view(balancer, listener)]}
 
     def _forwarded(self, actions: list[dict[str, Any]]) -> str:
         """Return the target group of the one action that a listener has."""
@@ -288,9 +251,9 @@ class LoadBalancers:
         every = {arn: (b, each) for b in self.balancers.values() for arn, each in b.listeners.items()}
         if form.get("LoadBalancerArn"):
             balancer = self._balancer(form)
-            return {"Listeners": [_listener_view(balancer, each) for each in balancer.listeners.values()]}
+            return {"Listeners": [listener_view(balancer, each) for each in balancer.listeners.values()]}
         chosen = _chosen(form, "ListenerArns", every, "ListenerNotFound", "One or more listeners", by_name=False)
-        return {"Listeners": [_listener_view(*each) for each in chosen]}
+        return {"Listeners": [listener_view(*each) for each in chosen]}
 
     def _delete_listener(self, form: dict[str, Any]) -> dict[str, Any]:
         arn = str(form.get("ListenerArn"))
@@ -347,55 +310,6 @@ class LoadBalancers:
         """Return the ARNs of the load balancers that forward to a target group."""
         every = self.balancers.values()
         return [b.arn for b in every if any(each.group_arn == group_arn for each in b.listeners.values())]
-
-    def _group_view(self, group: TargetGroup) -> dict[str, Any]:
-        return {
-            "TargetGroupArn": group.arn,
-            "TargetGroupName": group.name,
-            "TargetType": "lambda",
-            "HealthCheckEnabled": "false",
-            "HealthCheckPath": "/",
-            "HealthCheckIntervalSeconds": "35",
-            "HealthCheckTimeoutSeconds": "30",
-            "HealthyThresholdCount": "5",
-            "UnhealthyThresholdCount": "2",
-            "Matcher": {"HttpCode": "200"},
-            "IpAddressType": "ipv4",
-            "LoadBalancerArns": self._users(group.arn),
-        }
-
-
-def _balancer_view(balancer: LoadBalancer) -> dict[str, Any]:
-    return {
-        "LoadBalancerArn": balancer.arn,
-        "DNSName": balancer.domain,
-        "CanonicalHostedZoneId": _ZONE,
-        "CreatedTime": balancer.created,
-        "LoadBalancerName": balancer.name,
-        "Scheme": balancer.scheme,
-        "VpcId": "vpc-00000000000000000",
-        "State": {"Code": "active" if balancer.active else "provisioning"},
-        "Type": "application",
-        "AvailabilityZones": [{"ZoneName": "", "SubnetId": subnet} for subnet in balancer.subnets],
-        "SecurityGroups": balancer.security_groups,
-        "IpAddressType": "ipv4",
-    }
-
-
-def _listener_view(balancer: LoadBalancer, listener: Listener) -> dict[str, Any]:
-    target = {"TargetGroupArn": listener.group_arn, "Weight": "1"}
-    action = {
-        "Type": "forward",
-        "TargetGroupArn": listener.group_arn,
-        "ForwardConfig": {"TargetGroups": [target], "TargetGroupStickinessConfig": {"Enabled": "false"}},
-    }
-    return {
-        "ListenerArn": listener.arn,
-        "LoadBalancerArn": balancer.arn,
-        "Port": listener.port,
-        "Protocol": "HTTP",
-        "DefaultActions": [action],
-    }
 
 
 def _chosen(

@@ -12,7 +12,8 @@ from lambdatune.local.reply import Reply
 
 if TYPE_CHECKING:
     from lambdatune.local.gateways.calling import Caller
-    from lambdatune.local.gateways.load_balancers import LoadBalancer, LoadBalancers, TargetGroup
+    from lambdatune.local.gateways.load_balancer_records import LoadBalancer, TargetGroup
+    from lambdatune.local.gateways.load_balancers import LoadBalancers
     from lambdatune.local.httpd import Request
     from lambdatune.local.names import Naming
 

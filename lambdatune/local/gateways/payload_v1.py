@@ -56,7 +56,7 @@ class Resource:
 
 def event(request: Request, address: Address, resource: Resource, request_id: str) -> bytes:
     """Return the event, JSON. An HTTP API's says its version, a REST API's does not."""
-    multi_headers = headers_of(request, address.domain)
+    multi_headers = headers_of(request, address)
     query = grouped(request.query_pairs)
     text, is_base64 = payload_v2.body_text(request)
     now_s = time.time()
@@ -96,11 +96,12 @@ def event(request: Request, address: Address, resource: Resource, request_id: st
     return json.dumps(document if resource.deployment_id else {"version": "1.0", **document}).encode()
 
 
-def headers_of(request: Request, domain: str) -> dict[str, list[str]]:
-    """Return the headers as sent, and those that a gateway adds; not the signature, which it keeps to itself."""
-    found = grouped([pair for pair in request.header_pairs if pair[0].lower() not in {"authorization", "host"}])
+def headers_of(request: Request, address: Address) -> dict[str, list[str]]:
+    """Return the headers as sent, and those that a gateway adds."""
+    hidden = payload_v2.kept_back(address) | {"host"}
+    found = grouped([pair for pair in request.header_pairs if pair[0].lower() not in hidden])
     names = {name.lower() for name in found}
-    found["Host"] = [domain]
+    found["Host"] = [address.domain]
     ours = {**payload_v2.forwarded(request), "x-amzn-trace-id": payload_v2.trace_id(request)}
     for name, value in ours.items():
         if name not in names:

@@ -71,7 +71,8 @@ def addressed(request: Request, domain: str, prefix: str) -> tuple[str, str] | N
 
 def event(request: Request, address: Address, request_id: str) -> bytes:
     """Return the event, JSON."""
-    headers = {name: value for name, value in request.headers.items() if name not in {"cookie", "authorization"}}
+    hidden = kept_back(address) | {"cookie"}
+    headers = {name: value for name, value in request.headers.items() if name not in hidden}
     headers |= {"host": address.domain, **forwarded(request), "x-amzn-trace-id": trace_id(request)}
     now_s = time.time()
     document: dict[str, Any] = {
@@ -118,6 +119,11 @@ def event(request: Request, address: Address, request_id: str) -> bytes:
         document["body"] = text
     document["isBase64Encoded"] = is_base64
     return json.dumps(document).encode()
+
+
+def kept_back(address: Address) -> frozenset[str]:
+    """Return the headers that a handler does not see: a signature that was verified."""
+    return frozenset() if address.access_key is None else frozenset({"authorization"})
 
 
 def forwarded(request: Request) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
@@ -12,6 +11,20 @@ from lambdatune.local.errors import ApiError, not_implemented
 from lambdatune.local.gateways import routes
 from lambdatune.local.gateways.calling import function_of
 from lambdatune.local.gateways.http_apis import new_id
+from lambdatune.local.gateways.rest_records import (
+    LIMIT_MS,
+    Method,
+    RestApi,
+    RestDeployment,
+    RestResource,
+    RestStage,
+    api_view,
+    deployment_view,
+    integration_view,
+    method_view,
+    resource_view,
+    stage_view,
+)
 from lambdatune.local.reply import Reply, json_body
 
 if TYPE_CHECKING:
@@ -21,67 +34,6 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _STAGE = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _PART = re.compile(r"[A-Za-z0-9._:$~,-]+|\{[A-Za-z0-9._:-]+\+?\}")
-_LIMIT_MS = (50, 29_000)
-"""Of an integration of a REST API (AWS docs, "Quotas for REST APIs"): the default, and the most without a request."""
-
-
-@dataclass(slots=True)
-class Method:
-    """What a resource does for one HTTP method: who may call, and the integration, when it has one."""
-
-    name: str
-    authorization: str
-    uri: str | None = None
-    arn: str = ""
-    limit_ms: int = _LIMIT_MS[1]
-
-
-@dataclass(slots=True)
-class RestResource:
-    """A path of an API."""
-
-    id: str
-    parent_id: str | None
-    part: str
-    path: str
-    methods: dict[str, Method] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class RestDeployment:
-    """The methods of one moment, by HTTP method and path: (id of the resource, method)."""
-
-    id: str
-    description: str
-    methods: dict[tuple[str, str], tuple[str, Method]]
-    created_s: float = field(default_factory=time.time)
-
-
-@dataclass(slots=True)
-class RestStage:
-    """A deployment under a name."""
-
-    name: str
-    deployment_id: str
-    variables: dict[str, str]
-    created_s: float = field(default_factory=time.time)
-    updated_s: float = field(default_factory=time.time)
-
-
-@dataclass(slots=True)
-class RestApi:
-    """A REST API, whose first resource is ``/``."""
-
-    id: str
-    name: str
-    description: str | None
-    endpoint: list[str]
-    tags: dict[str, str]
-    root: str
-    resources: dict[str, RestResource]
-    created_s: float = field(default_factory=time.time)
-    deployments: dict[str, RestDeployment] = field(default_factory=dict)
-    stages: dict[str, RestStage] = field(default_factory=dict)
 
 
 class RestApis:
@@ -106,7 +58,7 @@ class RestApis:
             case "POST", ["restapis"]:
                 return self._create(json_body(request))
             case "GET", ["restapis"]:
-                return Reply(200, {"item": [_api_view(api) for api in self.apis.values()]})
+                return Reply(200, {"item": [api_view(api) for api in self.apis.values()]})
             case _, ["tags", *arn] if arn:
                 return self._tags("/".join(arn), request)
             case method, ["restapis", identity, *rest]:
@@ -118,7 +70,7 @@ class RestApis:
     def _below(self, method: str, api: RestApi, rest: list[str], request: Request) -> Reply | None:
         match method, rest:
             case "GET", []:
-                return Reply(200, _api_view(api))
+                return Reply(200, api_view(api))
             case "DELETE", []:
                 del self.apis[api.id]
                 return Reply(202)
@@ -145,7 +97,7 @@ class RestApis:
         description = None if body.get("description") is None else str(body["description"])
         api = RestApi(new_id(10), str(body["name"]), description, kinds, _tags(body), root.id, {root.id: root})
         self.apis[api.id] = api
-        return Reply(201, _api_view(api))
+        return Reply(201, api_view(api))
 
     def _tags(self, arn: str, request: Request) -> Reply:
         prefix = f"arn:aws:apigateway:{self._naming.region}::/restapis/"
@@ -169,12 +121,12 @@ def _resources(method: str, api: RestApi, rest: list[str], request: Request) -> 
     match method, rest:
         case "GET", []:
             embed = ("embed", "methods") in request.query_pairs
-            items = [_resource_view(each, embed=embed) for each in api.resources.values()]
+            items = [resource_view(each, embed=embed) for each in api.resources.values()]
             return Reply(200, {"item": items})
         case "POST", [parent]:
             return _create_resource(api, _found(api.resources, parent, "Resource"), json_body(request))
         case "GET", [identity]:
-            return Reply(200, _resource_view(_found(api.resources, identity, "Resource"), embed=True))
+            return Reply(200, resource_view(_found(api.resources, identity, "Resource"), embed=True))
         case "DELETE", [identity]:
             return _delete_resource(api, _found(api.resources, identity, "Resource"))
         case _, [identity, "methods", name]:
@@ -190,9 +142,9 @@ def _deployments(method: str, api: RestApi, rest: list[str], request: Request) -
         case "POST", []:
             return _deploy(api, json_body(request))
         case "GET", []:
-            return Reply(200, {"item": [_deployment_view(each) for each in api.deployments.values()]})
+            return Reply(200, {"item": [deployment_view(each) for each in api.deployments.values()]})
         case "GET", [identity]:
-            return Reply(200, _deployment_view(_found(api.deployments, identity, "Deployment")))
+            return Reply(200, deployment_view(_found(api.deployments, identity, "Deployment")))
         case "DELETE", [identity]:
             return _delete_deployment(api, identity)
     return None
@@ -203,9 +155,9 @@ def _stages(method: str, api: RestApi, rest: list[str], request: Request) -> Rep
         case "POST", []:
             return _create_stage(api, json_body(request))
         case "GET", []:
-            return Reply(200, {"item": [_stage_view(each) for each in api.stages.values()]})
+            return Reply(200, {"item": [stage_view(each) for each in api.stages.values()]})
         case "GET", [name]:
-            return Reply(200, _stage_view(_found(api.stages, name, "stage")))
+            return Reply(200, stage_view(_found(api.stages, name, "stage")))
         case "DELETE", [name]:
             _found(api.stages, name, "stage")
             del api.stages[name]
@@ -225,7 +177,7 @@ def _create_resource(api: RestApi, parent: RestResource, body: dict[str, Any]) -
         raise ApiError("ConflictException", sentence, 409)
     made = RestResource(new_id(6), parent.id, part, path)
     api.resources[made.id] = made
-    return Reply(201, _resource_view(made))
+    return Reply(201, resource_view(made))
 
 
 def _delete_resource(api: RestApi, resource: RestResource) -> Reply:
@@ -251,10 +203,10 @@ def _method(method: str, resource: RestResource, name: str, request: Request) ->
         if body.get("authorizationType") not in {"NONE", "AWS_IAM"}:
             raise _bad("the embedded lambdatune endpoint implements authorizationType NONE and AWS_IAM only")
         resource.methods[name] = Method(name, str(body["authorizationType"]))
-        return Reply(201, _method_view(resource.methods[name]))
+        return Reply(201, method_view(resource.methods[name]))
     found = _found(resource.methods, name, "Method")
     if method == "GET":
-        return Reply(200, _method_view(found))
+        return Reply(200, method_view(found))
     if method == "DELETE":
         del resource.methods[name]
         return Reply(204)
@@ -264,11 +216,11 @@ def _method(method: str, resource: RestResource, name: str, request: Request) ->
 def _integration(verb: str, method: Method, request: Request) -> Reply | None:
     if verb == "PUT":
         _put_integration(method, json_body(request))
-        return Reply(201, _integration_view(method))
+        return Reply(201, integration_view(method))
     if method.uri is None:
         raise ApiError("NotFoundException", "No integration defined for method", 404)
     if verb == "GET":
-        return Reply(200, _integration_view(method))
+        return Reply(200, integration_view(method))
     if verb == "DELETE":
         method.uri = None
         return Reply(204)
@@ -284,12 +236,12 @@ def _put_integration(method: Method, body: dict[str, Any]) -> None:
         raise _bad("Enumeration value for HttpMethod must be POST for an integration with Lambda")
     if body.get("contentHandling") or body.get("connectionType") not in {None, "INTERNET"}:
         raise _bad("the embedded lambdatune endpoint implements neither contentHandling nor VPC links")
-    uri, limit_ms = str(body.get("uri") or ""), body.get("timeoutInMillis", _LIMIT_MS[1])
+    uri, limit_ms = str(body.get("uri") or ""), body.get("timeoutInMillis", LIMIT_MS[1])
     arn = function_of(uri)
     if arn is None or arn == uri:
         raise _bad("Invalid ARN specified in the request: expected arn:aws:apigateway:REGION:lambda:path/...")
-    if not isinstance(limit_ms, int) or isinstance(limit_ms, bool) or not _LIMIT_MS[0] <= limit_ms <= _LIMIT_MS[1]:
-        raise _bad(f"Timeout should be between {_LIMIT_MS[0]} ms and {_LIMIT_MS[1]} ms")
+    if not isinstance(limit_ms, int) or isinstance(limit_ms, bool) or not LIMIT_MS[0] <= limit_ms <= LIMIT_MS[1]:
+        raise _bad(f"Timeout should be between {LIMIT_MS[0]} ms and {LIMIT_MS[1]} ms")
     method.uri, method.arn, method.limit_ms = uri, arn, limit_ms
 
 
@@ -318,7 +270,7 @@ def _deploy(api: RestApi, body: dict[str, Any]) -> Reply:
         stage.variables |= variables
     elif name:
         api.stages[name] = RestStage(name, made.id, variables)
-    return Reply(201, _deployment_view(made))
+    return Reply(201, deployment_view(made))
 
 
 def _delete_deployment(api: RestApi, identity: str) -> Reply:
@@ -338,75 +290,13 @@ def _create_stage(api: RestApi, body: dict[str, Any]) -> Reply:
         raise ApiError("ConflictException", "Stage already exists", 409)
     _found(api.deployments, deployment, "Deployment")
     stage = api.stages[name] = RestStage(name, deployment, _variables(body))
-    return Reply(201, _stage_view(stage))
+    return Reply(201, stage_view(stage))
 
 
 def _found(kept: dict[str, _T], identity: str, what: str) -> _T:
     if identity not in kept:
         raise ApiError("NotFoundException", f"Invalid {what} identifier specified", 404)
     return kept[identity]
-
-
-def _api_view(api: RestApi) -> dict[str, Any]:
-    return {
-        "id": api.id,
-        "name": api.name,
-        "createdDate": api.created_s,
-        "apiKeySource": "HEADER",
-        "endpointConfiguration": {"types": api.endpoint},
-        "disableExecuteApiEndpoint": False,
-        "rootResourceId": api.root,
-        "tags": api.tags,
-        **({"description": api.description} if api.description is not None else {}),
-    }
-
-
-def _resource_view(resource: RestResource, *, embed: bool = False) -> dict[str, Any]:
-    view: dict[str, Any] = {"id": resource.id, "path": resource.path}
-    if resource.parent_id is not None:
-        view |= {"parentId": resource.parent_id, "pathPart": resource.part}
-    if resource.methods:
-        view["resourceMethods"] = {n: _method_view(m) if embed else {} for n, m in resource.methods.items()}
-    return view
-
-
-def _method_view(method: Method) -> dict[str, Any]:
-    view: dict[str, Any] = {
-        "httpMethod": method.name,
-        "authorizationType": method.authorization,
-        "apiKeyRequired": False,
-    }
-    if method.uri is not None:
-        view["methodIntegration"] = _integration_view(method)
-    return view
-
-
-def _integration_view(method: Method) -> dict[str, Any]:
-    return {
-        "type": "AWS_PROXY",
-        "httpMethod": "POST",
-        "uri": method.uri,
-        "passthroughBehavior": "WHEN_NO_MATCH",
-        "timeoutInMillis": method.limit_ms,
-        "cacheKeyParameters": [],
-    }
-
-
-def _deployment_view(deployment: RestDeployment) -> dict[str, Any]:
-    return {"id": deployment.id, "description": deployment.description, "createdDate": deployment.created_s}
-
-
-def _stage_view(stage: RestStage) -> dict[str, Any]:
-    return {
-        "stageName": stage.name,
-        "deploymentId": stage.deployment_id,
-        "variables": stage.variables,
-        "cacheClusterEnabled": False,
-        "methodSettings": {},
-        "tracingEnabled": False,
-        "createdDate": stage.created_s,
-        "lastUpdatedDate": stage.updated_s,
-    }
 
 
 def _check_members(body: dict[str, Any], known: set[str], action: str) -> None:

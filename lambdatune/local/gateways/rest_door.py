@@ -14,7 +14,8 @@ from lambdatune.local.signatures import claimed_key
 
 if TYPE_CHECKING:
     from lambdatune.local.gateways.calling import Caller
-    from lambdatune.local.gateways.rest_apis import Method, RestApi, RestApis, RestStage
+    from lambdatune.local.gateways.rest_apis import RestApis
+    from lambdatune.local.gateways.rest_records import Method, RestApi, RestStage
     from lambdatune.local.httpd import Request
     from lambdatune.local.names import Naming
     from lambdatune.local.signatures import SignatureVerifier
