@@ -58,7 +58,7 @@ class FunctionUrl(Base):
                 if error_code(error) != "ResourceConflictException":
                     raise
                 made = await client.get_function_url_config(**named)
-        self._url = made["FunctionUrl"]
+        self._url = self._site.reached(made["FunctionUrl"], "the function URL")
         if is_public:
             # AWS asks for both since October 2025.
             await self._alias.permit(

@@ -64,7 +64,7 @@ class HttpApi(Base):
             )  # fmt: skip
             await client.create_stage(ApiId=identity, StageName=_EVERYTHING, AutoDeploy=True)
         await self._alias.allow(_PRINCIPAL, self._site.arn("execute-api", f"{identity}/*"))
-        self._url = api["ApiEndpoint"]
+        self._url = self._site.reached(api["ApiEndpoint"], "the HTTP API")
 
     def request(self, version: Version, payload: bytes, *, tokens: bool) -> RequestForm:  # noqa: ARG002  by the alias
         """Return the request that a payload stands for.

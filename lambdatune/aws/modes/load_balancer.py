@@ -108,7 +108,7 @@ class LoadBalancer(Base):
         endpoint_url = self._site.access.endpoint_url
         if endpoint_url is not None and host.endswith(".localhost"):
             return f"{endpoint_url.rstrip('/')}{_PATH_HERE}/{self._site.balancer}"
-        return f"http://{host}"
+        return self._site.reached(f"http://{host}", "the load balancer")
 
     def request(self, version: Version, payload: bytes, *, tokens: bool) -> RequestForm:  # noqa: ARG002  by the alias
         """Return the request that a payload stands for.

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+
+import aiohttp
 
 from lambdatune.aws.modes.base import Base
 from lambdatune.aws.modes.function_url import ANYONE
 from lambdatune.aws.modes.http_payload import http_request
 from lambdatune.aws.refusals import refused
 from lambdatune.model.change import Change
+from lambdatune.model.errors import AwsRefused
 
 if TYPE_CHECKING:
     from lambdatune.aws.isolation import Ledger, Version, Watcher
@@ -20,7 +24,10 @@ _SIGNED_FOR = "execute-api"
 _STAGE = "lambdatune"
 _BELOW = "{proxy+}"
 _PATH_HERE = "/_lambdatune/rest"
-"""Where an embedded endpoint serves REST APIs: their id and stage follow. AWS's answers name no URL of one."""
+"""Where an embedded endpoint serves REST APIs: their id and stage follow."""
+
+_FACTS = "/_lambdatune/host"
+"""What only an embedded endpoint answers."""
 
 
 class RestApi(Base):
@@ -51,6 +58,7 @@ class RestApi(Base):
         Raises:
             AwsRefused: when AWS refuses.
         """
+        await self._check_endpoint()
         await super().prepare(ledger, watcher)
         name = self._site.clone
         ledger.intend(Change("create-rest-api", name, self._site.place))
@@ -68,6 +76,22 @@ class RestApi(Base):
         await self._alias.allow(_PRINCIPAL, self._site.arn("execute-api", f"{identity}/*"))
         self._url = self._url_of(identity)
 
+    async def _check_endpoint(self) -> None:
+        """Refuse an endpoint whose REST APIs cannot be found: AWS's answers name no URL of one."""
+        endpoint_url = self._site.access.endpoint_url
+        if endpoint_url is None:
+            return
+        try:
+            async with aiohttp.ClientSession() as http, http.get(endpoint_url.rstrip("/") + _FACTS) as answer:
+                is_ours = answer.status == HTTPStatus.OK
+        except (aiohttp.ClientError, TimeoutError):
+            is_ours = False
+        if not is_ours:
+            raise AwsRefused(
+                f"where REST APIs of the endpoint at {endpoint_url} are reached is not known: its answers do not say",
+                hint="use --http-kind http, or `lambdatune local` as the endpoint",
+            )
+
     async def _pass_on(self, client: Any, identity: str, resource: str) -> None:
         """Let every method of a resource be passed on to the alias."""
         named = {"restApiId": identity, "resourceId": resource, "httpMethod": "ANY"}
@@ -81,8 +105,9 @@ class RestApi(Base):
         )  # fmt: skip
 
     def _url_of(self, identity: str) -> str:
-        if self._site.access.endpoint_url is not None:
-            return f"{self._site.access.endpoint_url.rstrip('/')}{_PATH_HERE}/{identity}/{_STAGE}"
+        endpoint_url = self._site.access.endpoint_url
+        if endpoint_url is not None:
+            return f"{endpoint_url.rstrip('/')}{_PATH_HERE}/{identity}/{_STAGE}"
         suffix = "amazonaws.com.cn" if self._site.region.startswith("cn-") else "amazonaws.com"
         return f"https://{identity}.execute-api.{self._site.region}.{suffix}/{_STAGE}"
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from lambdatune.aws.access import is_loopback
 from lambdatune.aws.marks import OWNER_TAG, RUN_TAG, SOURCE_TAG
 from lambdatune.aws.modes.protocol import ALIAS
+from lambdatune.model.errors import AwsRefused
 
 if TYPE_CHECKING:
     from lambdatune.aws.access import AwsAccess
@@ -97,6 +99,21 @@ class Site:
     def base_url_of(self, client: Any) -> str | None:
         """Return the URL at which a service is reached; None where that is the endpoint that the load goes to."""
         return self.base_url(str(client.meta.endpoint_url))
+
+    def reached(self, url: str, what: str) -> str:
+        """Return `url`, at which an answer says that `what` is reached; what is on this machine is not elsewhere.
+
+        Raises:
+            AwsRefused: when an endpoint on loopback names another host: load for it never goes there.
+        """
+        host = urlsplit(url).hostname or ""
+        if is_loopback(self.access.endpoint_url) and not (is_loopback(url) or host.endswith(".localhost")):
+            raise AwsRefused(
+                f"the endpoint says that {what} is reached at `{host}`, which is not on this machine as the endpoint "
+                "is: nothing is sent there",
+                hint="this endpoint does not serve this mode; `lambdatune local` does",
+            )
+        return url
 
     def base_url(self, url: str) -> str | None:
         """Return scheme, host and port of `url`; None where that is the endpoint that the load goes to."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import functools
 import json
 import re
 import time
@@ -170,37 +171,37 @@ def _id_of(form: RequestForm, headers: Any, content: bytes) -> str:
     return match[1][-36:] if match else ""
 
 
+@asynccontextmanager
+async def set_up(url: str, mode: Mode, *, function: str = "shop", **options: Any) -> AsyncIterator[Rig]:
+    """Set a mode up on a clone of its own; take everything away afterwards, and see that it is gone."""
+    async with AwsAccess(endpoint_url=url) as access:
+        source = await describe_function(access, function)
+        run = time.strftime(f"%Y%m%d-%H%M%S-{uuid.uuid4().hex[:4]}")
+        maker, place, book = Maker(run, "host:1:1"), Place(access.region, url), Book()
+        clone = Clone(access, source, maker, place)
+        await clone.prepare(book, (128,), book)
+        made = make_mode(
+            mode, ModeOptions(**options), access=access, clone_name=clone.name, source=source, maker=maker,
+            place=place,
+        )  # fmt: skip
+        version = await clone.version(128)
+        try:
+            await made.prepare(book, book)
+            await made.point_to(version)
+            yield Rig(url, access, clone, made, book, version)
+        finally:
+            was_there = [await undo_change(access, change) for change in reversed(book.intents)]
+        missing = [c.kind for c, was in zip(reversed(book.intents), was_there, strict=True) if not was]
+        assert missing in ([], ["create-log-group"])  # a clone that was not called wrote no line
+        assert await what_is_left(access) == []
+        again = [await undo_change(access, change) for change in reversed(book.intents)]
+        assert not any(again), list(zip(reversed(book.intents), again, strict=True))
+
+
 @pytest.fixture
 def rig_of(url: str) -> Callable[..., AbstractAsyncContextManager[Rig]]:
-    """Set a mode up on a clone of its own; take everything away afterwards, and see that it is gone."""
-
-    @asynccontextmanager
-    async def make(mode: Mode, *, function: str = "shop", **options: Any) -> AsyncIterator[Rig]:
-        async with AwsAccess(endpoint_url=url) as access:
-            source = await describe_function(access, function)
-            run = time.strftime(f"%Y%m%d-%H%M%S-{uuid.uuid4().hex[:4]}")
-            maker, place, book = Maker(run, "host:1:1"), Place(access.region, url), Book()
-            clone = Clone(access, source, maker, place)
-            await clone.prepare(book, (128,), book)
-            made = make_mode(
-                mode, ModeOptions(**options), access=access, clone_name=clone.name, source=source, maker=maker,
-                place=place,
-            )  # fmt: skip
-            version = await clone.version(128)
-            rig = Rig(url, access, clone, made, book, version)
-            try:
-                await made.prepare(book, book)
-                await made.point_to(version)
-                yield rig
-            finally:
-                was_there = [await undo_change(access, change) for change in reversed(book.intents)]
-            missing = [c.kind for c, was in zip(reversed(book.intents), was_there, strict=True) if not was]
-            assert missing in ([], ["create-log-group"])  # a clone that was not called wrote no line
-            assert await what_is_left(access) == []
-            again = [await undo_change(access, change) for change in reversed(book.intents)]
-            assert not any(again), list(zip(reversed(book.intents), again, strict=True))
-
-    return make
+    """Set a mode up on the embedded endpoint."""
+    return functools.partial(set_up, url)
 
 
 async def what_is_left(access: AwsAccess) -> list[str]:

@@ -15,8 +15,10 @@ from lambdatune.aws.marks import Maker, clone_name
 from lambdatune.aws.modes.registry import make_mode
 from lambdatune.aws.modes.site import Site
 from lambdatune.model.change import Place
-from lambdatune.model.errors import UsageError
+from lambdatune.model.errors import AwsRefused, UsageError
 from lambdatune.model.modes import MODES, Mode, ModeOptions
+
+from .conftest import Book
 
 RUN = "20261125-154931-e934"
 ROLE = "arn:aws:iam::123456789012:role/shop"
@@ -160,3 +162,28 @@ async def test_services_are_reached_where_aws_has_them() -> None:
         client = await site.access.service(name)
         assert site.base_url_of(client) == f"https://{service}.eu-west-1.amazonaws.com"
     await site.access.__aexit__(None, None, None)
+
+
+def test_load_for_an_endpoint_on_this_machine_never_leaves_it() -> None:
+    site = site_of()
+    site.access.endpoint_url = "http://127.0.0.1:4566"
+    for url in ("https://abc.lambda-url.eu-west-1.on.aws/", "http://10.0.0.7/x", "http://localhost.example.com/"):
+        with pytest.raises(AwsRefused, match="not on this machine"):
+            site.reached(url, "the function URL")
+    for url in ("http://127.0.0.1:4566/_lambdatune/url/x/", "http://x.execute-api.localhost:4566"):
+        assert site.reached(url, "the HTTP API") == url
+    site.access.endpoint_url = None
+    assert site.reached("https://abc.lambda-url.eu-west-1.on.aws/", "the function URL")
+
+
+async def test_an_endpoint_whose_rest_apis_cannot_be_found_is_refused_before_anything_is_made() -> None:
+    site = site_of(http_kind="rest")
+    site.access.endpoint_url = "http://127.0.0.1:9"  # nothing answers there
+    book = Book()
+    mode = make_mode(
+        "http", site.options, access=site.access, clone_name=site.clone, source=site.source, maker=site.maker,
+        place=site.place,
+    )  # fmt: skip
+    with pytest.raises(AwsRefused, match="REST APIs of the endpoint"):
+        await mode.prepare(book, book)
+    assert book.intents == []
