@@ -9,7 +9,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 KEY = "x"
-_BY_TARGET = {"AmazonSQS": "sqs", "AWSEvents": "events"}
+_BY_TARGET = {"AmazonSQS": "sqs", "AWSEvents": "events", "Kinesis_20131202": "kinesis"}
 
 
 def signed(

@@ -277,8 +277,8 @@ def check_schema(definitions: list[dict[str, Any]], keys: list[dict[str, Any]]) 
             )
     if sorted(map(str, named)) != sorted(map(str, defined)):
         raise invalid(
-            "One or more parameter values were invalid: Number of attributes in KeySchema does not exactly match number "
-            "of attributes defined in AttributeDefinitions"
+            "One or more parameter values were invalid: Number of attributes in KeySchema does not exactly match "
+            "number of attributes defined in AttributeDefinitions"
         )
     for each in definitions:
         if each.get("AttributeType") not in _TYPES:

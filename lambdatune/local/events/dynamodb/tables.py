@@ -211,7 +211,7 @@ def throughput_of(body: dict[str, Any], billing: str) -> tuple[int, int]:
     units = given.get("ReadCapacityUnits"), given.get("WriteCapacityUnits")
     if not all(isinstance(each, int) and not isinstance(each, bool) and each >= 1 for each in units):
         raise invalid(
-            "One or more parameter values were invalid: ReadCapacityUnits and WriteCapacityUnits must both be specified, "
+            "One or more parameter values were invalid: ReadCapacityUnits and WriteCapacityUnits must both be given "
             "and be 1 or more, when BillingMode is PROVISIONED"
         )
     return int(str(units[0])), int(str(units[1]))

@@ -144,6 +144,7 @@ def _bytes(text: str) -> bytes:
 
 
 def _size(value: Item) -> int:
+    kind: str
     ((kind, content),) = value.items()
     if kind in _SETS:
         return sum(_size({_SETS[kind]: each}) for each in content)
@@ -153,7 +154,7 @@ def _size(value: Item) -> int:
         return 3 + sum(1 + len(name.encode()) + _size(each) for name, each in content.items())
     if kind == "N":
         digits = len(Decimal(content).normalize().as_tuple().digits)
-        return (digits + 1) // 2 + 1 + content.startswith("-")
+        return (digits + 1) // 2 + (2 if content.startswith("-") else 1)
     if kind == "B":
         return len(_bytes(content))
-    return len(content.encode()) if kind == "S" else 1
+    return len(str(content).encode()) if kind == "S" else 1

@@ -200,7 +200,8 @@ class Lane:
         """Return the next batch of the items, as many as an event holds."""
         mapping, work = self._mapping, self._work
         _, version = work.invoker.find(mapping.function, mapping.qualifier)
-        role, taken, size = version.configuration.role, [], len(_HEAD) + len(_TAIL)
+        taken: list[Item] = []
+        role, size = version.configuration.role, len(_HEAD) + len(_TAIL)
         while self._items and len(taken) < mapping.batch_size:
             item = self._items[0]
             item.encoded = _encode(work.kind.event(item.record, self._origins, role))
@@ -261,7 +262,7 @@ class Lane:
         return False
 
     def _divide(self, batch: _Batch, *, is_partial: bool) -> None:
-        """Put a batch that failed before the others: what was reported as failed as it is, another one in two halves."""
+        """Put a batch that failed before the others: the rest of one that was done in part, or two halves."""
         if is_partial:
             self._first.append(batch)
             return

@@ -18,6 +18,8 @@ from lambdatune.local.events.mappings.stream_batch import KINDS, Origins
 from lambdatune.local.events.mappings.stream_lane import Item, Lane, Progress, Work
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from lambdatune.local.events.deliveries import Deliveries
     from lambdatune.local.events.invoker import Invoker
     from lambdatune.local.events.mappings.records import Mapping
@@ -95,7 +97,7 @@ class StreamPoller:
         """How many batches may run at once."""
         return sum(len(lanes) for lanes in self._lanes.values())
 
-    async def _guard(self, work: asyncio._CoroutineLike[None]) -> None:
+    async def _guard(self, work: Coroutine[None, None, None]) -> None:
         try:
             await work
         except Exception:  # noqa: BLE001  the border of the task: the log gets the traceback, the mapping a sentence
