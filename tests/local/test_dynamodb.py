@@ -82,9 +82,7 @@ async def test_life_of_a_table(server: Endpoint, clients: Any) -> None:
     assert "LatestStreamArn" not in table
     await dynamodb.tag_resource(ResourceArn=table["TableArn"], Tags=[{"Key": "b", "Value": "2"}])
     await dynamodb.untag_resource(ResourceArn=table["TableArn"], TagKeys=["a"])
-    assert (await dynamodb.list_tags_of_resource(ResourceArn=table["TableArn"]))["Tags"] == [
-        {"Key": "b", "Value": "2"}
-    ]
+    assert (await dynamodb.list_tags_of_resource(ResourceArn=table["TableArn"]))["Tags"] == [{"Key": "b", "Value": "2"}]
     assert name in (await dynamodb.list_tables())["TableNames"]
     deleted = await dynamodb.delete_table(TableName=name)
     assert deleted["TableDescription"]["TableStatus"] == "DELETING"

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 import zlib
+from copy import copy
 from typing import TYPE_CHECKING
 
 from lambdatune.local.events import patterns
@@ -64,7 +65,9 @@ class StreamPoller:
         self._feed = feed
         self._rules = mapping.rules
         kind = KINDS[service_of(feed.arn)]
-        self._work = Work(mapping, settings, kind, invoker, deliveries, messages, naming, poll_s, asyncio.Event())
+        self._work = Work(
+            mapping, copy(mapping), settings, kind, invoker, deliveries, messages, naming, poll_s, asyncio.Event()
+        )
         if mapping.progress is None or mapping.progress.feed is not feed:
             mapping.progress = Progress(feed, {shard.shard_id: _start(settings, shard) for shard in feed.shards})
         self._progress = mapping.progress
