@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import itertools
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -75,7 +76,7 @@ async def test_life_of_a_stream(server: Endpoint, kinesis: Any) -> None:
         for s in described["Shards"]
     ]
     assert (ranges[0][0], ranges[-1][1]) == (0, MOST)
-    assert all(one[1] + 1 == two[0] for one, two in zip(ranges, ranges[1:], strict=False))
+    assert all(one[1] + 1 == two[0] for one, two in itertools.pairwise(ranges))
     await kinesis.add_tags_to_stream(StreamName=name, Tags={"b": "2"})
     assert (await kinesis.list_tags_for_stream(StreamARN=arn))["Tags"] == [
         {"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"},
@@ -127,9 +128,7 @@ async def test_records_go_to_the_shard_of_their_key_in_order(server: Endpoint, k
 
 async def test_every_type_of_iterator(server: Endpoint, kinesis: Any) -> None:
     name = await make_stream(kinesis)
-    sent = []
-    for letter in (b"a", b"b"):
-        sent.append(await kinesis.put_record(StreamName=name, PartitionKey="k", Data=letter))
+    sent = [await kinesis.put_record(StreamName=name, PartitionKey="k", Data=letter) for letter in (b"a", b"b")]
     await asyncio.sleep(0.02)
     latest = await iterator(kinesis, name, "LATEST")
     sent.append(await kinesis.put_record(StreamName=name, PartitionKey="k", Data=b"c"))
