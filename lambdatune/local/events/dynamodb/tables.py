@@ -189,7 +189,7 @@ def billing_of(body: dict[str, Any]) -> str:
         ApiError: ValidationException.
     """
     billing = body.get("BillingMode") or "PROVISIONED"
-    if billing not in {"PROVISIONED", "PAY_PER_REQUEST"}:
+    if billing not in ("PROVISIONED", "PAY_PER_REQUEST"):
         raise validation("billingMode", billing, "Member must satisfy enum value set: [PROVISIONED, PAY_PER_REQUEST]")
     return str(billing)
 

@@ -118,6 +118,14 @@ class StreamPoller:
                 return
             if sum(len(lane) for lane in lanes) < _MOST_WAITING:
                 position = positions[shard.shard_id]
+                if position < shard.horizon:
+                    gone = shard.horizon - position
+                    _log.warning(
+                        "%d records of %s were gone before a mapping of %s read them",
+                        gone,
+                        shard.shard_id,
+                        self._feed.arn,
+                    )
                 records, positions[shard.shard_id] = shard.read(position, _MOST_RECORDS, _MOST_BYTES)
                 self._distribute([Item(record) for record in records if self._passes(record)], lanes)
                 if records and positions[shard.shard_id] < shard.end:
