@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import copy
 import itertools
 import json
 import time
@@ -12,6 +13,10 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+
+from lambdatune.local import server as server_module
+from lambdatune.local.events.streams.shard import Record
+from lambdatune.local.options import Options
 
 from .conftest import Endpoint
 from .event_support import Clients, logged, rows, served
@@ -471,3 +476,86 @@ async def test_a_second_mapping_of_the_same_pair_is_refused(server: Endpoint, ki
     body = {"FunctionName": function, "EventSourceArn": arn, "StartingPosition": "LATEST"}
     answer = server.call("POST", MAPPINGS, body)
     assert (answer.error, identifier in answer.body.decode()) == ("ResourceConflictException", True)
+
+
+async def test_records_that_are_too_old_are_given_up_untried() -> None:
+    """In this process, because a record has to be a minute old and no test waits for that."""
+    endpoint = await server_module.Endpoint.start(Options(settle_ms=1, stream_poll_ms=10))
+    try:
+        client = object.__new__(Endpoint)
+        client.url, client.port = endpoint.url, int(endpoint.url.rpartition(":")[2])
+        function = await asyncio.to_thread(client.create, HANDLER)
+        async with Clients(endpoint.url, "kinesis", "sqs") as (kinesis, sqs):
+            name, arn = await make_stream(kinesis)
+            url, queue_arn = await make_queue(sqs)
+            assert endpoint._sources is not None
+            stream = endpoint._sources._mappings._sources.feeds["kinesis"](arn)
+            assert stream is not None
+            old_ns = time.time_ns() - 90 * 1_000_000_000
+            stream.shards[0].append(Record(1, "k", "b2xk", 3, old_ns))
+            (fresh,) = await put(kinesis, name, "new")
+            await asyncio.to_thread(
+                make_mapping, client, function, arn, MaximumRecordAgeInSeconds=60,
+                DestinationConfig={"OnFailure": {"Destination": queue_arn}},
+            )  # fmt: skip
+            got = await found(client, function, 2)
+            (message,) = (await sqs.receive_message(QueueUrl=url, WaitTimeSeconds=2))["Messages"]
+    finally:
+        await endpoint.close()
+    assert [(row["message_id"], row["outcome"], row["attempt"], row["started_ns"] is None) for row in got] == [
+        ("1", "dead-lettered", 0, True), (fresh, "executed", 1, False),
+    ]  # fmt: skip
+    document = json.loads(message["Body"])
+    assert "responseContext" not in document
+    context = document["requestContext"]
+    assert (context["condition"], context["approximateInvokeCount"]) == ("RecordAgeExpired", 0)
+    assert document["KinesisBatchInfo"]["batchSize"] == 1
+
+
+PUT = {"StreamName": "s", "PartitionKey": "a", "Data": "YQ==", "ExplicitHashKey": "1"}
+ITEM = {"TableName": "tab", "Item": {"id": {"S": "x"}, "n": {"N": "1"}, "l": {"L": [{"S": "a"}]}, "s": {"NS": ["1"]}}}
+TABLE = {
+    "TableName": "tab-new", "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+    "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}], "BillingMode": "PROVISIONED", "ProvisionedThroughput":
+    {"ReadCapacityUnits": 1, "WriteCapacityUnits": 1}, "Tags": [{"Key": "a", "Value": "b"}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("target", "body"),
+    [
+        ("Kinesis_20131202.CreateStream", {"StreamName": "s", "ShardCount": 1, "Tags": {"a": "b"},
+                                           "StreamModeDetails": {"StreamMode": "PROVISIONED"}}),
+        ("Kinesis_20131202.ListShards", {"StreamName": "s", "ShardFilter": {"Type": "AFTER_SHARD_ID", "ShardId": "x"}}),
+        ("Kinesis_20131202.PutRecord", PUT),
+        ("Kinesis_20131202.PutRecords", {"StreamName": "s", "Records": [PUT]}),
+        ("Kinesis_20131202.GetRecords", {"ShardIterator": "x", "Limit": 5}),
+        ("DynamoDB_20120810.CreateTable", TABLE),
+        ("DynamoDB_20120810.PutItem", ITEM),
+        ("DynamoDB_20120810.BatchWriteItem", {"RequestItems": {"tab": [{"PutRequest": {"Item": ITEM["Item"]}}]}}),
+        ("DynamoDBStreams_20120810.GetRecords", {"ShardIterator": "x", "Limit": 5}),
+    ],
+)  # fmt: skip
+def test_values_that_are_nonsense_are_refused_and_not_failed_on(
+    server: Endpoint, target: str, body: dict[str, Any]
+) -> None:
+    """Every part of a request is replaced by values of every kind; a defect would be a 500."""
+    for path in list(paths_of(body)):
+        for value in (None, [], {}, [[]], -1, 1.5, True, "", "\u00e9" * 300, 10**30, "1e999999999"):
+            wrong = copy.deepcopy(body)
+            part: Any = wrong
+            for step in path[:-1]:
+                part = part[step]
+            part[path[-1]] = value
+            answer = server.call("POST", "/", wrong, {"X-Amz-Target": target})
+            assert answer.status in {200, 400, 404}, (path, value, answer.body)
+    assert server.call("POST", "/", b"{", {"X-Amz-Target": target}).error == "SerializationException"
+
+
+def paths_of(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Iterate over the places inside a document."""
+    if path:
+        yield path
+    steps = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    for step in steps:
+        yield from paths_of(value[step], (*path, step))
