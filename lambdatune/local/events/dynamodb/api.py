@@ -189,7 +189,7 @@ def _refuse_expressions(body: dict[str, Any], action: str) -> None:
 
 def _wants_old(body: dict[str, Any]) -> bool:
     wanted = body.get("ReturnValues") or "NONE"
-    if wanted not in {"NONE", "ALL_OLD"}:
+    if wanted not in ("NONE", "ALL_OLD"):
         raise invalid("Return values set to invalid value")
     return wanted == "ALL_OLD"
 
@@ -208,7 +208,7 @@ def _consumed(body: dict[str, Any], units: dict[str, float], *, is_list: bool) -
     asked = body.get("ReturnConsumedCapacity") or "NONE"
     if asked == "NONE":
         return {}
-    if asked not in {"TOTAL", "INDEXES"}:
+    if asked not in ("TOTAL", "INDEXES"):
         raise validation("returnConsumedCapacity", asked, "Member must satisfy enum value set: [INDEXES, TOTAL, NONE]")
     answers = [{"TableName": name, "CapacityUnits": value} for name, value in units.items()]
     if asked == "INDEXES":

@@ -54,7 +54,7 @@ class StreamsApi:
     def _list(self, body: dict[str, Any]) -> dict[str, Any]:
         limit, table = _limit(body, 100), body.get("TableName")
         after = str(body.get("ExclusiveStartStreamArn") or "")
-        left = [stream for stream in self._tables.streams() if stream.arn > after and table in {None, stream.table}]
+        left = [stream for stream in self._tables.streams() if stream.arn > after and table in (None, stream.table)]
         answer: dict[str, Any] = {
             "Streams": [
                 {"StreamArn": stream.arn, "TableName": stream.table, "StreamLabel": stream.label}

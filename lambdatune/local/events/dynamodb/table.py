@@ -264,6 +264,8 @@ def check_schema(definitions: list[dict[str, Any]], keys: list[dict[str, Any]]) 
             "Invalid KeySchema: The first KeySchemaElement must be a HASH key type, the second, if there is one, a "
             "RANGE key type"
         )
+    if not all(isinstance(each.get("AttributeName"), str) for each in definitions + keys):
+        raise invalid("One or more parameter values were invalid: an AttributeName is missing or no text")
     named = [key.get("AttributeName") for key in keys]
     defined = [each.get("AttributeName") for each in definitions]
     if len(set(named)) != len(named):
@@ -277,8 +279,8 @@ def check_schema(definitions: list[dict[str, Any]], keys: list[dict[str, Any]]) 
             )
     if sorted(map(str, named)) != sorted(map(str, defined)):
         raise invalid(
-            "One or more parameter values were invalid: Number of attributes in KeySchema does not exactly match number "
-            "of attributes defined in AttributeDefinitions"
+            "One or more parameter values were invalid: Number of attributes in KeySchema does not exactly match "
+            "number of attributes defined in AttributeDefinitions"
         )
     for each in definitions:
         if each.get("AttributeType") not in _TYPES:

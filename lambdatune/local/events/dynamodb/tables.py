@@ -189,7 +189,7 @@ def billing_of(body: dict[str, Any]) -> str:
         ApiError: ValidationException.
     """
     billing = body.get("BillingMode") or "PROVISIONED"
-    if billing not in {"PROVISIONED", "PAY_PER_REQUEST"}:
+    if billing not in ("PROVISIONED", "PAY_PER_REQUEST"):
         raise validation("billingMode", billing, "Member must satisfy enum value set: [PROVISIONED, PAY_PER_REQUEST]")
     return str(billing)
 
@@ -211,7 +211,7 @@ def throughput_of(body: dict[str, Any], billing: str) -> tuple[int, int]:
     units = given.get("ReadCapacityUnits"), given.get("WriteCapacityUnits")
     if not all(isinstance(each, int) and not isinstance(each, bool) and each >= 1 for each in units):
         raise invalid(
-            "One or more parameter values were invalid: ReadCapacityUnits and WriteCapacityUnits must both be specified, "
+            "One or more parameter values were invalid: ReadCapacityUnits and WriteCapacityUnits must both be given "
             "and be 1 or more, when BillingMode is PROVISIONED"
         )
     return int(str(units[0])), int(str(units[1]))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -18,6 +19,7 @@ MAX_ITEM_BYTES = 400 * 1024
 _MAX_DEPTH = 32
 _SETS = {"SS": "S", "NS": "N", "BS": "B"}
 _MAX_DIGITS = 38
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def invalid(sentence: str) -> ApiError:
@@ -122,18 +124,24 @@ def _check_set(kind: str, content: object) -> None:
 
 
 def _check_number(text: str) -> None:
+    sentence = f"The parameter cannot be converted to a numeric value: {text}"
+    if _NUMBER.fullmatch(text) is None:
+        raise invalid(sentence)
     try:
         number = Decimal(text)
     except InvalidOperation as error:
-        raise invalid(f"The parameter cannot be converted to a numeric value: {text}") from error
-    if not number.is_finite():
-        raise invalid(f"The parameter cannot be converted to a numeric value: {text}")
-    if len(number.normalize().as_tuple().digits) > _MAX_DIGITS:
+        raise invalid(sentence) from error
+    if _digits(number) > _MAX_DIGITS:
         raise invalid("Attempting to store more than 38 significant digits in a Number")
     if number and number.adjusted() > 125:
         raise invalid("Number overflow. Attempting to store a number with magnitude larger than supported range")
     if number and number.adjusted() < -130:
         raise invalid("Number underflow. Attempting to store a number with magnitude smaller than supported range")
+
+
+def _digits(number: Decimal) -> int:
+    """Return how many significant digits a number has."""
+    return len("".join(map(str, number.as_tuple().digits)).strip("0"))
 
 
 def _bytes(text: str) -> bytes:
@@ -144,6 +152,7 @@ def _bytes(text: str) -> bytes:
 
 
 def _size(value: Item) -> int:
+    kind: str
     ((kind, content),) = value.items()
     if kind in _SETS:
         return sum(_size({_SETS[kind]: each}) for each in content)
@@ -152,8 +161,7 @@ def _size(value: Item) -> int:
     if kind == "M":
         return 3 + sum(1 + len(name.encode()) + _size(each) for name, each in content.items())
     if kind == "N":
-        digits = len(Decimal(content).normalize().as_tuple().digits)
-        return (digits + 1) // 2 + 1 + content.startswith("-")
+        return (_digits(Decimal(content)) + 1) // 2 + (2 if content.startswith("-") else 1)
     if kind == "B":
         return len(_bytes(content))
-    return len(content.encode()) if kind == "S" else 1
+    return len(str(content).encode()) if kind == "S" else 1

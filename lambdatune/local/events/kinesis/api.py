@@ -76,7 +76,7 @@ class KinesisApi:
     def _create(self, body: dict[str, Any]) -> None:
         name = requests.new_name(body.get("StreamName"))
         mode = structure(body.get("StreamModeDetails")).get("StreamMode", "PROVISIONED")
-        if mode not in {"PROVISIONED", "ON_DEMAND"}:
+        if mode not in ("PROVISIONED", "ON_DEMAND"):
             raise validation(
                 "streamModeDetails.streamMode", mode, "Member must satisfy enum value set: [PROVISIONED, ON_DEMAND]"
             )

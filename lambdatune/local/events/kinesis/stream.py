@@ -109,7 +109,7 @@ class Stream:
         return shard, sequence
 
     def sequence(self, index: int, number: int, at_s: int) -> int:
-        """Return a sequence number of 56 digits: the stream's birth, the number of the record, its second, its shard."""
+        """Return a sequence number of 56 digits: birth of the stream, number of the record, its second, its shard."""
         bits = 2 << 36 | int(self.created_s)
         bits = bits << 4 | index & 0xF
         bits = bits << 64 | number

@@ -182,32 +182,34 @@ class QueuePoller:
             self._in_flight += 1
             self._invoker.begin(self._mapping.function)
             task = asyncio.get_running_loop().create_task(
-                self._process(batch[start:end], payload, self._mapping.function)
+                self._process(batch[start:end], payload, self._mapping.function, self._mapping.qualifier)
             )
             self._batches.add(task)
             task.add_done_callback(self._batches.discard)
             start = end
 
-    async def _process(self, batch: list[Message], payload: bytes, function: str) -> None:
+    async def _process(self, batch: list[Message], payload: bytes, function: str, qualifier: str | None) -> None:
         self._invoker.started(function)
         for message in batch:
-            message.consumer = self._mapping.function
+            message.consumer = function
         # A message that becomes visible again while its batch runs is received anew, under another handle.
         taken = [(message, message.handle, message.receives) for message in batch]
         try:
-            await self._invoke(taken, payload)
+            await self._invoke(taken, payload, function, qualifier)
         finally:
             self._in_flight -= 1
             self._done.set()
 
-    async def _invoke(self, batch: list[tuple[Message, str, int]], payload: bytes) -> None:
+    async def _invoke(
+        self, batch: list[tuple[Message, str, int]], payload: bytes, function: str, qualifier: str | None
+    ) -> None:
         mapping = self._mapping
         request_id = str(uuid.uuid4())
         until_s = time.monotonic() + self._queue.visibility_s
         back_off_s, longest_s = _BACK_OFF_S
         while True:
             try:
-                outcome, _ = await self._invoker.run(mapping.function, mapping.qualifier, request_id, payload)
+                outcome, _ = await self._invoker.run(function, qualifier, request_id, payload)
                 break
             except ApiError as error:
                 # Throttles are tried again until the messages are visible again; what cannot pass is not.
@@ -226,7 +228,7 @@ class QueuePoller:
             origin = Origin("sqs", message.message_id, message.accepted_ns)
             self._messages.add(
                 origin,
-                mapping.function,
+                function,
                 result,
                 call=outcome,
                 attempt=receives,

@@ -89,7 +89,8 @@ class Work:
     """What the lanes of one poller share.
 
     Attributes:
-        mapping: what is asked for.
+        mapping: what is told how it goes.
+        asked: the mapping as it was when the poller began: what runs is not changed by an update.
         settings: how the stream is read.
         kind: of the stream.
         invoker: runs the batches.
@@ -101,6 +102,7 @@ class Work:
     """
 
     mapping: Mapping
+    asked: Mapping
     settings: StreamSettings
     kind: Kind
     invoker: Invoker
@@ -130,6 +132,7 @@ class Lane:
     def __init__(self, work: Work, origins: Origins) -> None:
         self._work = work
         self._mapping = work.mapping
+        self._asked = work.asked
         self._origins = origins
         self._items: deque[Item] = deque()
         self._first: list[_Batch] = []
@@ -168,8 +171,8 @@ class Lane:
     async def _gather(self) -> None:
         """Wait until there is a batch: a full one, or what came within the batching window."""
         await self._until(1, None)
-        if self._mapping.window_s:
-            await self._until(self._mapping.batch_size, time.monotonic() + self._mapping.window_s)
+        if self._asked.window_s:
+            await self._until(self._asked.batch_size, time.monotonic() + self._asked.window_s)
 
     async def _until(self, count: int, until_s: float | None) -> None:
         """Wait until there are `count` items, or as much as an event holds, or a time has come."""
@@ -186,22 +189,23 @@ class Lane:
 
     async def _room(self) -> None:
         """Wait until a batch may begin."""
-        mapping, invoker, stopping = self._mapping, self._work.invoker, self._work.stopping
+        asked, invoker, stopping = self._asked, self._work.invoker, self._work.stopping
         while not stopping.is_set():
-            if not invoker.has(mapping.function, mapping.qualifier):
-                mapping.last_result = "PROBLEM: Function not found or not active"
+            if not invoker.has(asked.function, asked.qualifier):
+                self._mapping.last_result = "PROBLEM: Function not found or not active"
                 await self._work.pause(_ABSENT_S)
-            elif not invoker.has_room(mapping.function, mapping.qualifier):
+            elif not invoker.has_room(asked.function, asked.qualifier):
                 await self._work.pause(_ROOM_S)
             else:
                 return
 
     def _take(self) -> _Batch:
         """Return the next batch of the items, as many as an event holds."""
-        mapping, work = self._mapping, self._work
-        _, version = work.invoker.find(mapping.function, mapping.qualifier)
-        role, taken, size = version.configuration.role, [], len(_HEAD) + len(_TAIL)
-        while self._items and len(taken) < mapping.batch_size:
+        asked, work = self._asked, self._work
+        _, version = work.invoker.find(asked.function, asked.qualifier)
+        taken: list[Item] = []
+        role, size = version.configuration.role, len(_HEAD) + len(_TAIL)
+        while self._items and len(taken) < asked.batch_size:
             item = self._items[0]
             item.encoded = _encode(work.kind.event(item.record, self._origins, role))
             size += len(item.encoded) + 1
@@ -212,7 +216,7 @@ class Lane:
 
     async def _process(self, batch: _Batch) -> None:
         """Run a batch until it is done, given up or divided, or the poller stops."""
-        work, mapping = self._work, self._mapping
+        work, asked = self._work, self._asked
         back_off_s, request_id = work.poll_s, str(uuid.uuid4())
         while True:
             self._let_go_of_old(batch)
@@ -220,9 +224,9 @@ class Lane:
                 return
             payload = _HEAD + b",".join([item.encoded for item in batch.items]) + _TAIL
             try:
-                call, version = await work.invoker.run(mapping.function, mapping.qualifier, request_id, payload)
+                call, version = await work.invoker.run(asked.function, asked.qualifier, request_id, payload)
             except ApiError as error:  # nothing was executed: a throttle, or a function that is not there
-                mapping.last_result = f"PROBLEM: {error.message}"
+                self._mapping.last_result = f"PROBLEM: {error.message}"
             else:
                 if self._is_settled(batch, call, request_id, version.version):
                     return
@@ -240,7 +244,7 @@ class Lane:
         for item in items:
             item.executions += 1
         names = {str(item.record.sequence): index for index, item in enumerate(items)}
-        failed = failed_ids(call, set(names), reports_items=self._mapping.reports_items)
+        failed = failed_ids(call, set(names), reports_items=self._asked.reports_items)
         self._mapping.last_result = "PROBLEM: Function call failed" if failed else "OK"
         # What comes before the first failure is done, all the rest is tried again.
         done = min((names[name] for name in failed), default=len(items))
@@ -261,7 +265,7 @@ class Lane:
         return False
 
     def _divide(self, batch: _Batch, *, is_partial: bool) -> None:
-        """Put a batch that failed before the others: what was reported as failed as it is, another one in two halves."""
+        """Put a batch that failed before the others: the rest of one that was done in part, or two halves."""
         if is_partial:
             self._first.append(batch)
             return
@@ -283,11 +287,11 @@ class Lane:
         self, items: list[Item], condition: str, call: Outcome | None, request_id: str | None, version: str
     ) -> str:
         """Tell the destination; return the outcome of the records."""
-        work, mapping = self._work, self._mapping
+        work, asked = self._work, self._asked
         target = work.settings.on_failure
         if not target:
             return DROPPED
-        arn = work.naming.function_arn(mapping.function, mapping.qualifier)
+        arn = work.naming.function_arn(asked.function, asked.qualifier)
         records = [item.record for item in items]
         given_up = GivenUp(condition, records, arn, items[0].executions, call, request_id, version)
         kept = work.deliveries.send(target, parcel_of(given_up, work.kind, self._origins))
@@ -299,7 +303,7 @@ class Lane:
         for item in items:
             self._work.messages.add(
                 Origin(self._work.kind.source, str(item.record.sequence), item.record.arrived_ns),
-                self._mapping.function,
+                self._asked.function,
                 outcome,
                 call=call,
                 attempt=item.executions,

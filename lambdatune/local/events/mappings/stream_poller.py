@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 import zlib
+from copy import copy
 from typing import TYPE_CHECKING
 
 from lambdatune.local.events import patterns
@@ -18,6 +19,8 @@ from lambdatune.local.events.mappings.stream_batch import KINDS, Origins
 from lambdatune.local.events.mappings.stream_lane import Item, Lane, Progress, Work
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from lambdatune.local.events.deliveries import Deliveries
     from lambdatune.local.events.invoker import Invoker
     from lambdatune.local.events.mappings.records import Mapping
@@ -62,7 +65,9 @@ class StreamPoller:
         self._feed = feed
         self._rules = mapping.rules
         kind = KINDS[service_of(feed.arn)]
-        self._work = Work(mapping, settings, kind, invoker, deliveries, messages, naming, poll_s, asyncio.Event())
+        self._work = Work(
+            mapping, copy(mapping), settings, kind, invoker, deliveries, messages, naming, poll_s, asyncio.Event()
+        )
         if mapping.progress is None or mapping.progress.feed is not feed:
             mapping.progress = Progress(feed, {shard.shard_id: _start(settings, shard) for shard in feed.shards})
         self._progress = mapping.progress
@@ -95,7 +100,7 @@ class StreamPoller:
         """How many batches may run at once."""
         return sum(len(lanes) for lanes in self._lanes.values())
 
-    async def _guard(self, work: asyncio._CoroutineLike[None]) -> None:
+    async def _guard(self, work: Coroutine[None, None, None]) -> None:
         try:
             await work
         except Exception:  # noqa: BLE001  the border of the task: the log gets the traceback, the mapping a sentence
@@ -113,6 +118,14 @@ class StreamPoller:
                 return
             if sum(len(lane) for lane in lanes) < _MOST_WAITING:
                 position = positions[shard.shard_id]
+                if position < shard.horizon:
+                    gone = shard.horizon - position
+                    _log.warning(
+                        "%d records of %s were gone before a mapping of %s read them",
+                        gone,
+                        shard.shard_id,
+                        self._feed.arn,
+                    )
                 records, positions[shard.shard_id] = shard.read(position, _MOST_RECORDS, _MOST_BYTES)
                 self._distribute([Item(record) for record in records if self._passes(record)], lanes)
                 if records and positions[shard.shard_id] < shard.end:

@@ -40,8 +40,6 @@ def place_of(token: object) -> Place | None:
     """Return where an iterator stands, None for a text that is none of ours."""
     try:
         stream, shard_id, position, made_s = json.loads(base64.b64decode(str(token), validate=True))
-    except (binascii.Error, ValueError, TypeError):
+        return Place(str(stream), str(shard_id), int(position), float(made_s))
+    except (binascii.Error, ValueError, TypeError, OverflowError):
         return None
-    if isinstance(stream, str) and isinstance(shard_id, str) and isinstance(position, int):
-        return Place(stream, shard_id, position, float(made_s))
-    return None
