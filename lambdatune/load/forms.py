@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from lambdatune.load.endpoint import Endpoint
     from lambdatune.load.order import Order, WeightedPayload
 
-_METHODS = ("DELETE", "GET", "OPTIONS", "PATCH", "POST", "PUT")
-"""HEAD is not among them: what would be measured has no body, and no mode of Lambda needs it."""
-_OURS = frozenset({
-    "authorization", "connection", "content-length", "expect", "host", "transfer-encoding", "user-agent",
-    "x-amz-content-sha256", "x-amz-date", "x-amz-security-token",
+_METHOD = re.compile(r"(?!(?:HEAD|CONNECT)$)[A-Z]+")
+"""HEAD and CONNECT are answered by rules of their own about where an answer ends (RFC 9112, 6.3)."""
+_OF_THE_CONNECTION = frozenset({
+    "connection", "content-length", "expect", "host", "te", "trailer", "transfer-encoding", "upgrade",
 })  # fmt: skip
+_OF_THE_SIGNATURE = frozenset({"authorization", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"})
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_TARGET = re.compile(r"/(?!/)[!-\"$-~]*")
+_TARGET = re.compile(r"/[!-\"$-~]*")
 _SERVICE = re.compile(r"[a-z0-9-]+")
 
 
@@ -77,7 +77,10 @@ def check_forms(order: Order, require: Callable[[bool, str], None]) -> None:
 
 
 def _check_form(form: RequestForm, require: Callable[[bool, str], None]) -> None:
-    require(form.method in _METHODS, f"its method is {form.method}, expected one of {', '.join(_METHODS)}")
+    require(
+        _METHOD.fullmatch(form.method) is not None,
+        f"its method is {form.method}, expected one like GET or POST, but neither HEAD nor CONNECT",
+    )
     require(
         _TARGET.fullmatch(form.target) is not None,
         f"its target `{form.target}` is not a path from the root, percent-encoded",
@@ -87,8 +90,10 @@ def _check_form(form: RequestForm, require: Callable[[bool, str], None]) -> None
         f"its requests are signed for `{form.service}`, expected a service such as lambda or sqs",
     )
     names = [name.lower() for name, _ in form.headers]
+    ours = _OF_THE_CONNECTION if form.service is None else _OF_THE_CONNECTION | _OF_THE_SIGNATURE
     for name, value in form.headers:
         require(_HEADER_NAME.fullmatch(name) is not None, f"`{name}` is no name of a header")
-        require(name.lower() not in _OURS, f"the header {name} is set by lambdatune itself")
+        require(name.lower() not in ours, f"the header {name} is set by lambdatune itself")
         require(names.count(name.lower()) == 1, f"the header {name} is there more than once")
-        require(value.isascii() and value.isprintable(), f"the value of the header {name} is not printable ASCII")
+        is_clean = value.isascii() and value.replace("\t", " ").isprintable()
+        require(is_clean, f"the value of the header {name} is not printable ASCII")

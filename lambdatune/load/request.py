@@ -107,10 +107,10 @@ class _Message:
         self._region = endpoint.region
         self._target = _template(form.target.encode())
         self._signed = {"host": endpoint.host_header, **{name.lower(): value for name, value in form.headers}}
-        lines = "".join(f"{name}: {value}\r\n" for name, value in form.headers)
-        self._rest = (
-            f" HTTP/1.1\r\nHost: {endpoint.host_header}\r\n{lines}User-Agent: lambdatune/{lambdatune.__version__}\r\n"
-        )
+        headers = [("Host", endpoint.host_header), *form.headers]
+        if "user-agent" not in self._signed:
+            headers.append(("User-Agent", f"lambdatune/{lambdatune.__version__}"))
+        self._rest = " HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers)
         self._head = f"{form.method} {form.target}{self._rest}"
         self._may_lack_length = form.method in _WITHOUT_BODY
         self._parts = [(_encoded(part), part.encoding == "base64") for part in form.body]
