@@ -1,15 +1,17 @@
 """Messages and calls matched to executions in the order of their times, where AWS gives nothing that links them.
 
 **Messages of a queue or stream** (`match_in_order`). A batch takes what is there when it is gathered, the oldest first,
-up to its largest size. Of each execution only its start is known, a little after that; how many messages it took is
-not. So each execution, in the order of their starts, is given all messages that had been sent by then and were not
-taken yet, up to the batch size, unless that left too few for the executions after it, or more than these can hold. What
-failed comes back: of a queue after its visibility timeout, of a stream at once and as the same batch. Standard queues
-keep no order, and lanes of a stream only their own: the times of neighbours may be exchanged, which moves no percentile
-by much.
+up to its largest size. Of each execution its start is known, which comes a little after that, and after its init; how
+many messages it took is not. So each execution, in that order, is given all messages that had been sent by then and
+were not taken yet, up to the batch size, unless that left too few for the executions after it, or more than these can
+hold. What failed comes back: of a queue after its visibility timeout, of a stream at once and as the same batch.
 
-How far that may be off is bounded by matching again, as if nothing that came within `GATHERED_BEFORE_MS` of a start had
-been taken with it.
+Standard queues keep no order, and lanes of a stream only their own: the times of neighbours may be exchanged, which
+moves no percentile by much. Where batches wait between being gathered and being started, as they do for a core on an
+embedded endpoint that is busy, the first of them are given too many messages.
+
+How far that may be off is bounded by matching again, as if nothing had been taken that came within `GATHERED_BEFORE_MS`
+before.
 
 **Calls through an API** (`match_nested`). An execution lies within its call; of several such calls, the first to end.
 """
@@ -38,7 +40,7 @@ GATHERED_BEFORE_MS = 20.0
 """A batch is gathered, handed over and started within about this time."""
 
 _FOREIGN_NS = 1_000_000_000
-"""An execution that started so long before any message that is left was sent belongs to none of them."""
+"""An execution that began so long before any message that is left was sent belongs to none of them."""
 
 _TOLERANCE_NS = 2_000_000
 """Log lines have whole milliseconds, and two clocks are not each other's."""
@@ -70,15 +72,15 @@ class Matching:
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """Executions in the order of their starts.
+    """Executions in the order in which their batches were handed over.
 
     Attributes:
-        started_ns: ascending, shape ``(executions,)``.
+        handed_ns: when its batch was handed over: before the init of a cold start. Ascending, shape ``(executions,)``.
         finished_ns: of each.
         failed: whether it ended in an error.
     """
 
-    started_ns: Times
+    handed_ns: Times
     finished_ns: Times
     failed: Sequence[bool]
 
@@ -119,11 +121,11 @@ def match_in_order(
         available_ns: when each message was sent, ascending, shape ``(messages,)``.
         runs: all executions of these messages.
         batch_size: most messages of an execution.
-        retry_after_ns: from the start of an execution that failed until its messages are there again; 0: at once, and
-            as the same batch, as streams do.
+        retry_after_ns: from the hand-over of an execution that failed until its messages are there again; 0: at once,
+            and as the same batch, as streams do.
         hopeless: which messages are known to have been given up; None for none.
         most_attempts: executions after which a message is given up.
-        gathered_before_ns: how long before its start a batch was gathered.
+        gathered_before_ns: how long before it was handed over a batch was gathered.
     """
     count = len(available_ns)
     given_up = np.zeros(count, dtype=np.bool_) if hopeless is None else hopeless
@@ -134,14 +136,14 @@ def match_in_order(
     again: deque[tuple[int, list[int]]] = deque()
     still_well = sum(not failed for failed in runs.failed)
     left = count - int(np.count_nonzero(given_up))
-    for number, (started_ns, finished_ns, failed) in enumerate(
-        zip(runs.started_ns.tolist(), runs.finished_ns.tolist(), runs.failed, strict=True)
+    for number, (handed_ns, finished_ns, failed) in enumerate(
+        zip(runs.handed_ns.tolist(), runs.finished_ns.tolist(), runs.failed, strict=True)
     ):
         still_well -= not failed
-        if again and again[0][0] <= started_ns + _TOLERANCE_NS:
+        if again and again[0][0] <= handed_ns + _TOLERANCE_NS:
             taken = again.popleft()[1]
         else:
-            taken = _gathered(line, started_ns, batch_size, left, still_well, failed=failed, before=gathered_before_ns)
+            taken = _gathered(line, handed_ns, batch_size, left, still_well, failed=failed, before=gathered_before_ns)
         matching.sizes.append(len(taken))
         for message in taken:
             matching.executions[message].append(number)
@@ -155,23 +157,23 @@ def match_in_order(
                 again.append((finished_ns, tries))
             continue
         for message in tries:
-            line.put(started_ns + retry_after_ns, message)
+            line.put(handed_ns + retry_after_ns, message)
     return matching
 
 
 def _gathered(
-    line: _Line, started_ns: int, batch_size: int, left: int, still_well: int, *, failed: bool, before: int
+    line: _Line, handed_ns: int, batch_size: int, left: int, still_well: int, *, failed: bool, before: int
 ) -> list[int]:
     """Return the messages that an execution took; none where it belongs to another order."""
-    by_ns = started_ns - before
+    by_ns = handed_ns - before
     if failed:
-        return line.take(batch_size, by_ns, failed=True) or line.take(1, started_ns + _FOREIGN_NS, failed=True)
+        return line.take(batch_size, by_ns, failed=True) or line.take(1, handed_ns + _FOREIGN_NS, failed=True)
     # Each execution after this one that ends well takes one at the least, and a whole batch at the most.
     most = max(min(batch_size, left - still_well), 1)
     least = min(max(left - batch_size * still_well, 1), batch_size)
     taken = line.take(most, by_ns, failed=False)
     if len(taken) < least:
-        taken += line.take(least - len(taken), started_ns + _FOREIGN_NS, failed=False)
+        taken += line.take(least - len(taken), handed_ns + _FOREIGN_NS, failed=False)
     return taken
 
 

@@ -32,6 +32,12 @@ def _ns(times_ms: Sequence[float]) -> NDArray[np.int64]:
     return np.round(np.array(times_ms, dtype=np.float64) * _NS_PER_MS).astype(np.int64)
 
 
+def _handed_ms(execution: Execution) -> float:
+    """Return when Lambda was handed an execution's batch, in Unix ms: START comes after the init of a cold start."""
+    report = execution.report
+    return execution.started_ms - (report.init_ms or report.restore_ms or 0.0)
+
+
 class CallsInOrder:
     """Calls that wait for their result, whose answer names nothing: an execution lies within the time of its call.
 
@@ -171,9 +177,9 @@ class MessagesInOrder:
         return marked
 
     def _match(self, case: _Case, *, gathered_before_ns: int = 0) -> Matching:
-        self._executions.sort(key=lambda each: each.started_ms)
+        self._executions.sort(key=_handed_ms)
         runs = Runs(
-            _ns([each.started_ms for each in self._executions]),
+            _ns([_handed_ms(each) for each in self._executions]),
             _ns([each.finished_ms for each in self._executions]),
             [each.failed is True for each in self._executions],
         )
