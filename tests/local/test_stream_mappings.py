@@ -16,7 +16,7 @@ import pytest
 
 from lambdatune.local import server as server_module
 from lambdatune.local.events.streams.shard import Record
-from lambdatune.local.options import Options
+from lambdatune.local.options import Options, parse_options
 
 from .conftest import Endpoint
 from .event_support import Clients, logged, rows, served
@@ -510,6 +510,13 @@ async def test_records_that_are_too_old_are_given_up_untried() -> None:
     context = document["requestContext"]
     assert (context["condition"], context["approximateInvokeCount"]) == ("RecordAgeExpired", 0)
     assert document["KinesisBatchInfo"]["batchSize"] == 1
+
+
+@pytest.mark.parametrize("wait", ["0", "70000", "soon"])
+def test_a_poll_interval_that_cannot_be_is_refused(wait: str) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse_options(["--stream-poll-ms", wait])
+    assert caught.value.code == 2
 
 
 PUT = {"StreamName": "s", "PartitionKey": "a", "Data": "YQ==", "ExplicitHashKey": "1"}
