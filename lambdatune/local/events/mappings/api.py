@@ -155,6 +155,15 @@ class MappingsApi:
         self._later(lambda: self._forget(identifier))
         return Reply(202, mapping.to_api(self._naming))
 
+    def of_arn(self, arn: str) -> Mapping | None:
+        """Return the mapping of an ARN, None for the ARN of something else.
+
+        Raises:
+            ApiError: ResourceNotFoundException when there is no such mapping.
+        """
+        _, separator, identifier = arn.partition(":event-source-mapping:")
+        return self._mapping(identifier) if separator else None
+
     def counts(self) -> dict[str, int]:
         """Return the concurrency that each polled mapping has now, by function."""
         return {self._mappings[key].function: poller.concurrency for key, poller in self._pollers.items()}
