@@ -43,7 +43,7 @@ class Sources:
     Attributes:
         queues: all queues.
         feeds: by service, returns the stream of an ARN, None when there is none.
-        poll_s: how often a shard is polled, in seconds.
+        poll_s: from one poll of a Kinesis shard to the next, in seconds.
     """
 
     queues: Queues

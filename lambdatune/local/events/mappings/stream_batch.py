@@ -48,12 +48,14 @@ class Kind:
         batch_info: the member of a destination's document that describes a batch.
         event: makes an element of Records, given the record, where it is from, and the ARN of the function's role.
         seen: makes what filters see.
+        polls: how often a shard is polled for one poll of Kinesis.
     """
 
     source: str
     batch_info: str
     event: Callable[[Record, Origins, str], dict[str, Any]]
     seen: Callable[[Record], dict[str, Any]]
+    polls: int
 
 
 def _kinesis_event(record: Record, origins: Origins, role: str) -> dict[str, Any]:
@@ -100,8 +102,8 @@ def _dynamodb_seen(record: Record) -> dict[str, Any]:
 
 
 KINDS = {
-    "kinesis": Kind("kinesis", "KinesisBatchInfo", _kinesis_event, _kinesis_seen),
-    "dynamodb": Kind("dynamodb-streams", "DDBStreamBatchInfo", _dynamodb_event, _dynamodb_seen),
+    "kinesis": Kind("kinesis", "KinesisBatchInfo", _kinesis_event, _kinesis_seen, 1),
+    "dynamodb": Kind("dynamodb-streams", "DDBStreamBatchInfo", _dynamodb_event, _dynamodb_seen, 4),
 }
 """By service of the ARN."""
 

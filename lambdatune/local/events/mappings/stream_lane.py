@@ -98,7 +98,7 @@ class Work:
         deliveries: takes what is given up to its destination.
         messages: the record.
         naming: makes ARNs.
-        poll_s: how often a shard is polled, in seconds.
+        poll_s: from one poll of a shard to the next, in seconds.
         stopping: set when nothing more is to begin.
     """
 
