@@ -34,8 +34,8 @@ class Options:
         init_timeout_s: limit of the init phase; AWS's is 10 s.
         reserve_cores: cores kept free for the client and this server; fractions allowed.
         async_wait_scale: factor on the waits and the maximum age of asynchronous invocations; 1 is AWS's time.
-        stream_poll_ms: from one poll of a Kinesis shard by a mapping to the next, in milliseconds; AWS's is a second. Shards
-            of DynamoDB streams are polled four times as often, as on AWS.
+        stream_poll_ms: from one poll of a Kinesis shard by a mapping to the next, in milliseconds; AWS's is a second.
+            Shards of DynamoDB streams are polled four times as often, as on AWS.
         credentials: access key id and secret of keys whose secret is not their id, see `local.signatures`.
     """
 
