@@ -34,7 +34,8 @@ class Options:
         init_timeout_s: limit of the init phase; AWS's is 10 s.
         reserve_cores: cores kept free for the client and this server; fractions allowed.
         async_wait_scale: factor on the waits and the maximum age of asynchronous invocations; 1 is AWS's time.
-        stream_poll_ms: how often mappings poll each shard of a stream, in milliseconds; AWS does once a second.
+        stream_poll_ms: from one poll of a Kinesis shard by a mapping to the next, in milliseconds; AWS's is a second.
+            Shards of DynamoDB streams are polled four times as often, as on AWS.
         credentials: access key id and secret of keys whose secret is not their id, see `local.signatures`.
     """
 
@@ -92,7 +93,7 @@ def parse_options(argv: Sequence[str] | None = None) -> Options:
     add("--async-wait-scale", type=float, default=default.async_wait_scale, metavar="FACTOR",
         help="factor on the waits between asynchronous retries and on their maximum age")  # fmt: skip
     add("--stream-poll-ms", type=float, default=default.stream_poll_ms, metavar="MS",
-        help="how often event source mappings poll each shard of a stream (default 1000, as AWS)")  # fmt: skip
+        help="between two polls of a Kinesis shard (default 1000); DynamoDB streams: a quarter")  # fmt: skip
     add("--credentials", action="append", default=[], metavar="KEY:SECRET", help="a key whose secret is not its id")
     given = vars(parser.parse_args(argv))
     try:

@@ -188,7 +188,7 @@ class Endpoint:
         front = self._front = Front(
             invoke=InvokeApi(functions, fleet, naming, options.account_concurrency, sources.accept),
             functions=FunctionsApi(functions, packages, services.runtimes, naming, lambda: self.url),
-            settings=SettingsApi(functions, naming, options.account_concurrency),
+            settings=SettingsApi(functions, naming, options.account_concurrency, sources.mapping),
             provisioned=ProvisionedApi(functions, fleet.provisioned, naming, options.account_concurrency),
             logs=LogsApi(services.logs, naming),
             sources=sources,

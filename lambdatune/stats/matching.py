@@ -42,8 +42,11 @@ GATHERED_BEFORE_MS = 20.0
 _FOREIGN_NS = 1_000_000_000
 """An execution that began so long before any message that is left was sent belongs to none of them."""
 
+_RESOLUTION_NS = 1_000_000
+"""Log lines have whole milliseconds: what began at 5.9 ms is told to have begun at 5 ms."""
+
 _TOLERANCE_NS = 2_000_000
-"""Log lines have whole milliseconds, and two clocks are not each other's."""
+"""What the resolution and two clocks that are not each other's may make of simultaneous events."""
 
 
 @dataclass(slots=True)
@@ -165,7 +168,7 @@ def _gathered(
     line: _Line, handed_ns: int, batch_size: int, left: int, still_well: int, *, failed: bool, before: int
 ) -> list[int]:
     """Return the messages that an execution took; none where it belongs to another order."""
-    by_ns = handed_ns - before
+    by_ns = handed_ns + _RESOLUTION_NS - before
     if failed:
         return line.take(batch_size, by_ns, failed=True) or line.take(1, handed_ns + _FOREIGN_NS, failed=True)
     # Each execution after this one that ends well takes one at the least, and a whole batch at the most.

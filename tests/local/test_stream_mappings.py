@@ -13,10 +13,11 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from lambdatune.local import server as server_module
 from lambdatune.local.events.streams.shard import Record
-from lambdatune.local.options import Options
+from lambdatune.local.options import Options, parse_options
 
 from .conftest import Endpoint
 from .event_support import Clients, logged, rows, served
@@ -375,21 +376,20 @@ async def test_disabled_mappings_read_nothing_and_go_on_where_they_were(server: 
     assert [data_of(event) for event in logged(server, function)] == [["a"], ["b"]]
 
 
-async def test_deletion_lets_batches_end_and_begins_no_other(server: Endpoint, kinesis: Any) -> None:
+async def test_deletion_lets_a_batch_end_and_begins_no_other(server: Endpoint, kinesis: Any) -> None:
     name, arn = await make_stream(kinesis)
     function = server.create(HANDLER)
-    await put(kinesis, name, *(f"slow {n}" for n in range(4)))
+    await put(kinesis, name, *(f"slow {n}" for n in range(6)))
     identifier = make_mapping(server, function, arn, BatchSize=1)
     deadline = time.monotonic() + 5
     while not logged(server, function):
         assert time.monotonic() < deadline
     assert server.call("DELETE", f"{MAPPINGS}/{identifier}").json["State"] == "Deleting"
-    begun = len(logged(server, function))
     assert settle(server, identifier) == "gone"
-    got = await found(server, function, begun)
-    assert {row["outcome"] for row in got} == {"executed"}
-    await asyncio.sleep(0.3)
-    assert len(logged(server, function)) == begun
+    await asyncio.sleep(0.6)  # three batches' time, in which none begins
+    begun = len(logged(server, function))
+    assert 1 <= begun < 6
+    assert {row["outcome"] for row in await found(server, function, begun)} == {"executed"}
 
 
 async def test_a_deleted_stream_is_told(server: Endpoint, kinesis: Any) -> None:
@@ -469,6 +469,18 @@ async def test_mappings_that_cannot_be(server: Endpoint, kinesis: Any, members: 
     assert len(server.call("GET", MAPPINGS).json["EventSourceMappings"]) == before
 
 
+async def test_a_mapping_has_tags(server: Endpoint, kinesis: Any) -> None:
+    _, arn = await make_stream(kinesis)
+    identifier = make_mapping(server, server.create(HANDLER), arn, Tags={"a": "1"})
+    async with Clients(server.url, "lambda") as client:
+        mapping_arn = (await client.get_event_source_mapping(UUID=identifier))["EventSourceMappingArn"]
+        await client.tag_resource(Resource=mapping_arn, Tags={"b": "2"})
+        await client.untag_resource(Resource=mapping_arn, TagKeys=["a"])
+        assert (await client.list_tags(Resource=mapping_arn))["Tags"] == {"b": "2"}
+        with pytest.raises(ClientError, match="ResourceNotFoundException"):
+            await client.list_tags(Resource=mapping_arn[:-1] + "x")
+
+
 async def test_a_second_mapping_of_the_same_pair_is_refused(server: Endpoint, kinesis: Any) -> None:
     _, arn = await make_stream(kinesis)
     function = server.create(HANDLER)
@@ -510,6 +522,13 @@ async def test_records_that_are_too_old_are_given_up_untried() -> None:
     context = document["requestContext"]
     assert (context["condition"], context["approximateInvokeCount"]) == ("RecordAgeExpired", 0)
     assert document["KinesisBatchInfo"]["batchSize"] == 1
+
+
+@pytest.mark.parametrize("wait", ["0", "70000", "soon"])
+def test_a_poll_interval_that_cannot_be_is_refused(wait: str) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse_options(["--stream-poll-ms", wait])
+    assert caught.value.code == 2
 
 
 PUT = {"StreamName": "s", "PartitionKey": "a", "Data": "YQ==", "ExplicitHashKey": "1"}

@@ -23,8 +23,8 @@ import click
               metavar="FACTOR", help="Factor on the waits between asynchronous retries (1 and 2 minutes on AWS), on "
               "their back-off and on their maximum age.")  # fmt: skip
 @click.option("--stream-poll-ms", type=click.FloatRange(5, 60_000), default=1_000.0, show_default=True, metavar="MS",
-              help="How often event source mappings poll each shard of a stream, in milliseconds; AWS does once a "
-              "second.")  # fmt: skip
+              help="Time between two polls of a Kinesis shard by an event source mapping, a second on AWS; a shard of "
+              "a DynamoDB stream is polled four times as often.")  # fmt: skip
 @click.option(
     "--credentials",
     multiple=True,

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from lambdatune.local.events.invoker import Invoker
+    from lambdatune.local.events.mappings.records import Mapping as SourceMapping
     from lambdatune.local.front import Handler
     from lambdatune.local.functions import Functions
     from lambdatune.local.httpd import Request
@@ -175,6 +176,14 @@ class EventSources:
             "mapping_concurrency": self._mappings.counts(),
             "undelivered": dict(self._deliveries.failed),
         }
+
+    def mapping(self, arn: str) -> SourceMapping | None:
+        """Return the event source mapping of an ARN, None for the ARN of something else.
+
+        Raises:
+            ApiError: ResourceNotFoundException.
+        """
+        return self._mappings.of_arn(arn)
 
     def stop(self) -> None:
         """Begin nothing any more."""

@@ -43,7 +43,7 @@ class Sources:
     Attributes:
         queues: all queues.
         feeds: by service, returns the stream of an ARN, None when there is none.
-        poll_s: how often a shard is polled, in seconds.
+        poll_s: from one poll of a Kinesis shard to the next, in seconds.
     """
 
     queues: Queues
@@ -154,6 +154,15 @@ class MappingsApi:
         self._stop(mapping)
         self._later(lambda: self._forget(identifier))
         return Reply(202, mapping.to_api(self._naming))
+
+    def of_arn(self, arn: str) -> Mapping | None:
+        """Return the mapping of an ARN, None for the ARN of something else.
+
+        Raises:
+            ApiError: ResourceNotFoundException when there is no such mapping.
+        """
+        _, separator, identifier = arn.partition(":event-source-mapping:")
+        return self._mapping(identifier) if separator else None
 
     def counts(self) -> dict[str, int]:
         """Return the concurrency that each polled mapping has now, by function."""

@@ -48,12 +48,14 @@ class Kind:
         batch_info: the member of a destination's document that describes a batch.
         event: makes an element of Records, given the record, where it is from, and the ARN of the function's role.
         seen: makes what filters see.
+        polls: how often a shard is polled for one poll of Kinesis.
     """
 
     source: str
     batch_info: str
     event: Callable[[Record, Origins, str], dict[str, Any]]
     seen: Callable[[Record], dict[str, Any]]
+    polls: int
 
 
 def _kinesis_event(record: Record, origins: Origins, role: str) -> dict[str, Any]:
@@ -100,10 +102,25 @@ def _dynamodb_seen(record: Record) -> dict[str, Any]:
 
 
 KINDS = {
-    "kinesis": Kind("kinesis", "KinesisBatchInfo", _kinesis_event, _kinesis_seen),
-    "dynamodb": Kind("dynamodb-streams", "DDBStreamBatchInfo", _dynamodb_event, _dynamodb_seen),
+    "kinesis": Kind("kinesis", "KinesisBatchInfo", _kinesis_event, _kinesis_seen, 1),
+    "dynamodb": Kind("dynamodb-streams", "DDBStreamBatchInfo", _dynamodb_event, _dynamodb_seen, 4),
 }
 """By service of the ARN."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """An execution of a batch.
+
+    Attributes:
+        call: how it went.
+        request_id: of the invocation.
+        version: what was executed.
+    """
+
+    call: Outcome
+    request_id: str
+    version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,24 +132,21 @@ class GivenUp:
         records: the batch, not empty.
         function_arn: with the qualifier.
         executions: of this batch.
-        call: the last execution, or None.
-        request_id: of the last execution, or None.
-        version: what was executed last.
+        last: the last execution, or None.
     """
 
     condition: str
     records: Sequence[Record]
     function_arn: str
     executions: int
-    call: Outcome | None
-    request_id: str | None
-    version: str
+    last: Execution | None
 
 
 def parcel_of(given_up: GivenUp, kind: Kind, origins: Origins) -> Parcel:
     """Return the invocation record that OnFailure gets (AWS docs, "Retain failed batches"): where the batch is."""
     first, last = given_up.records[0], given_up.records[-1]
-    request_id = given_up.request_id or str(uuid.uuid4())
+    execution = given_up.last
+    request_id = str(uuid.uuid4()) if execution is None else execution.request_id
     document: dict[str, Any] = {
         "requestContext": {
             "requestId": request_id,
@@ -141,10 +155,10 @@ def parcel_of(given_up: GivenUp, kind: Kind, origins: Origins) -> Parcel:
             "approximateInvokeCount": given_up.executions,
         }
     }
-    if given_up.call is not None:
-        context: dict[str, Any] = {"statusCode": 200, "executedVersion": given_up.version}
-        if given_up.call.function_error is not None:
-            context["functionError"] = given_up.call.function_error
+    if execution is not None:
+        context: dict[str, Any] = {"statusCode": 200, "executedVersion": execution.version}
+        if execution.call.function_error is not None:
+            context["functionError"] = execution.call.function_error
         document["responseContext"] = context
     document |= {
         "version": "1.0",

@@ -16,7 +16,7 @@ import msgspec
 
 from lambdatune.local.errors import ApiError
 from lambdatune.local.events.mappings.answers import MAX_EVENT_BYTES, failed_ids
-from lambdatune.local.events.mappings.stream_batch import AGED, EXHAUSTED, GivenUp, parcel_of
+from lambdatune.local.events.mappings.stream_batch import AGED, EXHAUSTED, Execution, GivenUp, parcel_of
 from lambdatune.local.events.mappings.stream_settings import FOREVER
 from lambdatune.local.events.record import DEAD_LETTERED, DROPPED, EXECUTED, FAILED, Origin
 from lambdatune.local.events.streams.shard import RETENTION_S
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from lambdatune.local.events.record import Messages
     from lambdatune.local.events.streams.shard import Feed, Record
     from lambdatune.local.names import Naming
-    from lambdatune.local.outcomes import Outcome
 
 _encode = msgspec.json.Encoder().encode
 _ROOM_S = 0.01
@@ -78,10 +77,12 @@ class _Batch:
     Attributes:
         items: what it holds.
         failures: its executions that count as attempts.
+        last: its last execution, or None.
     """
 
     items: list[Item]
     failures: int = 0
+    last: Execution | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class Work:
         deliveries: takes what is given up to its destination.
         messages: the record.
         naming: makes ARNs.
-        poll_s: how often a shard is polled, in seconds.
+        poll_s: from one poll of a shard to the next, in seconds.
         stopping: set when nothing more is to begin.
     """
 
@@ -228,7 +229,7 @@ class Lane:
             except ApiError as error:  # nothing was executed: a throttle, or a function that is not there
                 self._mapping.last_result = f"PROBLEM: {error.message}"
             else:
-                if self._is_settled(batch, call, request_id, version.version):
+                if self._is_settled(batch, Execution(call, request_id, version.version)):
                     return
                 request_id = str(uuid.uuid4())
             await work.pause(back_off_s)
@@ -238,30 +239,31 @@ class Lane:
                 return
             back_off_s = min(back_off_s * 2, work.poll_s * _LONGEST_BACK_OFF_POLLS)
 
-    def _is_settled(self, batch: _Batch, call: Outcome, request_id: str, version: str) -> bool:
+    def _is_settled(self, batch: _Batch, execution: Execution) -> bool:
         """Take note of an execution; return whether this batch, as it now is, is not to be tried again."""
         items, settings = batch.items, self._work.settings
         for item in items:
             item.executions += 1
         names = {str(item.record.sequence): index for index, item in enumerate(items)}
-        failed = failed_ids(call, set(names), reports_items=self._asked.reports_items)
+        failed = failed_ids(execution.call, set(names), reports_items=self._asked.reports_items)
         self._mapping.last_result = "PROBLEM: Function call failed" if failed else "OK"
         # What comes before the first failure is done, all the rest is tried again.
         done = min((names[name] for name in failed), default=len(items))
-        self._record(items[:done], EXECUTED, call, request_id, len(items))
+        self._record(items[:done], EXECUTED, execution, len(items))
         if not failed:
             return True
         batch.items = rest = items[done:]
+        batch.last = execution
         if settings.bisects and len(items) > 1:  # neither division counts as a retry
-            self._record(rest, FAILED, call, request_id, len(items))
+            self._record(rest, FAILED, execution, len(items))
             self._divide(batch, is_partial=done > 0)
             return True
         batch.failures += 1
         if FOREVER < settings.max_retries < batch.failures:
-            kept = self._give_up(rest, EXHAUSTED, call, request_id, version)
-            self._record(rest, kept, call, request_id, len(items))
+            kept = self._give_up(rest, EXHAUSTED, execution)
+            self._record(rest, kept, execution, len(items))
             return True
-        self._record(rest, FAILED, call, request_id, len(items))
+        self._record(rest, FAILED, execution, len(items))
         return False
 
     def _divide(self, batch: _Batch, *, is_partial: bool) -> None:
@@ -270,8 +272,8 @@ class Lane:
             self._first.append(batch)
             return
         middle = (len(batch.items) + 1) // 2
-        self._first.append(_Batch(batch.items[middle:], batch.failures))
-        self._first.append(_Batch(batch.items[:middle], batch.failures))
+        self._first.append(_Batch(batch.items[middle:], batch.failures, batch.last))
+        self._first.append(_Batch(batch.items[:middle], batch.failures, batch.last))
 
     def _let_go_of_old(self, batch: _Batch) -> None:
         """Give up the records that are too old to be tried."""
@@ -281,11 +283,9 @@ class Lane:
             return
         old = [item for item in batch.items if item.record.arrived_ns < oldest_ns]
         batch.items = batch.items[len(old) :]
-        self._record(old, self._give_up(old, AGED, None, None, ""), None, None, len(old))
+        self._record(old, self._give_up(old, AGED, batch.last), None, len(old))
 
-    def _give_up(
-        self, items: list[Item], condition: str, call: Outcome | None, request_id: str | None, version: str
-    ) -> str:
+    def _give_up(self, items: list[Item], condition: str, last: Execution | None) -> str:
         """Tell the destination; return the outcome of the records."""
         work, asked = self._work, self._asked
         target = work.settings.on_failure
@@ -293,20 +293,18 @@ class Lane:
             return DROPPED
         arn = work.naming.function_arn(asked.function, asked.qualifier)
         records = [item.record for item in items]
-        given_up = GivenUp(condition, records, arn, items[0].executions, call, request_id, version)
+        given_up = GivenUp(condition, records, arn, items[0].executions, last)
         kept = work.deliveries.send(target, parcel_of(given_up, work.kind, self._origins))
         return DEAD_LETTERED if kept else DROPPED
 
-    def _record(
-        self, items: list[Item], outcome: str, call: Outcome | None, request_id: str | None, batch_size: int
-    ) -> None:
+    def _record(self, items: list[Item], outcome: str, execution: Execution | None, batch_size: int) -> None:
         for item in items:
             self._work.messages.add(
                 Origin(self._work.kind.source, str(item.record.sequence), item.record.arrived_ns),
                 self._asked.function,
                 outcome,
-                call=call,
+                call=None if execution is None else execution.call,
                 attempt=item.executions,
-                request_id=request_id,
+                request_id=None if execution is None else execution.request_id,
                 batch_size=batch_size,
             )

@@ -1,7 +1,7 @@
 """The poller of a mapping of a stream: reads every shard at its times, and gives the records to lanes.
 
-Source: AWS docs, "Using Lambda with Kinesis Data Streams": a shard is polled once a second; a lane is chosen by the
-partition key.
+Source: AWS docs, "Using Lambda with Kinesis Data Streams" and "Using Lambda with DynamoDB": a shard of Kinesis is
+polled once a second, one of DynamoDB four times; a lane is chosen by the partition key.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class StreamPoller:
         deliveries: takes what is given up to its destination.
         messages: the record.
         naming: makes ARNs.
-        poll_s: how often a shard is polled, in seconds.
+        poll_s: from one poll of a Kinesis shard to the next, in seconds; a shard of DynamoDB is polled more often.
     """
 
     def __init__(
@@ -64,10 +64,9 @@ class StreamPoller:
         self._mapping = mapping
         self._feed = feed
         self._rules = mapping.rules
-        kind = KINDS[service_of(feed.arn)]
-        self._work = Work(
-            mapping, copy(mapping), settings, kind, invoker, deliveries, messages, naming, poll_s, asyncio.Event()
-        )
+        kind, asked, stopping = KINDS[service_of(feed.arn)], copy(mapping), asyncio.Event()
+        poll_s /= kind.polls
+        self._work = Work(mapping, asked, settings, kind, invoker, deliveries, messages, naming, poll_s, stopping)
         if mapping.progress is None or mapping.progress.feed is not feed:
             mapping.progress = Progress(feed, {shard.shard_id: _start(settings, shard) for shard in feed.shards})
         self._progress = mapping.progress
