@@ -155,22 +155,27 @@ def pair_lines(lines: Sequence[Line], *, has_end: bool) -> tuple[list[Pair], lis
 def _end_of(lines: Sequence[Line], start: int, *, has_end: bool) -> int | None:
     """Return the position of the REPORT of the call that begins at `start`, None while it is not there."""
     request_id = lines[start].request_id
-    found = None
+    found = early = None
     is_over = not has_end
     for at in range(start + 1, len(lines)):
         line = lines[at]
-        if line.kind is Kind.START and found is not None and is_over:
-            return found
+        if line.kind is Kind.START and is_over:
+            # Lines of one millisecond may be told in any order: a REPORT right before END is better than none.
+            if found is None:
+                found = early
+            if found is not None:
+                return found
         if line.request_id != request_id:
             continue
         if line.kind is Kind.END and not is_over:
-            # A REPORT before it was printed by the handler; within a millisecond their order is not sure.
             is_over = True
-            if found is not None and lines[found].logged_ms < line.logged_ms:
-                found = None
-        elif line.kind is Kind.REPORT:
+            if early is not None and lines[early].logged_ms < line.logged_ms:  # the handler printed it
+                early = None
+        elif line.kind is Kind.REPORT and is_over:
             found = at
-    return found if is_over else None
+        elif line.kind is Kind.REPORT:
+            early = at
+    return found
 
 
 def _read_text(message: str, at_ms: float, family: str | None) -> Line | None:

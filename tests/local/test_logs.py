@@ -98,10 +98,7 @@ def test_patterns(pattern: str, message: str, expected: bool) -> None:
 
 @pytest.mark.parametrize(
     "pattern",
-@pytest.mark.parametrize(
-    "pattern",
     ["{ $.a > 1 }", "{ ($.a = 1 }", "{ $.a = 1 && }", "{ $.a = 1 ) }", "{ }", "{ $.a = 1", "%regex%", '"open'],
-)
 )
 def test_patterns_that_are_not_understood_are_refused(pattern: str) -> None:
     with pytest.raises(ApiError, match="does not implement"):
