@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lambdatune.local import asl_choice
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
 
 _FLOW = frozenset({"Type", "Comment", "Next", "End", "InputPath", "OutputPath"})
 _DATA = frozenset({"Parameters", "ResultPath"})
@@ -175,7 +175,7 @@ def _check_numbers(rule: dict[str, Any], where: str) -> None:
         raise DefinitionError(f"{where}: JitterStrategy: expected FULL or NONE")
 
 
-def _known(given: dict[str, Any], known: frozenset[str], where: str) -> None:
+def _known(given: dict[str, Any], known: Collection[str], where: str) -> None:
     for member in given:
         if member not in known:
             raise DefinitionError(f"{where}: {member} is not implemented by the embedded lambdatune endpoint")

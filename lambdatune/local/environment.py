@@ -87,6 +87,9 @@ class Environment:
         self._init_ms: float | None = None
         self._waiting: asyncio.Future[Happening] | None = None
         self._call: Call | None = None
+        self._is_cut = False
+        self._late_exit: Happening | None = None
+        self._late: asyncio.TimerHandle | None = None
         self._deadline_ms = 0
         self._dispatched_ns: int | None = None
         self._cpu_before_ns = 0
@@ -234,7 +237,14 @@ class Environment:
         return feed
 
     def truncated(self, request_id: str) -> None:
-        """Note that a streamed response has no end. A process that ends loses its connection first: its end counts."""
+        """Note that a streamed response has no end, all of which that came was passed on.
+
+        A process that ends loses its connection too; then its end counts, which is known a little earlier or later.
+        """
+        self._is_cut = True
+        if self._late_exit is not None:
+            self._happen(self._late_exit)
+            return
         body = outcomes.error_in_trailer("Runtime.TruncatedResponse", None)
         happening = Happening("error", time.monotonic_ns(), body, error_type="Runtime.TruncatedResponse")
         asyncio.get_running_loop().call_later(_EXIT_S, self._ended, request_id, happening)
@@ -254,7 +264,14 @@ class Environment:
 
     def _exited(self, code: int) -> None:
         self._ready = False
-        self._happen(Happening("exit", time.monotonic_ns(), code=code))
+        happening = Happening("exit", time.monotonic_ns(), code=code)
+        stream = None if self._call is None else self._call.stream
+        if stream is not None and stream.begun and not self._is_cut:
+            # What the process has sent is still on its way.
+            self._late_exit = happening
+            self._late = asyncio.get_running_loop().call_later(_EXIT_S, self._happen, happening)
+        else:
+            self._happen(happening)
 
     def _ended(self, request_id: str, happening: Happening) -> bool:
         if self._call is None or self._call.request_id != request_id or self._dispatched_ns is None:
@@ -264,6 +281,9 @@ class Environment:
         return True
 
     def _happen(self, happening: Happening) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(happening)
 
@@ -314,6 +334,7 @@ class Environment:
         assert self._api is not None
         assert self._sandbox is not None
         self._waiting = asyncio.get_running_loop().create_future()
+        self._is_cut, self._late_exit = False, None
         self._deadline_ms = int((time.time() + limit_s) * 1_000)
         self._call = call
         if self._api.waiting:

@@ -56,7 +56,7 @@ async def test_life_of_an_api_by_quick_create(endpoint: Any, name: str) -> None:
         assert endpoint.call("GET", "/b", None, host).json["rawPath"] == "/b"
         failed = endpoint.call("GET", f"{path}/?bad", None, UNSIGNED)
         assert (failed.status, failed.json) == (500, {"message": "Internal Server Error"})
-        assert [(item["ApiId"], item["Tags"]) for item in (await client.get_apis())["Items"]] == [(api, {"a": "b"})]
+        assert {item["ApiId"]: item["Tags"] for item in (await client.get_apis())["Items"]}[api] == {"a": "b"}
         assert [route["RouteKey"] for route in (await client.get_routes(ApiId=api))["Items"]] == ["$default"]
         await client.delete_api(ApiId=api)
         with pytest.raises(client.exceptions.NotFoundException):
