@@ -41,6 +41,8 @@ _AHEAD_LIMITS = 13
 _ERROR_TYPE = "lambda-runtime-function-error-type"
 _EXIT_S = 0.1
 """How long the end of a process may take to be known after that of its connections."""
+_TURNS = 8
+"""More than asyncio takes from a connection in the listening queue to the reading of it."""
 _PLATFORM_ERROR = re.compile(r"(?:Runtime|Function|Extension|Sandbox)\.[A-Za-z]+")
 
 
@@ -87,8 +89,8 @@ class Environment:
         self._init_ms: float | None = None
         self._waiting: asyncio.Future[Happening] | None = None
         self._call: Call | None = None
-        self._is_cut = False
         self._late_exit: Happening | None = None
+        self._has_settled = False
         self._late: asyncio.TimerHandle | None = None
         self._deadline_ms = 0
         self._dispatched_ns: int | None = None
@@ -241,9 +243,7 @@ class Environment:
 
         A process that ends loses its connection too; then its end counts, which is known a little earlier or later.
         """
-        self._is_cut = True
         if self._late_exit is not None:
-            self._happen(self._late_exit)
             return
         body = outcomes.error_in_trailer("Runtime.TruncatedResponse", None)
         happening = Happening("error", time.monotonic_ns(), body, error_type="Runtime.TruncatedResponse")
@@ -253,6 +253,11 @@ class Environment:
         """Note that the handler raised."""
         error_type = request.headers.get(_ERROR_TYPE)
         return self._ended(request_id, Happening("error", time.monotonic_ns(), request.body, error_type=error_type))
+
+    def disconnected(self) -> None:
+        """Note that all that the runtime has sent was read: if its process has ended, that is how the call ends."""
+        if self._late_exit is not None and self._has_settled:
+            self._happen(self._late_exit)
 
     def init_failed(self, request: Request) -> None:
         """Note that the runtime could not initialise."""
@@ -265,12 +270,23 @@ class Environment:
     def _exited(self, code: int) -> None:
         self._ready = False
         happening = Happening("exit", time.monotonic_ns(), code=code)
-        stream = None if self._call is None else self._call.stream
-        if stream is not None and stream.begun and not self._is_cut:
-            # What the process has sent is still on its way.
-            self._late_exit = happening
-            self._late = asyncio.get_running_loop().call_later(_EXIT_S, self._happen, happening)
-        else:
+        if self._call is None:
+            self._happen(happening)
+            return
+        # What the process has sent is read first. A child that has its connections may keep them open.
+        self._late_exit, self._has_settled = happening, False
+        self._late = asyncio.get_running_loop().call_later(_EXIT_S, self._happen, happening)
+        self._settle(happening, _TURNS)
+
+    def _settle(self, happening: Happening, turns: int) -> None:
+        """Let the loop take `turns`, in which it accepts the connections that the process opened last."""
+        if happening is not self._late_exit:
+            return
+        if turns:
+            asyncio.get_running_loop().call_soon(self._settle, happening, turns - 1)
+            return
+        self._has_settled = True
+        if self._api is None or not self._api.connected:
             self._happen(happening)
 
     def _ended(self, request_id: str, happening: Happening) -> bool:
@@ -283,7 +299,7 @@ class Environment:
     def _happen(self, happening: Happening) -> None:
         if self._late is not None:
             self._late.cancel()
-            self._late = None
+            self._late = self._late_exit = None
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(happening)
 
@@ -334,7 +350,6 @@ class Environment:
         assert self._api is not None
         assert self._sandbox is not None
         self._waiting = asyncio.get_running_loop().create_future()
-        self._is_cut, self._late_exit = False, None
         self._deadline_ms = int((time.time() + limit_s) * 1_000)
         self._call = call
         if self._api.waiting:

@@ -40,11 +40,6 @@ class ResponseStream:
         self._source: asyncio.Transport | None = None
         self._paused = False
 
-    @property
-    def begun(self) -> bool:
-        """Whether the runtime has begun to respond."""
-        return self._begun
-
     def begin(self, content_type: str, source: asyncio.Transport | None) -> None:
         """Note that the runtime began to respond; `source` is told to wait when the client does not keep up."""
         self.content_type = content_type
