@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import re
 from typing import TYPE_CHECKING, Any
 
 from lambdatune.local import asl_choice
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
 
 _FLOW = frozenset({"Type", "Comment", "Next", "End", "InputPath", "OutputPath"})
 _DATA = frozenset({"Parameters", "ResultPath"})
@@ -22,7 +23,19 @@ _FIELDS = {
     "Succeed": frozenset({"Type", "Comment", "InputPath", "OutputPath"}),
     "Fail": frozenset({"Type", "Comment", "Error", "Cause"}),
 }
-_TOP = frozenset({"Comment", "StartAt", "States", "Version", "TimeoutSeconds"})
+_TOP = frozenset({"Comment", "StartAt", "States", "Version", "TimeoutSeconds", "QueryLanguage"})
+_CATCH = frozenset({"ErrorEquals", "Next", "ResultPath", "Comment"})
+_RETRY = frozenset(
+    {
+        "ErrorEquals",
+        "IntervalSeconds",
+        "MaxAttempts",
+        "BackoffRate",
+        "MaxDelaySeconds",
+        "JitterStrategy",
+        "Comment",
+    }
+)
 _PATH = re.compile(r"\$(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
 _FUNCTION = re.compile(r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:[A-Za-z0-9-_]+(?::[A-Za-z0-9$_-]+)?")
 INVOKE = "arn:aws:states:::lambda:invoke"
@@ -54,6 +67,8 @@ def check(definition: Any) -> None:
     _known(definition, _TOP, "the state machine")
     states = definition["States"]
     _check_timeout(definition, "the state machine")
+    if definition.get("QueryLanguage", "JSONPath") != "JSONPath":
+        raise DefinitionError("QueryLanguage: the embedded lambdatune endpoint implements JSONPath only")
     _target(definition.get("StartAt"), states, "StartAt")
     for name, state in states.items():
         _check_state(name, state, states)
@@ -84,11 +99,22 @@ def _check_state(name: str, state: Any, states: dict[str, Any]) -> None:
     if resource == INVOKE and not {"FunctionName", "FunctionName.$"} & set(state.get("Parameters") or {}):
         raise DefinitionError(f"state {name}: Parameters needs FunctionName")
     for member, fields in (
-        ("Retry", {"ErrorEquals", "IntervalSeconds", "MaxAttempts", "BackoffRate", "Comment"}),
+        (
+            "Retry",
+            {
+                "ErrorEquals",
+                "IntervalSeconds",
+                "MaxAttempts",
+                "BackoffRate",
+                "MaxDelaySeconds",
+                "JitterStrategy",
+                "Comment",
+            },
+        ),
         ("Catch", {"ErrorEquals", "Next", "ResultPath", "Comment"}),
     ):
         for rule in _rules(state.get(member, []), f"state {name}: {member}"):
-            _known(rule, frozenset(fields), f"state {name}: {member}")
+            _known(rule, fields, f"state {name}: {member}")
             _check_numbers(rule, f"state {name}: {member}")
             if member == "Catch":
                 _target(rule.get("Next"), states, f"state {name}: Catch: Next")
@@ -141,13 +167,15 @@ def _rules(rules: Any, where: str) -> list[dict[str, Any]]:
 
 
 def _check_numbers(rule: dict[str, Any], where: str) -> None:
-    for member, least in (("IntervalSeconds", 1), ("MaxAttempts", 0), ("BackoffRate", 1)):
+    for member, least in (("IntervalSeconds", 1), ("MaxAttempts", 0), ("BackoffRate", 1), ("MaxDelaySeconds", 1)):
         value = rule.get(member, least)
         if not isinstance(value, int | float) or isinstance(value, bool) or value < least:
             raise DefinitionError(f"{where}: {member}: expected a number of at least {least}")
+    if rule.get("JitterStrategy", "NONE") not in {"FULL", "NONE"}:
+        raise DefinitionError(f"{where}: JitterStrategy: expected FULL or NONE")
 
 
-def _known(given: dict[str, Any], known: frozenset[str], where: str) -> None:
+def _known(given: dict[str, Any], known: Collection[str], where: str) -> None:
     for member in given:
         if member not in known:
             raise DefinitionError(f"{where}: {member} is not implemented by the embedded lambdatune endpoint")
@@ -262,7 +290,11 @@ async def _tried(state: dict[str, Any], given: Any, task: Callable[[str, Any], A
             if done >= rule.get("MaxAttempts", 3):
                 raise
             attempts[index] = done + 1
-            await asyncio.sleep(rule.get("IntervalSeconds", 1) * rule.get("BackoffRate", 2.0) ** done)
+            wait_s = rule.get("IntervalSeconds", 1) * rule.get("BackoffRate", 2.0) ** done
+            wait_s = min(wait_s, rule.get("MaxDelaySeconds", wait_s))
+            if rule.get("JitterStrategy") == "FULL":
+                wait_s = random.uniform(0, wait_s)  # noqa: S311  no secret
+            await asyncio.sleep(wait_s)
 
 
 async def _timed(work: Awaitable[Any], limit_s: int | None) -> Any:

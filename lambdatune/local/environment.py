@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 from lambdatune.local import outcomes
 from lambdatune.local.capture import Capture
+from lambdatune.local.last_words import LIMIT_S as LAST_WORDS_S
+from lambdatune.local.last_words import LastWords
 from lambdatune.local.outcomes import Happening, Outcome
 from lambdatune.local.platform_log import Figures, platform_log
 from lambdatune.local.response_stream import MAX_BYTES as MAX_STREAM_BYTES
@@ -39,8 +41,6 @@ _AHEAD_LIMITS = 13
 """130 s instead of 10 s, or the function's timeout (AWS docs, "Lambda execution environment lifecycle")."""
 
 _ERROR_TYPE = "lambda-runtime-function-error-type"
-_EXIT_S = 0.1
-"""How long the end of a process may take to be known after that of its connections."""
 _PLATFORM_ERROR = re.compile(r"(?:Runtime|Function|Extension|Sandbox)\.[A-Za-z]+")
 
 
@@ -87,6 +87,7 @@ class Environment:
         self._init_ms: float | None = None
         self._waiting: asyncio.Future[Happening] | None = None
         self._call: Call | None = None
+        self._last_words = LastWords(self._happen, lambda: self._api is not None and self._api.connected)
         self._deadline_ms = 0
         self._dispatched_ns: int | None = None
         self._cpu_before_ns = 0
@@ -234,15 +235,24 @@ class Environment:
         return feed
 
     def truncated(self, request_id: str) -> None:
-        """Note that a streamed response has no end. A process that ends loses its connection first: its end counts."""
+        """Note that a streamed response has no end, all of which that came was passed on.
+
+        A process that ends loses its connection too; then its end counts, which is known a little earlier or later.
+        """
+        if self._last_words.pending:
+            return
         body = outcomes.error_in_trailer("Runtime.TruncatedResponse", None)
         happening = Happening("error", time.monotonic_ns(), body, error_type="Runtime.TruncatedResponse")
-        asyncio.get_running_loop().call_later(_EXIT_S, self._ended, request_id, happening)
+        asyncio.get_running_loop().call_later(LAST_WORDS_S, self._ended, request_id, happening)
 
     def failed(self, request_id: str, request: Request) -> bool:
         """Note that the handler raised."""
         error_type = request.headers.get(_ERROR_TYPE)
         return self._ended(request_id, Happening("error", time.monotonic_ns(), request.body, error_type=error_type))
+
+    def disconnected(self) -> None:
+        """Note that all that the runtime has sent was read: if its process has ended, that is how the call ends."""
+        self._last_words.disconnected()
 
     def init_failed(self, request: Request) -> None:
         """Note that the runtime could not initialise."""
@@ -254,7 +264,11 @@ class Environment:
 
     def _exited(self, code: int) -> None:
         self._ready = False
-        self._happen(Happening("exit", time.monotonic_ns(), code=code))
+        happening = Happening("exit", time.monotonic_ns(), code=code)
+        if self._call is None:
+            self._happen(happening)
+        else:
+            self._last_words.hold(happening)
 
     def _ended(self, request_id: str, happening: Happening) -> bool:
         if self._call is None or self._call.request_id != request_id or self._dispatched_ns is None:
@@ -264,6 +278,7 @@ class Environment:
         return True
 
     def _happen(self, happening: Happening) -> None:
+        self._last_words.drop()
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(happening)
 

@@ -262,17 +262,17 @@ async def _stream(
     chunks: AsyncIterator[bytes],
 ) -> None:
     """Send a response as it comes. It is taken to its end also where the client has gone, as on AWS."""
-    is_head = request.method == "HEAD"
-    if not is_head:
+    is_bare = request.method == "HEAD" or status in {204, 304}
+    if not is_bare:
         connection.begin(status, headers)
     whole = True
     try:
         async for chunk in chunks:
-            if not is_head:
+            if not is_bare:
                 await connection.send(chunk)
     except BrokenStreamError:
         whole = False
-    if is_head:
+    if is_bare:
         connection.answer(render(status, headers, b""))
     else:
         connection.end(whole=whole)

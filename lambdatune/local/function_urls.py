@@ -218,14 +218,14 @@ def _is_public(url: _Url) -> bool:
 
 
 def _auth(value: object) -> str:
-    if value not in {"NONE", "AWS_IAM"}:
+    if value not in ("NONE", "AWS_IAM"):
         raise validation("authType", value, "Member must satisfy enum value set: [NONE, AWS_IAM]")
     return str(value)
 
 
 def _mode(body: dict[str, Any]) -> str | None:
     """Return the InvokeMode of a request, None when it gives none."""
-    if body.get("InvokeMode") not in {None, "BUFFERED", "RESPONSE_STREAM"}:
+    if body.get("InvokeMode") not in (None, "BUFFERED", "RESPONSE_STREAM"):
         choices = "Member must satisfy enum value set: [RESPONSE_STREAM, BUFFERED]"
         raise validation("invokeMode", body["InvokeMode"], choices)
     if body.get("Cors"):

@@ -86,7 +86,8 @@ def render(status: int, headers: list[tuple[str, str]], body: bytes) -> bytes:
 
 
 def _head(status: int, headers: list[tuple[str, str]]) -> str:
-    return _REASON[status] + "".join([f"{name}: {value}\r\n" for name, value in headers])
+    line = _REASON.get(status) or f"HTTP/1.1 {status} Unknown\r\n"  # a handler may answer with any number
+    return line + "".join([f"{name}: {value}\r\n" for name, value in headers])
 
 
 class HttpConnection(asyncio.Protocol):

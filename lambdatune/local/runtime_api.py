@@ -40,6 +40,9 @@ class RuntimeEvents(Protocol):
     def truncated(self, request_id: str) -> None:
         """Note that the connection was lost in the middle of a streamed response."""
 
+    def disconnected(self) -> None:
+        """Note that no connection of the runtime is left."""
+
     def init_failed(self, request: Request) -> None:
         """Note that the runtime could not initialise."""
 
@@ -76,6 +79,11 @@ class RuntimeApi:
         """Whether the runtime waits for an event."""
         return self._parked is not None
 
+    @property
+    def connected(self) -> bool:
+        """Whether the runtime, or a child of it, has a connection."""
+        return bool(self._connections)
+
     def send_event(self, headers: Mapping[str, str], payload: bytes) -> None:
         """Answer the waiting ``GET next``."""
         assert self._parked is not None
@@ -91,6 +99,8 @@ class RuntimeApi:
         self._connections.discard(connection)
         if connection.streams is not None:
             self._events.truncated(connection.streams)
+        if not self._connections:
+            self._events.disconnected()
         if self._parked is connection:
             self._parked = None
 

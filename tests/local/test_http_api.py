@@ -11,12 +11,15 @@ from support.signing import signed
 from .event_support import Clients, arn_of
 
 SOURCE = """
+import json
 import time
 
 def handler(event, context):
     query = event.get("queryStringParameters") or {}
     if "bad" in query:
         return {"statusCode": "none"}
+    if "wrapped" in query:
+        return {"statusCode": 201, "multiValueHeaders": {"X-Own": ["1"]}, "body": json.dumps(event)}
     if "sleep" in query:
         time.sleep(0.5)
     return event
@@ -56,7 +59,7 @@ async def test_life_of_an_api_by_quick_create(endpoint: Any, name: str) -> None:
         assert endpoint.call("GET", "/b", None, host).json["rawPath"] == "/b"
         failed = endpoint.call("GET", f"{path}/?bad", None, UNSIGNED)
         assert (failed.status, failed.json) == (500, {"message": "Internal Server Error"})
-        assert [(item["ApiId"], item["Tags"]) for item in (await client.get_apis())["Items"]] == [(api, {"a": "b"})]
+        assert {item["ApiId"]: item["Tags"] for item in (await client.get_apis())["Items"]}[api] == {"a": "b"}
         assert [route["RouteKey"] for route in (await client.get_routes(ApiId=api))["Items"]] == ["$default"]
         await client.delete_api(ApiId=api)
         with pytest.raises(client.exceptions.NotFoundException):
@@ -131,6 +134,16 @@ async def test_signed_routes_payload_1_alias_timeout_and_deployments(endpoint: A
 
         # A 1.0 answer is an object with statusCode: the event is none.
         assert (call("").status, call("").json) == (500, {"message": "Internal Server Error"})
+        answer = call("?wrapped&a=1&a=2")
+        event = answer.json
+        assert (answer.status, answer.headers["x-own"], event["version"]) == (201, "1", "1.0")
+        assert (event["resource"], event["path"], event["multiValueQueryStringParameters"]["a"]) == (
+            "/x",
+            "/x",
+            ["1", "2"],
+        )
+        assert event["requestContext"]["identity"]["accessKey"] == "x"
+        assert "Authorization" not in event["headers"]
         slow = call("?sleep")
         assert (slow.status, slow.json) == (503, {"message": "Service Unavailable"})
         for refusal in (

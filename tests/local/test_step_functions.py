@@ -118,7 +118,7 @@ async def test_a_function_that_fails(endpoint: Any, arn: str) -> None:
     failed = await _execute(endpoint, {"A": task}, {"fail": 1})
     assert (failed["status"], failed["error"]) == ("FAILED", "ValueError")
     assert json.loads(failed["cause"])["errorMessage"] == "as asked"
-    retry = [{"ErrorEquals": ["ValueError"], "IntervalSeconds": 1, "MaxAttempts": 1}]
+    retry = [{"ErrorEquals": ["ValueError"], "IntervalSeconds": 1, "MaxAttempts": 1, "JitterStrategy": "FULL"}]
     again = await _execute(endpoint, {"A": {**task, "Retry": retry}}, {"fail": 2})
     assert again["status"] == "SUCCEEDED"
     caught = {**task, "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "B", "ResultPath": "$.e"}]}

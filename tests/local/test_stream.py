@@ -87,6 +87,11 @@ while True:
                 time.sleep(0.005)
             if event.get("exit"):
                 os._exit(3)
+            if event.get("cut"):
+                break
+    if event.get("cut"):
+        client.close()
+        continue
     trailers = ""
     if event.get("fail"):
         body = base64.b64encode(b'{{"errorType": "Own.Error", "errorMessage": "half way"}}').decode()
@@ -177,6 +182,9 @@ async def test_errors_in_the_middle_of_a_stream(endpoint: Any, streaming: Any) -
     *chunks, complete = await _events(endpoint, streaming[0], {"exit": True})
     assert [chunk["PayloadChunk"]["Payload"] for chunk in chunks] == [b"part0 "]
     assert complete["InvokeComplete"]["ErrorCode"] == "Runtime.ExitError"
+    *chunks, complete = await _events(endpoint, streaming[0], {"cut": True})
+    assert [chunk["PayloadChunk"]["Payload"] for chunk in chunks] == [b"part0 "]
+    assert complete["InvokeComplete"]["ErrorCode"] == "Runtime.TruncatedResponse"
     connection = http.client.HTTPConnection("127.0.0.1", endpoint.port, timeout=10)
     connection.request("POST", streaming[1], json.dumps({"fail": True}), {"Content-Type": "application/json"})
     response = connection.getresponse()
@@ -184,6 +192,15 @@ async def test_errors_in_the_middle_of_a_stream(endpoint: Any, streaming: Any) -
     with pytest.raises(http.client.IncompleteRead):
         response.read()
     connection.close()
+
+
+async def test_a_timeout_in_the_middle_of_a_stream(endpoint: Any, tmp_path: Path) -> None:
+    files = {"files": {"bootstrap": BOOTSTRAP}, "modes": {"bootstrap": 0o100755}}
+    function = endpoint.create(**files, Runtime="provided.al2023", Timeout=1)
+    chunk, complete = await _events(endpoint, function, {"file": str(tmp_path / "never")})
+    assert chunk["PayloadChunk"]["Payload"] == b"part0 "
+    assert complete["InvokeComplete"]["ErrorCode"] == "Sandbox.Timedout"
+    assert "Task timed out after 1.00 seconds" in complete["InvokeComplete"]["ErrorDetails"]
 
 
 def test_a_client_that_goes_away_does_not_end_the_call(endpoint: Any, streaming: Any, tmp_path: Path) -> None:

@@ -225,15 +225,15 @@ class HttpApis:
         _check_members(body, known, "CreateIntegration")
         if body.get("integrationType") != "AWS_PROXY":
             raise _bad("the embedded lambdatune endpoint implements integrationType AWS_PROXY only")
-        if body.get("connectionType") not in {None, "INTERNET"}:
+        if body.get("connectionType") not in (None, "INTERNET"):
             raise _bad("the embedded lambdatune endpoint implements connectionType INTERNET only")
-        if body.get("integrationMethod") not in {None, "POST"}:
+        if body.get("integrationMethod") not in (None, "POST"):
             raise _bad("HttpMethod must be POST for AWS_PROXY IntegrationType")
         uri, version = str(body.get("integrationUri") or ""), body.get("payloadFormatVersion")
         arn = function_of(uri)
         if arn is None:
             raise _bad(f"Invalid function ARN or invalid uri: {uri}")
-        if version not in {"1.0", "2.0"}:
+        if version not in ("1.0", "2.0"):
             raise _bad("PayloadFormatVersion is a required parameter for integration of type AWS_PROXY: 1.0 or 2.0")
         limit_ms = body.get("timeoutInMillis", _LIMIT_MS[1])
         if not isinstance(limit_ms, int) or isinstance(limit_ms, bool) or not _LIMIT_MS[0] <= limit_ms <= _LIMIT_MS[1]:
@@ -253,7 +253,7 @@ class HttpApis:
         if any(route.key == key for route in api.routes.values()):
             raise ApiError("ConflictException", f"Route with key {key} already exists for this API", 409)
         authorization = body.get("authorizationType", "NONE")
-        if authorization not in {"NONE", "AWS_IAM"}:
+        if authorization not in ("NONE", "AWS_IAM"):
             raise _bad("the embedded lambdatune endpoint implements authorizationType NONE and AWS_IAM only")
         identity = None if target is None else str(target).removeprefix("integrations/")
         if identity is not None and (not str(target).startswith("integrations/") or identity not in api.integrations):
@@ -265,7 +265,7 @@ class HttpApis:
     def _make_stage(self, api: Api, body: dict[str, Any]) -> dict[str, Any]:
         known = {"stageName", "autoDeploy", "deploymentId", "stageVariables"}
         _check_members(body, known, "CreateStage")
-        name, deployment = str(body.get("stageName") or ""), body.get("deploymentId")
+        name, deployment = str(body.get("stageName") or ""), _text(body, "deploymentId")
         if _STAGE.fullmatch(name) is None:
             raise _bad(f"Invalid stage name {name}: expected $default, or letters, digits, hyphens and underscores")
         if name in api.stages:
@@ -390,9 +390,9 @@ def _text(body: dict[str, Any], name: str) -> str | None:
 
 def _tags(body: dict[str, Any]) -> dict[str, str]:
     tags = body.get("tags") or {}
-    if not isinstance(tags, dict):
+    if not isinstance(tags, dict) or not all(isinstance(value, str) for value in tags.values()):
         raise _bad("tags: expected texts by name")
-    return {str(name): str(value) for name, value in tags.items()}
+    return dict(tags)
 
 
 def _bad(message: str) -> ApiError:

@@ -92,7 +92,7 @@ class LoadBalancers:
         name = _name(form)
         if form.get("Type", "application") != "application":
             raise _invalid("the embedded lambdatune endpoint implements load balancers of type application only")
-        if form.get("Scheme", "internet-facing") not in {"internet-facing", "internal"}:
+        if form.get("Scheme", "internet-facing") not in ("internet-facing", "internal"):
             raise _invalid("Scheme: expected internet-facing or internal")
         if form.get("IpAddressType", "ipv4") != "ipv4":
             raise _invalid("the embedded lambdatune endpoint implements the IpAddressType ipv4 only")
@@ -161,7 +161,7 @@ class LoadBalancers:
     def _modify_attributes(self, form: dict[str, Any]) -> dict[str, Any]:
         group = self._group(form)
         for each in query.structures(form, "Attributes"):
-            if each.get("Key") != MULTI_VALUE or each.get("Value") not in {"true", "false"}:
+            if each.get("Key") != MULTI_VALUE or each.get("Value") not in ("true", "false"):
                 raise _invalid(
                     f"the embedded lambdatune endpoint implements the attribute {MULTI_VALUE} only: true or false"
                 )
@@ -237,10 +237,10 @@ class LoadBalancers:
         action = actions[0] if len(actions) == 1 else {}
         if action.get("Type") != "forward":
             raise _invalid("the embedded lambdatune endpoint implements one default action, of the Type forward")
-        arns = [action["TargetGroupArn"]] if action.get("TargetGroupArn") else []
+        arns = [str(action["TargetGroupArn"])] if action.get("TargetGroupArn") else []
         config = action.get("ForwardConfig")
         if isinstance(config, dict):
-            arns += [each.get("TargetGroupArn") for each in query.structures(config, "TargetGroups")]
+            arns += [str(each.get("TargetGroupArn")) for each in query.structures(config, "TargetGroups")]
         if len(set(arns)) != 1:
             raise _invalid("the embedded lambdatune endpoint forwards to one target group")
         if arns[0] not in self.groups:

@@ -25,7 +25,7 @@ from lambdatune.local.gateways.rest_records import (
     resource_view,
     stage_view,
 )
-from lambdatune.local.reply import Reply, json_body
+from lambdatune.local.reply import Reply, json_body, structure
 
 if TYPE_CHECKING:
     from lambdatune.local.httpd import Request
@@ -90,7 +90,7 @@ class RestApis:
         _check_members(body, known, "CreateRestApi")
         if not body.get("name"):
             raise _bad("API Name cannot be blank")
-        kinds = (body.get("endpointConfiguration") or {}).get("types") or ["EDGE"]
+        kinds = structure(body.get("endpointConfiguration")).get("types") or ["EDGE"]
         if kinds not in (["EDGE"], ["REGIONAL"]):
             raise _bad("the embedded lambdatune endpoint implements the endpoint types EDGE and REGIONAL only")
         root = RestResource(new_id(10), None, "", "/")
@@ -200,7 +200,7 @@ def _method(method: str, resource: RestResource, name: str, request: Request) ->
             raise _bad("Invalid HttpMethod specified")
         if name in resource.methods:
             raise ApiError("ConflictException", "Method already exists for this resource", 409)
-        if body.get("authorizationType") not in {"NONE", "AWS_IAM"}:
+        if body.get("authorizationType") not in ("NONE", "AWS_IAM"):
             raise _bad("the embedded lambdatune endpoint implements authorizationType NONE and AWS_IAM only")
         resource.methods[name] = Method(name, str(body["authorizationType"]))
         return Reply(201, method_view(resource.methods[name]))
@@ -234,7 +234,7 @@ def _put_integration(method: Method, body: dict[str, Any]) -> None:
         raise _bad("the embedded lambdatune endpoint implements integrations of type AWS_PROXY only")
     if body.get("httpMethod") != "POST":
         raise _bad("Enumeration value for HttpMethod must be POST for an integration with Lambda")
-    if body.get("contentHandling") or body.get("connectionType") not in {None, "INTERNET"}:
+    if body.get("contentHandling") or body.get("connectionType") not in (None, "INTERNET"):
         raise _bad("the embedded lambdatune endpoint implements neither contentHandling nor VPC links")
     uri, limit_ms = str(body.get("uri") or ""), body.get("timeoutInMillis", LIMIT_MS[1])
     arn = function_of(uri)
@@ -315,9 +315,9 @@ def _variables(body: dict[str, Any]) -> dict[str, str]:
 
 def _texts(body: dict[str, Any], member: str) -> dict[str, str]:
     given = body.get(member) or {}
-    if not isinstance(given, dict):
+    if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
         raise _bad(f"{member}: expected texts by name")
-    return {str(name): str(value) for name, value in given.items()}
+    return dict(given)
 
 
 def _bad(message: str) -> ApiError:
