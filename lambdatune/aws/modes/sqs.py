@@ -96,7 +96,7 @@ class Sqs(Base):
             members["MaximumBatchingWindowInSeconds"] = options.batch_window_s
         if options.maximum_concurrency is not None:
             members["ScalingConfig"] = {"MaximumConcurrency": options.maximum_concurrency}
-        await map_source(self._site, self._queue.arn, ledger, watcher, **members)
+        await map_source(self._site, self._queue.arn, ledger, watcher, reading=_READING, **members)
 
     def request(self, version: Version, payload: bytes, *, tokens: bool) -> RequestForm:  # noqa: ARG002  by the alias
         """Return a SendMessage.

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from lambdatune.aws.access import AwsAccess
+from lambdatune.aws.leftovers import find_leftovers
 from lambdatune.aws.modes.undo import UNDO
 from lambdatune.aws.undo import undo_change
 from lambdatune.model.change import Change, ChangeKind, Place
 from lambdatune.model.errors import UsageError
 from lambdatune.session.journal import Journal
+
+from .conftest import what_is_left
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,3 +77,41 @@ def test_a_journal_of_a_later_release_is_an_error_that_says_where(tmp_path: Path
     journal.path.write_text(json.dumps({"event": "intent", "change": entry}) + "\n")
     with pytest.raises(UsageError, match=r"line 1 cannot be read: .*create-moon"):
         journal.pending()
+
+
+@pytest.mark.parametrize(
+    ("mode", "options"),
+    [
+        ("event", {}), ("sns", {}), ("s3", {}), ("eventbridge", {}), ("sqs", {"fifo": True}), ("kinesis", {}),
+        ("dynamodb-streams", {}), ("http", {}), ("http", {"http_kind": "rest"}), ("http", {"http_kind": "alb"}),
+        ("step-functions", {}), ("function-url", {"auth": "none"}),
+    ],
+)  # fmt: skip
+async def test_what_is_left_of_a_run_without_a_journal_is_found_and_undone_before_its_clone(
+    mode, options, rig_of
+) -> None:
+    async with rig_of(mode, **options) as rig:
+        found = await find_leftovers(rig.access, Place("us-east-1", rig.url), ())
+        changes = [leftover.change for leftover in found]
+        made = {(change.kind, change.name) for change in rig.book.intents} - {
+            ("create-log-group", rig.clone.log_group)
+        }  # fmt: skip
+        assert made <= {(change.kind, change.name) for change in changes}
+        assert {leftover.owner for leftover in found} == {"host:1:1"}
+        assert changes[-1].kind == "create-function"
+        for change in changes:
+            await undo_change(rig.access, change)
+        assert await what_is_left(rig.access) == []
+        rig.book.intents.clear()
+
+
+async def test_what_only_invokes_the_clone_and_is_not_the_runs_is_left_alone(rig_of) -> None:
+    async with rig_of("event") as rig:
+        functions = await rig.access.functions()
+        arn = "arn:aws:sns:us-east-1:123456789012:orders"
+        await functions.add_permission(
+            FunctionName=rig.clone.name, Qualifier="lambdatune", StatementId="x", Action="lambda:InvokeFunction",
+            Principal="sns.amazonaws.com", SourceArn=arn,
+        )  # fmt: skip
+        found = await find_leftovers(rig.access, Place("us-east-1", rig.url), ())
+        assert {leftover.change.kind for leftover in found} == {"create-function", "create-queue"}
