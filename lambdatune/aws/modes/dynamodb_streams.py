@@ -79,6 +79,14 @@ class DynamoDbStreams(Streamed):
         await self._let_role_read(
             lambda policy: client.put_resource_policy(ResourceArn=self._stream_arn, Policy=policy), watcher
         )
+
+    async def point_to(self, version: Version) -> None:
+        """Move the alias, and count the shards anew: AWS divides them as it likes.
+
+        Raises:
+            AwsRefused: when AWS refuses.
+        """
+        await super().point_to(version)
         await self._count_shards()
 
     async def _count_shards(self) -> None:
