@@ -101,6 +101,7 @@ class Rig:
     mode: InvocationMode
     book: Book
     version: Version
+    again: Callable[[], InvocationMode]
 
     async def send(self, payload: object, *, tokens: bool = False) -> Sent:
         """Send one message as the mode says, and fill its tokens."""
@@ -180,22 +181,23 @@ async def set_up(url: str, mode: Mode, *, function: str = "shop", **options: Any
         maker, place, book = Maker(run, "host:1:1"), Place(access.region, url), Book()
         clone = Clone(access, source, maker, place)
         await clone.prepare(book, (128,), book)
-        made = make_mode(
-            mode, ModeOptions(**options), access=access, clone_name=clone.name, source=source, maker=maker,
+        again = functools.partial(
+            make_mode, mode, ModeOptions(**options), access=access, clone_name=clone.name, source=source, maker=maker,
             place=place,
         )  # fmt: skip
+        made = again()
         version = await clone.version(128)
         try:
             await made.prepare(book, book)
             await made.point_to(version)
-            yield Rig(url, access, clone, made, book, version)
+            yield Rig(url, access, clone, made, book, version, again)
         finally:
             was_there = [await undo_change(access, change) for change in reversed(book.intents)]
         missing = [c.kind for c, was in zip(reversed(book.intents), was_there, strict=True) if not was]
         assert missing in ([], ["create-log-group"])  # a clone that was not called wrote no line
         assert await what_is_left(access) == []
-        again = [await undo_change(access, change) for change in reversed(book.intents)]
-        assert not any(again), list(zip(reversed(book.intents), again, strict=True))
+        still = [await undo_change(access, change) for change in reversed(book.intents)]
+        assert not any(still), list(zip(reversed(book.intents), still, strict=True))
 
 
 @pytest.fixture
