@@ -59,6 +59,7 @@ def url() -> Iterator[str]:
         make_function(endpoint.url, "shop", HANDLER, memory_mb=256)
         make_function(endpoint.url, "brief", HANDLER, memory_mb=256, timeout_s=1)
         yield endpoint.url
+        assert asyncio.run(what_is_left(endpoint.url)) == []
 
 
 @dataclass
@@ -195,7 +196,6 @@ async def set_up(url: str, mode: Mode, *, function: str = "shop", **options: Any
             was_there = [await undo_change(access, change) for change in reversed(book.intents)]
         missing = [c.kind for c, was in zip(reversed(book.intents), was_there, strict=True) if not was]
         assert missing in ([], ["create-log-group"])  # a clone that was not called wrote no line
-        assert await what_is_left(access) == []
         still = [await undo_change(access, change) for change in reversed(book.intents)]
         assert not any(still), list(zip(reversed(book.intents), still, strict=True))
 
@@ -206,15 +206,21 @@ def rig_of(url: str) -> Callable[..., AbstractAsyncContextManager[Rig]]:
     return functools.partial(set_up, url)
 
 
-async def what_is_left(access: AwsAccess) -> list[str]:
+async def what_is_left(url: str) -> list[str]:
     """Return the names of everything on the endpoint that a run could have made."""
+    async with AwsAccess(endpoint_url=url) as access:
+        names = await _everything(access)
+    return [name for name in names if "lambdatune" in name or "lt-" in name]
+
+
+async def _everything(access: AwsAccess) -> list[str]:
     sqs, sns, s3 = [await access.service(name) for name in ("sqs", "sns", "s3")]
     events, states, apis = [await access.service(name) for name in ("events", "stepfunctions", "apigatewayv2")]
     rest, balancers, kinesis = [await access.service(name) for name in ("apigateway", "elbv2", "kinesis")]
     dynamodb = await access.service("dynamodb")
     functions = await access.functions()
     await asyncio.sleep(0.05)  # the endpoint's mappings take --settle-ms to be deleted
-    names = [
+    return [
         *(await sqs.list_queues()).get("QueueUrls", []),
         *(topic["TopicArn"] for topic in (await sns.list_topics())["Topics"]),
         *(bucket["Name"] for bucket in (await s3.list_buckets())["Buckets"]),
@@ -229,4 +235,3 @@ async def what_is_left(access: AwsAccess) -> list[str]:
         *(entry["FunctionName"] for entry in (await functions.list_functions())["Functions"]),
         *(entry["FunctionArn"] for entry in (await functions.list_event_source_mappings())["EventSourceMappings"]),
     ]
-    return [name for name in names if "lambdatune" in name or "lt-" in name]
