@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -75,8 +76,9 @@ class Alias:
         Raises:
             AwsRefused: when AWS refuses.
         """
-        name = principal.partition(".")[0]
-        await self.permit(name, Action="lambda:InvokeFunction", Principal=principal, SourceArn=source_arn, **rest)
+        # One statement per source: what is there already is the same one.
+        statement = f"{principal.partition('.')[0]}-{hashlib.sha256(source_arn.encode()).hexdigest()[:8]}"
+        await self.permit(statement, Action="lambda:InvokeFunction", Principal=principal, SourceArn=source_arn, **rest)
 
     async def permit(self, statement_id: str, **members: Any) -> None:
         """Add a statement to the alias's resource policy, if it is not there.

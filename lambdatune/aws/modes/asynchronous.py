@@ -30,6 +30,7 @@ _RETRIES = 2
 _RETRY_WAITS_S = (60.0, 120.0)
 """What AWS does unless told otherwise, and how long it waits before each retry."""
 
+_TELLING = ("sqs:SendMessage",)
 _MAX_BYTES = 1024 * 1024
 _KNOWN_LATER = frozenset({"InvalidParameterValueException"})
 _LATER_WORDS = "permission"
@@ -77,7 +78,7 @@ class Asynchronous(Base, ABC):
             AwsRefused: when AWS refuses.
         """
         await super().prepare(ledger, watcher)
-        await self._queue.create(ledger, actions=("sqs:SendMessage",))
+        await self._queue.create(ledger, actions=_TELLING)
         await self._set_destinations(await self._tries(watcher), watcher)
         await self._provide(ledger, watcher)
 
@@ -131,6 +132,7 @@ class Asynchronous(Base, ABC):
                     FunctionName=self._site.clone, Qualifier=ALIAS, DestinationConfig=destinations, **tries
                 ),
                 _KNOWN_LATER, "the policy of the run's queue to be in force", watcher, words=_LATER_WORDS,
+                hint=self._site.role_hint(_TELLING, self._queue.arn),
             )  # fmt: skip
 
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _KEY = "id"
 _MAX_BYTES = 400 * 1024
-_READING = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
 
 
 class DynamoDbStreams(Streamed):
@@ -31,6 +30,8 @@ class DynamoDbStreams(Streamed):
     Args:
         site: the run.
     """
+
+    reading = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
 
     def __init__(self, site: Site) -> None:
         super().__init__(site)
@@ -76,8 +77,16 @@ class DynamoDbStreams(Streamed):
 
         await until("ACTIVE", state, f"table {self._table}", watcher, patience_s=BECOMES_ACTIVE_S)
         await self._let_role_read(
-            lambda policy: client.put_resource_policy(ResourceArn=self._stream_arn, Policy=policy), _READING, watcher
+            lambda policy: client.put_resource_policy(ResourceArn=self._stream_arn, Policy=policy), watcher
         )
+
+    async def point_to(self, version: Version) -> None:
+        """Move the alias, and count the shards anew: AWS divides them as it likes.
+
+        Raises:
+            AwsRefused: when AWS refuses.
+        """
+        await super().point_to(version)
         await self._count_shards()
 
     async def _count_shards(self) -> None:

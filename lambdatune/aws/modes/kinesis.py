@@ -20,11 +20,6 @@ if TYPE_CHECKING:
 _MAX_BYTES = 1024 * 1024 - 36
 """A record has 1 MiB at the most unless the stream is told otherwise, with its partition key (AWS docs)."""
 
-_READING = (
-    "kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator",
-    "kinesis:ListShards",
-)  # fmt: skip
-
 
 class Kinesis(Streamed):
     """A data stream.
@@ -32,6 +27,11 @@ class Kinesis(Streamed):
     Args:
         site: the run.
     """
+
+    reading = (
+        "kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator",
+        "kinesis:ListShards",
+    )  # fmt: skip
 
     def __init__(self, site: Site) -> None:
         super().__init__(site)
@@ -74,7 +74,7 @@ class Kinesis(Streamed):
 
         await until("ACTIVE", state, f"data stream {self._stream}", watcher, patience_s=BECOMES_ACTIVE_S)
         await self._let_role_read(
-            lambda policy: client.put_resource_policy(ResourceARN=self._stream_arn, Policy=policy), _READING, watcher
+            lambda policy: client.put_resource_policy(ResourceARN=self._stream_arn, Policy=policy), watcher
         )
 
     def request(self, version: Version, payload: bytes, *, tokens: bool) -> RequestForm:  # noqa: ARG002  by the alias

@@ -23,7 +23,9 @@ _PATIENCE_S = 300.0
 """Mappings of streams take a minute or two on AWS until they are enabled."""
 
 
-async def map_source(site: Site, source_arn: str, ledger: Ledger, watcher: Watcher, **members: Any) -> None:
+async def map_source(
+    site: Site, source_arn: str, ledger: Ledger, watcher: Watcher, *, reading: tuple[str, ...], **members: Any
+) -> None:
     """Let Lambda take messages from `source_arn` to the clone's alias; on return it does.
 
     Args:
@@ -31,6 +33,7 @@ async def map_source(site: Site, source_arn: str, ledger: Ledger, watcher: Watch
         source_arn: of the queue or stream.
         ledger: where it is written before.
         watcher: is told of waits.
+        reading: actions of reading, which the source's policy allows the clone's role.
         **members: further members of CreateEventSourceMapping.
 
     Raises:
@@ -45,6 +48,7 @@ async def map_source(site: Site, source_arn: str, ledger: Ledger, watcher: Watch
                     EventSourceArn=source_arn, FunctionName=f"{site.clone}:{ALIAS}", Tags=site.tags, **members
                 ),
                 _LATER, "the policy that lets the clone read to be in force", watcher, words=_LATER_WORDS,
+                hint=site.role_hint(reading, source_arn),
             )  # fmt: skip
         except ClientError as error:
             # An answer that was lost is asked for again, and finds the mapping that the first request made.

@@ -34,12 +34,18 @@ def _clones(ground: Ground, *actions: tuple[str, str]) -> list[Need]:
 
 
 def _alias(ground: Ground) -> list[Need]:
-    return _clones(
-        ground,
-        ("lambda:CreateAlias", "makes the alias that messages come by"),
-        ("lambda:UpdateAlias", "moves the alias to each size"),
-        ("lambda:GetAlias", "sees that it has moved"),
-    )
+    finding = "`restore --all` finds what invokes clones"
+    looked_at = ("lambda:GetPolicy", "lambda:GetFunctionEventInvokeConfig")
+    clones = (ground.function_arn(_MINE),)
+    return [
+        *_clones(
+            ground,
+            ("lambda:CreateAlias", "makes the alias that messages come by"),
+            ("lambda:UpdateAlias", "moves the alias to each size"),
+            ("lambda:GetAlias", "sees that it has moved"),
+        ),
+        *(Need(action, "clone", clones, finding, required=False) for action in looked_at),
+    ]
 
 
 def _queues(ground: Ground, *actions: tuple[str, str]) -> list[Need]:

@@ -44,6 +44,8 @@ ATTEMPTS: dict[tuple[Target, str], Callable[[AwsAccess, Ground], Awaitable[None]
     ("clone", "lambda:CreateAlias"): _try_clone("create_alias", Name=ALIAS, FunctionVersion="$LATEST"),
     ("clone", "lambda:UpdateAlias"): _try_clone("update_alias", Name=ALIAS, FunctionVersion="1"),
     ("clone", "lambda:GetAlias"): _try_clone("get_alias", Name=ALIAS),
+    ("clone", "lambda:GetPolicy"): _try_clone("get_policy"),
+    ("clone", "lambda:GetFunctionEventInvokeConfig"): _try_clone("get_function_event_invoke_config"),
     ("clone", "lambda:AddPermission"): _try_clone(
         "add_permission", StatementId="doctor", Action="lambda:InvokeFunction", Principal="sns.amazonaws.com"
     ),

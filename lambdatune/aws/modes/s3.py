@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from lambdatune.aws.modes.site import Site
     from lambdatune.model.modes import Mode
 
-_MAX_BYTES = 100 * 1024 * 1024
-"""Far below S3's own limit: a payload is held whole by every load process."""
+_MAX_BYTES = 6 * 1024 * 1024
+"""Far below S3's own limit: what every payload of a run has at the most."""
 
 _PRINCIPAL = "s3.amazonaws.com"
 _WHERE_ALL_BEGAN = "us-east-1"
@@ -109,7 +109,7 @@ class S3(Asynchronous):
         Raises:
             UsageError: when the payload is too large.
         """
-        check_bytes(self.mode, payload, _MAX_BYTES, "an object of a run has 100 MB at the most", tokens=tokens)
+        check_bytes(self.mode, payload, _MAX_BYTES, "an object of a run has 6 MB at the most", tokens=tokens)
         prefix = "" if self._site.is_aws else f"/{self._bucket}"
         return RequestForm(
             f"{prefix}/lambdatune/{{{{uuid}}}}.json",

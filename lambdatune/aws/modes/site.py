@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lambdatune.aws.access import is_loopback
-from lambdatune.aws.marks import OWNER_TAG, RUN_TAG, SOURCE_TAG
+from lambdatune.aws.marks import CLONE_PREFIX, OWNER_TAG, RUN_TAG, SOURCE_TAG
 from lambdatune.aws.modes.protocol import ALIAS
+from lambdatune.aws.refusals import statement
 from lambdatune.model.errors import AwsRefused
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lambdatune.aws.access import AwsAccess
     from lambdatune.aws.functions import FunctionDescription
     from lambdatune.aws.marks import Maker
@@ -95,6 +98,11 @@ class Site:
     def balancer(self) -> str:
         """Name of the run's load balancer and target group: 32 characters at the most, letters, digits and hyphens."""
         return f"lt-{self.maker.run}-{self._hash()}"[:32]
+
+    def role_hint(self, actions: Sequence[str], arn: str) -> str:
+        """Return what to do when AWS does not go by the policy of the thing that `arn` names."""
+        every = arn.replace(self.clone, f"{CLONE_PREFIX}*")
+        return f"run it again, or add this statement to the function's role: {statement(list(actions), [every])}"
 
     def base_url_of(self, client: Any) -> str | None:
         """Return the URL at which a service is reached; None where that is the endpoint that the load goes to."""

@@ -42,6 +42,9 @@ class Streamed(Base, ABC):
         site: the run.
     """
 
+    reading: tuple[str, ...]
+    """What Lambda does to read the stream."""
+
     def __init__(self, site: Site) -> None:
         super().__init__(site)
         self._ended = OwnQueue(site, f"{site.clone}-ended", lambda _id, body: records.of_batch(body))
@@ -98,17 +101,15 @@ class Streamed(Base, ABC):
         }
         if options.batch_window_s:
             members["MaximumBatchingWindowInSeconds"] = options.batch_window_s
-        await map_source(self._site, self._stream_arn, ledger, watcher, **members)
+        await map_source(self._site, self._stream_arn, ledger, watcher, reading=self.reading, **members)
 
     @abstractmethod
     async def _create_stream(self, ledger: Ledger, watcher: Watcher) -> None:
         """Make the stream, and set its ARN and the URL of its service."""
 
-    async def _let_role_read(
-        self, put_policy: Callable[[str], Awaitable[Any]], actions: tuple[str, ...], watcher: Watcher
-    ) -> None:
+    async def _let_role_read(self, put_policy: Callable[[str], Awaitable[Any]], watcher: Watcher) -> None:
         """Let the clone's role, which is the function's, read the stream: its own policies know nothing of it."""
-        policy = json.dumps(policy_for(self._site.role, self._stream_arn, actions))
+        policy = json.dumps(policy_for(self._site.role, self._stream_arn, self.reading))
         with refused(f"letting the clone's role read {self._stream_arn}"):
             try:
                 await put_policy(policy)

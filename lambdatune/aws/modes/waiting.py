@@ -24,6 +24,9 @@ _SHORTEST_S = 0.05
 _LONGEST_S = 2.0
 
 
+_SLOW = "run it again; AWS may be slow at the moment"
+
+
 class Wait:
     """One wait: pauses that grow, a sentence when it takes some time, an end.
 
@@ -31,12 +34,14 @@ class Wait:
         what: what is waited for, as in "waiting for ...".
         watcher: is told.
         patience_s: seconds after which it is given up.
+        hint: what can be done then.
     """
 
-    def __init__(self, what: str, watcher: Watcher, patience_s: float) -> None:
+    def __init__(self, what: str, watcher: Watcher, patience_s: float, hint: str = _SLOW) -> None:
         self._what = what
         self._watcher = watcher
         self._patience_s = patience_s
+        self._hint = hint
         self._waited_s = 0.0
         self._pause_s = _SHORTEST_S
         self._told = False
@@ -52,7 +57,7 @@ class Wait:
         if self._waited_s >= self._patience_s:
             raise AwsRefused(
                 f"waiting for {self._what} was given up after {self._patience_s:.0f} s: {last}",
-                hint="run it again; AWS may be slow at the moment",
+                hint=self._hint,
             )
         if not self._told and self._waited_s >= _QUIET_S:
             self._told = True
@@ -84,6 +89,7 @@ async def once_known(
     watcher: Watcher,
     *,
     words: str = "",
+    hint: str = _SLOW,
     patience_s: float = 120.0,
 ) -> T:
     """Return what `call` returns, repeated while AWS does not know yet what was made a moment ago.
@@ -94,13 +100,14 @@ async def once_known(
         what: what is waited for.
         watcher: is told.
         words: that the error's message has to have in it.
+        hint: what can be done when that does not end.
         patience_s: seconds after which the refusal stands.
 
     Raises:
         ClientError: any other refusal.
         AwsRefused: when it is not known in `patience_s` seconds.
     """
-    wait = Wait(what, watcher, patience_s)
+    wait = Wait(what, watcher, patience_s, hint)
     while True:
         try:
             return await call()

@@ -59,6 +59,7 @@ def url() -> Iterator[str]:
         make_function(endpoint.url, "shop", HANDLER, memory_mb=256)
         make_function(endpoint.url, "brief", HANDLER, memory_mb=256, timeout_s=1)
         yield endpoint.url
+        assert asyncio.run(what_is_left(endpoint.url)) == []
 
 
 @dataclass
@@ -101,6 +102,7 @@ class Rig:
     mode: InvocationMode
     book: Book
     version: Version
+    again: Callable[[], InvocationMode]
 
     async def send(self, payload: object, *, tokens: bool = False) -> Sent:
         """Send one message as the mode says, and fill its tokens."""
@@ -180,22 +182,22 @@ async def set_up(url: str, mode: Mode, *, function: str = "shop", **options: Any
         maker, place, book = Maker(run, "host:1:1"), Place(access.region, url), Book()
         clone = Clone(access, source, maker, place)
         await clone.prepare(book, (128,), book)
-        made = make_mode(
-            mode, ModeOptions(**options), access=access, clone_name=clone.name, source=source, maker=maker,
+        again = functools.partial(
+            make_mode, mode, ModeOptions(**options), access=access, clone_name=clone.name, source=source, maker=maker,
             place=place,
         )  # fmt: skip
+        made = again()
         version = await clone.version(128)
         try:
             await made.prepare(book, book)
             await made.point_to(version)
-            yield Rig(url, access, clone, made, book, version)
+            yield Rig(url, access, clone, made, book, version, again)
         finally:
             was_there = [await undo_change(access, change) for change in reversed(book.intents)]
         missing = [c.kind for c, was in zip(reversed(book.intents), was_there, strict=True) if not was]
         assert missing in ([], ["create-log-group"])  # a clone that was not called wrote no line
-        assert await what_is_left(access) == []
-        again = [await undo_change(access, change) for change in reversed(book.intents)]
-        assert not any(again), list(zip(reversed(book.intents), again, strict=True))
+        still = [await undo_change(access, change) for change in reversed(book.intents)]
+        assert not any(still), list(zip(reversed(book.intents), still, strict=True))
 
 
 @pytest.fixture
@@ -204,15 +206,21 @@ def rig_of(url: str) -> Callable[..., AbstractAsyncContextManager[Rig]]:
     return functools.partial(set_up, url)
 
 
-async def what_is_left(access: AwsAccess) -> list[str]:
+async def what_is_left(url: str) -> list[str]:
     """Return the names of everything on the endpoint that a run could have made."""
+    async with AwsAccess(endpoint_url=url) as access:
+        names = await _everything(access)
+    return [name for name in names if "lambdatune" in name or "lt-" in name]
+
+
+async def _everything(access: AwsAccess) -> list[str]:
     sqs, sns, s3 = [await access.service(name) for name in ("sqs", "sns", "s3")]
     events, states, apis = [await access.service(name) for name in ("events", "stepfunctions", "apigatewayv2")]
     rest, balancers, kinesis = [await access.service(name) for name in ("apigateway", "elbv2", "kinesis")]
     dynamodb = await access.service("dynamodb")
     functions = await access.functions()
     await asyncio.sleep(0.05)  # the endpoint's mappings take --settle-ms to be deleted
-    names = [
+    return [
         *(await sqs.list_queues()).get("QueueUrls", []),
         *(topic["TopicArn"] for topic in (await sns.list_topics())["Topics"]),
         *(bucket["Name"] for bucket in (await s3.list_buckets())["Buckets"]),
@@ -227,4 +235,3 @@ async def what_is_left(access: AwsAccess) -> list[str]:
         *(entry["FunctionName"] for entry in (await functions.list_functions())["Functions"]),
         *(entry["FunctionArn"] for entry in (await functions.list_event_source_mappings())["EventSourceMappings"]),
     ]
-    return [name for name in names if "lambdatune" in name or "lt-" in name]

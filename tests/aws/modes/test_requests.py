@@ -82,7 +82,7 @@ def test_every_mode_says_what_it_makes_and_that_it_is_deleted(mode) -> None:
     [
         ("event", 1024, {}), ("sns", 256, {}), ("eventbridge", 1024, {}), ("sqs", 1024, {}), ("kinesis", 1024, {}),
         ("dynamodb-streams", 400, {}), ("step-functions", 256, {}), ("function-url", 6144, {}), ("http", 6144, {}),
-        ("http", 1024, {"http_kind": "alb", "alb_subnets": ("subnet-1",)}), ("invoke", 6144, {}), ("s3", 102_400, {}),
+        ("http", 1024, {"http_kind": "alb", "alb_subnets": ("subnet-1",)}), ("invoke", 6144, {}), ("s3", 6144, {}),
     ],
 )  # fmt: skip
 def test_a_payload_that_is_too_large_is_refused_with_mode_and_limit(mode, size, options) -> None:
