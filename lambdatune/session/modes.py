@@ -99,7 +99,7 @@ def sender_of(
         if facts.family == "asynchronous":
             return MessagesById(writer)
         latency_ms = _LATENCY_ON_LOOPBACK_MS if on_loopback else _LATENCY_MS
-        return MessagesInOrder(writer, mode, links, latency_ms=latency_ms + 1_000.0 * plan.mode_options.batch_window_s)
+        return MessagesInOrder(writer, mode, links, latency_ms=latency_ms)
 
     return JoinedMessages(
         driver, mode, log,

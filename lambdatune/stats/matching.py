@@ -326,6 +326,7 @@ def _hand_out(
             share[message] += len(executions) / len(taken)
             if returns_ns[turn] >= 0 and (max_attempts is None or len(ran[message]) < max_attempts):
                 (hopeless if doomed[message] else others).put_back(returns_ns[turn], message)
+    _place_rest(sent_ns, order, turns, failed, doomed, ran, share, batches)
     first = np.array([mine[0] if mine else -1 for mine in ran], dtype=np.int64)
     last = np.array([mine[-1] if mine else -1 for mine in ran], dtype=np.int64)
     ended = last >= 0
@@ -337,6 +338,35 @@ def _hand_out(
         np.array(share, dtype=np.float64), is_finished, np.flatnonzero(batches == 0), nothing, nothing,
         is_lane_known=True, executions=tuple(map(tuple, ran)), sizes=batches,
     )  # fmt: skip
+
+
+def _place_rest(
+    sent_ns: Times, order: Numbers, turns: _Turns, failed: Mask, doomed: Mask,
+    ran: list[list[int]], share: list[float], batches: Numbers,
+) -> None:  # fmt: skip
+    """Give messages that did not end to executions that ended well and have none.
+
+    Which message an execution that failed had is a guess where several were there; what came back then counts for
+    another one. The numbers of both are right all the same.
+    """
+    rest = deque(
+        message for message in order.tolist()
+        if not doomed[message] and (not ran[message] or failed[ran[message][-1]])
+    )  # fmt: skip
+    free = [
+        (chain[-1], taken_ns)
+        for chain, taken_ns in zip(turns.executions, turns.taken_ns.tolist(), strict=True)
+        if not batches[chain[-1]] and not failed[chain[-1]]
+    ]
+    for number, (execution, taken_ns) in enumerate(free):
+        size = -(-len(rest) // (len(free) - number))
+        taken: list[int] = []
+        while rest and len(taken) < size and sent_ns[rest[0]] <= taken_ns + _ROUNDING_NS:
+            taken.append(rest.popleft())
+        batches[execution] = len(taken)
+        for message in taken:
+            ran[message].append(execution)
+            share[message] += 1 / len(taken)
 
 
 def _at(times_ns: Times, index: Numbers) -> NDArray[np.float64]:
