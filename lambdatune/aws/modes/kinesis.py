@@ -60,7 +60,7 @@ class Kinesis(Streamed):
             try:
                 await client.create_stream(
                     StreamName=self._stream, ShardCount=self._site.options.stream_shards,
-                    StreamModeDetails={"StreamMode": "PROVISIONED"}, Tags=self._site.tags,
+                    StreamModeDetails={"StreamMode": "PROVISIONED"}, Tags={_tag(key): _tag(value) for key, value in self._site.tags.items()},
                 )  # fmt: skip
             except ClientError as error:
                 if error_code(error) != "ResourceInUseException":
@@ -90,3 +90,8 @@ class Kinesis(Streamed):
             "Kinesis_20131202.PutRecord", "kinesis", body, version="1.1", base_url=self._base_url,
             id_key="SequenceNumber",
         )  # fmt: skip
+
+
+def _tag(text: str) -> str:
+    """Return a tag's text without what Kinesis does not have among its characters (API reference, Tag): the colon."""
+    return text.replace(":", "/")
