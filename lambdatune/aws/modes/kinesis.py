@@ -56,11 +56,12 @@ class Kinesis(Streamed):
         ledger.intend(Change("create-stream", self._stream, self._site.place))
         client = await self._site.access.service("kinesis")
         self._base_url = self._site.base_url_of(client)
+        tags = {_tag(key): _tag(value) for key, value in self._site.tags.items()}
         with refused(f"creating data stream `{self._stream}`"):
             try:
                 await client.create_stream(
                     StreamName=self._stream, ShardCount=self._site.options.stream_shards,
-                    StreamModeDetails={"StreamMode": "PROVISIONED"}, Tags={_tag(key): _tag(value) for key, value in self._site.tags.items()},
+                    StreamModeDetails={"StreamMode": "PROVISIONED"}, Tags=tags,
                 )  # fmt: skip
             except ClientError as error:
                 if error_code(error) != "ResourceInUseException":
