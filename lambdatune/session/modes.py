@@ -30,6 +30,10 @@ _PAUSE_S = 2.0
 _PAUSE_ON_LOOPBACK_S = 0.1
 """Between two looks at the log: AWS allows few FilterLogEvents a second, and lines arrive seconds later."""
 
+_LATENCY_MS = 50.0
+_LATENCY_ON_LOOPBACK_MS = 5.0
+"""From the moment a batch is gathered to its start, without an init."""
+
 _SETTLE_S = 8.0
 _SETTLE_ON_LOOPBACK_S = 0.3
 _SETTLE_OF_STREAM_ON_LOOPBACK_S = 2.5
@@ -94,7 +98,8 @@ def sender_of(
             return CallsById(writer) if facts.linking == "request-id" else CallsInOrder(writer, links)
         if facts.family == "asynchronous":
             return MessagesById(writer)
-        return MessagesInOrder(writer, mode, links)
+        latency_ms = _LATENCY_ON_LOOPBACK_MS if on_loopback else _LATENCY_MS
+        return MessagesInOrder(writer, mode, links, latency_ms=latency_ms + 1_000.0 * plan.mode_options.batch_window_s)
 
     return JoinedMessages(
         driver, mode, log,

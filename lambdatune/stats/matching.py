@@ -1,209 +1,375 @@
-"""Messages and calls matched to executions in the order of their times, where AWS gives nothing that links them.
+"""Messages matched to executions where AWS gives no identifier that links them: queues, streams, APIs without an id.
 
-**Messages of a queue or stream** (`match_in_order`). A batch takes what is there when it is gathered, the oldest first,
-up to its largest size. Of each execution its start is known, which comes a little after that, and after its init; how
-many messages it took is not. So each execution, in that order, is given all messages that had been sent by then and
-were not taken yet, up to the batch size, unless that left too few for the executions after it, or more than these can
-hold. What failed comes back: of a queue after its visibility timeout, of a stream at once and as the same batch.
+**In order** (`match_in_order`). Messages are taken in the order in which they became available, and a poller that
+receives takes what is there. So only the sizes of the batches are unknown. With `C[k]` messages taken by the first
+``k`` executions and `A[k]` available when execution ``k`` began, every assignment keeps
 
-Standard queues keep no order, and lanes of a stream only their own: the times of neighbours may be exchanged, which
-moves no percentile by much. Where batches wait between being gathered and being started, as they do for a core on an
-embedded endpoint that is busy, the first of them are given too many messages.
+    1 <= C[k] - C[k-1] <= batch size,    C[k] <= A[k],    C[last] = messages that can be taken at all.
 
-How far that may be off is bounded by matching again, as if nothing had been taken that came within `GATHERED_BEFORE_MS`
-before.
+These are difference constraints: those of the largest `C` (each batch closed as late as its START allows) are a
+cumulative minimum from either side. The largest is what is returned. The smallest plausible one leaves to later
+executions whatever arrived within `latency_ns` before START, the longest time that a batch is under way from its
+receive to its START. How far the percentiles move between the two is returned as the error.
 
-**Calls through an API** (`match_nested`). An execution lies within its call; of several such calls, the first to end.
+What the method cannot see, and the error does not hold: messages that a queue's hosts give out far from their order,
+single messages of a batch that were reported as failed (``batchItemFailures``), and several batches at once that have
+inits of different length before START, unless `taken_ns` allows for them.
+
+**Nested** (`match_nested`). A call that waits for its result holds its execution in time.
 """
 
 from __future__ import annotations
 
-import heapq
 from bisect import bisect_left, insort
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     Times = NDArray[np.int64]
+    Mask = NDArray[np.bool_]
+    Numbers = NDArray[np.int64]
 
-MOST_ATTEMPTS = 3
-"""Executions of a message before it is given up, in what the modes set up."""
+_NS_PER_MS = 1e6
+_ROUNDING_NS = 2_000_000
+"""Log timestamps are whole milliseconds, and the two clocks are not read at one instant."""
 
-GATHERED_BEFORE_MS = 20.0
-"""A batch is gathered, handed over and started within about this time."""
-
-_FOREIGN_NS = 1_000_000_000
-"""An execution that began so long before any message that is left was sent belongs to none of them."""
-
-_RESOLUTION_NS = 1_000_000
-"""Log lines have whole milliseconds: what began at 5.9 ms is told to have begun at 5 ms."""
-
-_TOLERANCE_NS = 2_000_000
-"""What the resolution and two clocks that are not each other's may make of simultaneous events."""
-
-
-@dataclass(slots=True)
-class Matching:
-    """Which executions each message was in.
-
-    Attributes:
-        executions: of each message the indices of its executions, in order of time; empty where none is left for it.
-        sizes: of each execution, how many messages it took; 0 where no message is left for it.
-        is_done: whether the last execution of each message ended well, shape ``(messages,)``.
-    """
-
-    executions: list[list[int]]
-    sizes: list[int]
-    is_done: NDArray[np.bool_]
-
-    @property
-    def spare(self) -> int:
-        """Executions for which no message is left."""
-        return sum(size == 0 for size in self.sizes)
-
-    def last(self) -> NDArray[np.int64]:
-        """Return the last execution of each message, -1 where there is none."""
-        return np.array([found[-1] if found else -1 for found in self.executions], dtype=np.int64)
+_ROUNDS = 6
+"""Sizes of failed batches decide when how many messages come back: after a few rounds they change no more."""
 
 
 @dataclass(frozen=True, slots=True)
-class Runs:
-    """Executions in the order in which their batches were handed over.
+class MatchError:
+    """How far a percentile moves between the extremes of what is possible, in ms; NaN without messages."""
+
+    p50_ms: float
+    p95_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class OrderMatch:
+    """What became of each message, arrays of one element a message, -1 or 0 where no execution is left for it.
 
     Attributes:
-        handed_ns: when its batch was handed over: before the init of a cold start. Ascending, shape ``(executions,)``.
-        finished_ns: of each.
-        failed: whether it ended in an error.
+        first: index of its first execution.
+        last: index of its last execution.
+        attempts: executions that it was in.
+        batch_size: messages in the last of them.
+        invocations: its share of them: the sum of 1 / batch size.
+        is_finished: whether the last of them did not fail.
+        idle: indices of executions that no message is left for: of duplicates, or of somebody else's messages.
+        queue_delay_error: of the time from accepted to START.
+        e2e_error: of the time from sent to the end.
+        executions: of each message the indices of all of its executions, in order.
+        sizes: of each execution how many messages it took, 0 where none is left for it.
+        is_lane_known: False when several batches of a stream ran at once: order only holds within a lane, and neither
+            the assignment nor the errors know which message is in which.
     """
 
-    handed_ns: Times
-    finished_ns: Times
-    failed: Sequence[bool]
+    first: Numbers
+    last: Numbers
+    attempts: Numbers
+    batch_size: Numbers
+    invocations: NDArray[np.float64]
+    is_finished: Mask
+    idle: Numbers
+    queue_delay_error: MatchError
+    e2e_error: MatchError
+    is_lane_known: bool
+    executions: tuple[tuple[int, ...], ...]
+    sizes: Numbers
 
 
-@dataclass(slots=True)
-class _Line:
-    """Messages that wait, the oldest first; those that are given up in the end are known."""
+@dataclass(frozen=True, slots=True)
+class NestedMatch:
+    """Which execution each call held.
 
-    hopeless: NDArray[np.bool_]
-    waiting: list[tuple[int, int]] = field(default_factory=list)
-    doomed: list[tuple[int, int]] = field(default_factory=list)
+    Attributes:
+        execution: index of it; -1 for none.
+        ambiguous: calls that could have held another one as well.
+        offset_ns: what was added to the executions' clock.
+    """
 
-    def put(self, available_ns: int, message: int) -> None:
-        heapq.heappush(self.doomed if self.hopeless[message] else self.waiting, (available_ns, message))
+    execution: Numbers
+    ambiguous: int
+    offset_ns: int
 
-    def take(self, most: int, by_ns: int, *, failed: bool) -> list[int]:
-        """Take up to `most` messages that were there at `by_ns`; only executions that failed take hopeless ones."""
-        taken: list[int] = []
-        for line in (self.doomed, self.waiting) if failed else (self.waiting,):
-            while line and len(taken) < most and line[0][0] <= by_ns:
-                taken.append(heapq.heappop(line)[1])
-        return taken
+
+@dataclass(frozen=True, slots=True)
+class _Turns:
+    """Executions in the order in which they took messages; of a stream, a batch and its retries are one turn.
+
+    Attributes:
+        taken_ns: until when each took.
+        executions: indices of those of each.
+        returns_ns: when its messages come back, -1 when they do not.
+    """
+
+    taken_ns: Times
+    executions: list[list[int]]
+    returns_ns: Times
 
 
 def match_in_order(
-    available_ns: Times,
-    runs: Runs,
+    sent_ns: Times,
+    accepted_ns: Times,
+    started_ns: Times,
+    finished_ns: Times,
+    failed: Mask,
     *,
     batch_size: int,
-    retry_after_ns: int,
-    hopeless: NDArray[np.bool_] | None = None,
-    most_attempts: int = MOST_ATTEMPTS,
-    gathered_before_ns: int = 0,
-) -> Matching:
-    """Return which executions messages were in.
+    retry_after_s: float,
+    max_attempts: int | None = None,
+    lanes: int = 0,
+    taken_ns: Times | None = None,
+    latency_ns: int = 50_000_000,
+    hopeless: Mask | None = None,
+) -> OrderMatch:
+    """Match messages to executions in the order of their times.
 
     Args:
-        available_ns: when each message was sent, ascending, shape ``(messages,)``.
-        runs: all executions of these messages.
+        sent_ns: when each message was sent, Unix nanoseconds; in any order.
+        accepted_ns: when its sender knew that it was accepted.
+        started_ns: when each execution began; in any order.
+        finished_ns: when it ended.
+        failed: which executions failed, so that their messages are taken again.
         batch_size: most messages of an execution.
-        retry_after_ns: from the hand-over of an execution that failed until its messages are there again; 0: at once,
-            and as the same batch, as streams do.
-        hopeless: which messages are known to have been given up; None for none.
-        most_attempts: executions after which a message is given up.
-        gathered_before_ns: how long before it was handed over a batch was gathered.
+        retry_after_s: seconds from a failed execution's start until its messages are there again (the visibility
+            timeout of a queue); 0: the next execution is of the same batch, as in a stream.
+        max_attempts: executions after which a message is given up; None for no end.
+        lanes: batches of a stream that may be under way at once; 0 when there is no order to keep.
+        taken_ns: until when each execution took messages; None for `started_ns`. Where an init came before START, it
+            should be subtracted: the messages were received before it.
+        latency_ns: longest time from a batch's receive to its START that the error allows for, its window included.
+        hopeless: which messages are known to have been given up: no execution that ended well took one. None: none is
+            known.
     """
-    count = len(available_ns)
-    given_up = np.zeros(count, dtype=np.bool_) if hopeless is None else hopeless
-    line = _Line(given_up)
-    for message, at_ns in enumerate(available_ns.tolist()):
-        line.put(at_ns, message)
-    matching = Matching([[] for _ in range(count)], [], np.zeros(count, dtype=np.bool_))
-    again: deque[tuple[int, list[int]]] = deque()
-    still_well = sum(not failed for failed in runs.failed)
-    left = count - int(np.count_nonzero(given_up))
-    for number, (handed_ns, finished_ns, failed) in enumerate(
-        zip(runs.handed_ns.tolist(), runs.finished_ns.tolist(), runs.failed, strict=True)
-    ):
-        still_well -= not failed
-        if again and again[0][0] <= handed_ns + _TOLERANCE_NS:
-            taken = again.popleft()[1]
-        else:
-            taken = _gathered(line, handed_ns, batch_size, left, still_well, failed=failed, before=gathered_before_ns)
-        matching.sizes.append(len(taken))
-        for message in taken:
-            matching.executions[message].append(number)
-        if not failed:
-            matching.is_done[taken] = True
-            left -= len(taken)
-            continue
-        tries = [message for message in taken if len(matching.executions[message]) < most_attempts]
-        if retry_after_ns == 0:
-            if tries:
-                again.append((finished_ns, tries))
-            continue
-        for message in tries:
-            line.put(handed_ns + retry_after_ns, message)
-    return matching
+    doomed = np.zeros(len(sent_ns), dtype=np.bool_) if hopeless is None else hopeless
+    if taken_ns is None:
+        taken_ns = started_ns
+    if retry_after_s > 0:
+        turns = _queue_turns(taken_ns, started_ns, failed, round(retry_after_s * 1e9))
+    else:
+        turns = _stream_turns(taken_ns, started_ns, finished_ns, failed, max_attempts)
+    order = np.argsort(sent_ns, kind="stable")
+    matches = []
+    for wait_ns in (None, latency_ns):
+        sizes = _settled_sizes(sent_ns[order], turns, batch_size, max_attempts, wait_ns)
+        matches.append(_hand_out(sent_ns, order, turns, sizes, failed, max_attempts, doomed))
+    best = matches[0]
+    queue_ms = [(_at(started_ns, match.first) - accepted_ns) / _NS_PER_MS for match in matches]
+    e2e_ms = [(_at(finished_ns, match.last) - sent_ns) / _NS_PER_MS for match in matches]
+    return OrderMatch(
+        best.first, best.last, best.attempts, best.batch_size, best.invocations, best.is_finished, best.idle,
+        _error(*queue_ms), _error(*e2e_ms), is_lane_known=lanes <= 1, executions=best.executions, sizes=best.sizes,
+    )  # fmt: skip
 
 
-def _gathered(
-    line: _Line, handed_ns: int, batch_size: int, left: int, still_well: int, *, failed: bool, before: int
-) -> list[int]:
-    """Return the messages that an execution took; none where it belongs to another order."""
-    by_ns = handed_ns + _RESOLUTION_NS - before
-    if failed:
-        return line.take(batch_size, by_ns, failed=True) or line.take(1, handed_ns + _FOREIGN_NS, failed=True)
-    # Each execution after this one that ends well takes one at the least, and a whole batch at the most.
-    most = max(min(batch_size, left - still_well), 1)
-    least = min(max(left - batch_size * still_well, 1), batch_size)
-    taken = line.take(most, by_ns, failed=False)
-    if len(taken) < least:
-        taken += line.take(least - len(taken), handed_ns + _FOREIGN_NS, failed=False)
-    return taken
+def match_nested(sent_ns: Times, done_ns: Times, started_ns: Times, finished_ns: Times) -> NestedMatch:
+    """Match calls to executions that lie within them; as many as can be matched are.
 
-
-def match_nested(
-    sent_ns: Times, done_ns: Times, started_ns: Times, finished_ns: Times
-) -> tuple[NDArray[np.int64], int]:
-    """Return the execution of each call, -1 where none fits, and how many had another call that would fit too.
+    Executions are taken by their start; each goes to the call that ends first of those that hold it: one that ends
+    later can hold whatever this one can that comes later. The executions' clock is corrected by a constant when it
+    must be for most executions to lie in calls.
 
     Args:
-        sent_ns: of each call, shape ``(calls,)``.
-        done_ns: arrival of its answer.
-        started_ns: of each execution, shape ``(executions,)``.
-        finished_ns: of each execution.
+        sent_ns: when each call was sent, the client's clock.
+        done_ns: when its answer was there.
+        started_ns: when each execution began, AWS's clock.
+        finished_ns: when it ended.
     """
+    offset_ns = _offset_ns(sent_ns, done_ns, started_ns, finished_ns)
+    starts, ends = started_ns + offset_ns, finished_ns + offset_ns
     found = np.full(len(sent_ns), -1, dtype=np.int64)
-    calls = np.argsort(sent_ns, kind="stable").tolist()
-    inside: list[tuple[int, int]] = []
-    ambiguous = position = 0
-    for execution in np.argsort(started_ns, kind="stable").tolist():
-        while position < len(calls) and sent_ns[calls[position]] <= started_ns[execution] + _TOLERANCE_NS:
-            call = calls[position]
-            insort(inside, (int(done_ns[call]), call))
+    by_sent = np.argsort(sent_ns, kind="stable").tolist()
+    by_start = np.argsort(starts, kind="stable")
+    slack_ns = _ROUNDING_NS
+    open_calls: list[tuple[int, int]] = []
+    position = 0
+    for execution in by_start.tolist():
+        while position < len(by_sent) and sent_ns[by_sent[position]] <= starts[execution] + slack_ns:
+            insort(open_calls, (int(done_ns[by_sent[position]]), by_sent[position]))
             position += 1
-        # What ended before this execution began holds none that begins later.
-        del inside[: bisect_left(inside, (int(started_ns[execution]) - _TOLERANCE_NS, -1))]
-        fitting = bisect_left(inside, (int(finished_ns[execution]) - _TOLERANCE_NS, -1))
-        if fitting < len(inside):
-            ambiguous += fitting + 1 < len(inside)
-            found[inside.pop(fitting)[1]] = execution
-    return found, ambiguous
+        at = bisect_left(open_calls, (int(ends[execution]) - slack_ns, -1))
+        if at < len(open_calls):
+            found[open_calls.pop(at)[1]] = execution
+    sorted_starts, sorted_ends = starts[by_start], ends[by_start]
+    low = np.searchsorted(sorted_starts, sent_ns - slack_ns)
+    high = np.searchsorted(sorted_starts, done_ns + slack_ns, side="right")
+    ambiguous = sum(
+        int(np.count_nonzero(sorted_ends[low[call] : high[call]] <= done_ns[call] + slack_ns) > 1)
+        for call in np.flatnonzero(found >= 0).tolist()
+    )
+    return NestedMatch(found, ambiguous, offset_ns)
+
+
+def _queue_turns(taken_ns: Times, started_ns: Times, failed: Mask, retry_ns: int) -> _Turns:
+    """Each execution is a turn; the messages of a failed one come back."""
+    order = np.argsort(taken_ns, kind="stable")
+    returns_ns = np.where(failed, started_ns + retry_ns, -1)[order]
+    return _Turns(taken_ns[order], [[index] for index in order.tolist()], returns_ns)
+
+
+def _stream_turns(
+    taken_ns: Times, started_ns: Times, finished_ns: Times, failed: Mask, max_attempts: int | None
+) -> _Turns:
+    """Return batches with their retries: of each, the first execution after its end that is no other's retry."""
+    chains: list[list[int]] = []
+    waiting: deque[list[int]] = deque()
+    for index in np.argsort(started_ns, kind="stable").tolist():
+        # Chains wait in the order in which they ended, nearly: of a few lanes, the first that may be continued is.
+        chain = next((c for c in waiting if finished_ns[c[-1]] <= started_ns[index] + _ROUNDING_NS), None)
+        if chain is None:
+            chain = [index]
+            chains.append(chain)
+        else:
+            waiting.remove(chain)
+            chain.append(index)
+        if failed[index] and (max_attempts is None or len(chain) < max_attempts):
+            waiting.append(chain)
+    chains.sort(key=lambda c: int(taken_ns[c[0]]))
+    firsts = np.array([chain[0] for chain in chains], dtype=np.int64)
+    return _Turns(taken_ns[firsts], chains, np.full(len(chains), -1, dtype=np.int64))
+
+
+def _settled_sizes(
+    sent_ns: Times, turns: _Turns, batch_size: int, max_attempts: int | None, wait_ns: int | None
+) -> Numbers:
+    """Return how many messages each turn takes, those that come back counted."""
+    back = turns.returns_ns >= 0
+    sizes = np.ones(len(turns.taken_ns), dtype=np.int64)
+    for _ in range(_ROUNDS if back.any() and max_attempts != 1 else 1):
+        again_ns = np.repeat(turns.returns_ns[back], sizes[back])
+        available_ns = np.sort(np.concatenate([sent_ns, again_ns])) if max_attempts != 1 else sent_ns
+        before = sizes
+        sizes = np.diff(_largest(available_ns, turns.taken_ns, batch_size), prepend=0)
+        if wait_ns is not None:
+            sizes = _smallest(available_ns, turns.taken_ns - wait_ns, sizes, batch_size)
+        if np.array_equal(before, sizes):
+            break
+    return sizes
+
+
+def _largest(available_ns: Times, taken_ns: Times, batch_size: int) -> Numbers:
+    """Return the largest cumulative number of messages taken; 0 for first turns that none is left for."""
+    turn = np.arange(len(taken_ns))
+    there = np.searchsorted(available_ns, taken_ns + _ROUNDING_NS, side="right")
+    first = batch_size * (turn + 1)
+    most = np.minimum(first, np.minimum.accumulate(there - batch_size * turn) + batch_size * turn)
+    # Each later turn takes one at least.
+    spared = np.minimum.accumulate((most - turn)[::-1])[::-1] + turn
+    return np.asarray(np.maximum.accumulate(np.maximum(spared, 0)), dtype=np.int64)
+
+
+def _smallest(available_ns: Times, taken_ns: Times, largest: Numbers, batch_size: int) -> Numbers:
+    """Return batches that take what was there at `taken_ns` (a while before START), and one at least."""
+    there = np.searchsorted(available_ns, taken_ns, side="right").tolist()
+    most = np.cumsum(largest)
+    count = len(there)
+    total = int(most[-1]) if count else 0
+    # What is left must fit into the turns that are left.
+    needed = total - batch_size * (count - 1 - np.arange(count))
+    taken = 0
+    sizes = []
+    for turn, (upper, lower) in enumerate(zip(most.tolist(), needed.tolist(), strict=True)):
+        wanted = max(min(there[turn], taken + batch_size), taken + 1, lower)
+        until = max(min(wanted, upper, taken + batch_size), taken)
+        sizes.append(until - taken)
+        taken = until
+    return np.array(sizes, dtype=np.int64)
+
+
+class _Line:
+    """Messages that wait to be taken, the longest available first."""
+
+    def __init__(self, sent_ns: Times, messages: list[int]) -> None:
+        self._fresh = deque((int(sent_ns[message]), message) for message in messages)
+        self._again: deque[tuple[int, int]] = deque()
+
+    def take(self, until_ns: int) -> int | None:
+        """Return the next message that is there at `until_ns`; None when there is none."""
+        line = self._again if self._again and (not self._fresh or self._again[0] < self._fresh[0]) else self._fresh
+        if not line or line[0][0] > until_ns:
+            return None
+        return line.popleft()[1]
+
+    def put_back(self, at_ns: int, message: int) -> None:
+        """Let a message be taken again from `at_ns` on; those put back later come back later."""
+        self._again.append((at_ns, message))
+
+
+def _hand_out(
+    sent_ns: Times, order: Numbers, turns: _Turns, sizes: Numbers, failed: Mask, max_attempts: int | None, doomed: Mask
+) -> OrderMatch:
+    """Give messages to turns, the longest available first."""
+    count = len(sent_ns)
+    ran: list[list[int]] = [[] for _ in range(count)]
+    share = [0.0] * count
+    batches = np.zeros(len(failed), dtype=np.int64)
+    # Those that are given up in the end are taken by executions that fail, and before others: they made them fail.
+    hopeless = _Line(sent_ns, [message for message in order.tolist() if doomed[message]])
+    others = _Line(sent_ns, [message for message in order.tolist() if not doomed[message]])
+    taken_ns, returns_ns = turns.taken_ns.tolist(), turns.returns_ns.tolist()
+    for turn, size in enumerate(sizes.tolist()):
+        until_ns, executions = taken_ns[turn] + _ROUNDING_NS, turns.executions[turn]
+        taken: list[int] = []
+        for line in (hopeless, others) if failed[executions[-1]] else (others,):
+            while len(taken) < size and (message := line.take(until_ns)) is not None:
+                taken.append(message)
+        batches[executions] = len(taken)
+        for message in taken:
+            ran[message] += executions
+            share[message] += len(executions) / len(taken)
+            if returns_ns[turn] >= 0 and (max_attempts is None or len(ran[message]) < max_attempts):
+                (hopeless if doomed[message] else others).put_back(returns_ns[turn], message)
+    first = np.array([mine[0] if mine else -1 for mine in ran], dtype=np.int64)
+    last = np.array([mine[-1] if mine else -1 for mine in ran], dtype=np.int64)
+    ended = last >= 0
+    is_finished, sizes_of_last = np.zeros(count, dtype=np.bool_), np.zeros(count, dtype=np.int64)
+    is_finished[ended], sizes_of_last[ended] = ~failed[last[ended]], batches[last[ended]]
+    nothing = MatchError(float("nan"), float("nan"))
+    return OrderMatch(
+        first, last, np.array([len(mine) for mine in ran], dtype=np.int64), sizes_of_last,
+        np.array(share, dtype=np.float64), is_finished, np.flatnonzero(batches == 0), nothing, nothing,
+        is_lane_known=True, executions=tuple(map(tuple, ran)), sizes=batches,
+    )  # fmt: skip
+
+
+def _at(times_ns: Times, index: Numbers) -> NDArray[np.float64]:
+    if not len(times_ns):
+        return np.full(len(index), np.nan)
+    return np.where(index >= 0, times_ns[index].astype(np.float64), np.nan)
+
+
+def _error(best_ms: NDArray[np.float64], other_ms: NDArray[np.float64]) -> MatchError:
+    p50, p95 = (
+        abs(_percentile(best_ms, share) - _percentile(other_ms, share)) for share in (50.0, 95.0)
+    )  # fmt: skip
+    return MatchError(p50, p95)
+
+
+def _percentile(values_ms: NDArray[np.float64], share: float) -> float:
+    known = values_ms[~np.isnan(values_ms)]
+    return float(np.percentile(known, share)) if len(known) else float("nan")
+
+
+def _offset_ns(sent_ns: Times, done_ns: Times, started_ns: Times, finished_ns: Times) -> int:
+    """Return what to add to the executions' clock: nothing when they lie in calls already.
+
+    In order of their starts, call and execution of one rank are nearly each other's: the correction is at least what
+    puts nearly every START after its send, and at most what leaves nearly every end before its answer.
+    """
+    count = min(len(sent_ns), len(started_ns))
+    if not count:
+        return 0
+    sent, done = np.sort(sent_ns)[:count], np.sort(done_ns)[:count]
+    started, finished = np.sort(started_ns)[:count], np.sort(finished_ns)[:count]
+    least = float(np.percentile((sent - started).astype(np.float64), 99)) - _ROUNDING_NS
+    most = float(np.percentile((done - finished).astype(np.float64), 1)) + _ROUNDING_NS
+    if least > most:
+        return round((least + most) / 2)
+    return round(min(max(0.0, least), most))

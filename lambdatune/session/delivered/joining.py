@@ -128,6 +128,7 @@ class MessagesById:
         ran = [execution for request_id in ids for execution in self._executions.get(request_id, ())]
         well = sum(ending.outcome == "executed" for ending in endings)
         self._writer.executions(made, index, sorted(ran, key=_by_start), [1] * len(ran))
+        self._writer.leave_out_waits_of_others(made, index)
         if well:
             status = Status.DUPLICATED if well > 1 else Status.RETRIED if len(ran) > 1 else Status.OK
             made["attempts"][index] = max(len(ran), well)
@@ -181,10 +182,14 @@ class RowWriter:
         made["billed_ms"][index] = sum(
             execution.report.billed_ms / size for execution, size in zip(executions, sizes, strict=True)
         )
+
+    def leave_out_waits_of_others(self, made: Rows, index: int) -> None:
+        """Take a cold start for one of an environment that was initialised before, where its message did not wait.
+
+        The init comes before the start: a message that waited for less than that did not wait for it.
+        """
         waited_ms = float(made["started_ns"][index] - made["done_ns"][index]) / _NS_PER_MS
-        init_ms = float(made["init_ms"][index])
-        # The init comes before the start: a message that waited for less than that did not wait for it.
-        if made["start"][index] == Start.COLD and was_preinitialised(init_ms, 0.0, waited_ms):
+        if made["start"][index] == Start.COLD and was_preinitialised(float(made["init_ms"][index]), 0.0, waited_ms):
             made["start"][index] = Start.PREINITIALISED
 
     def report(self, made: Rows, index: int, execution: Execution) -> None:

@@ -65,8 +65,12 @@ def linking_notes(environment: dict[str, Any]) -> tuple[str, ...]:
         error = entry["error_ms"]
         notes.append(
             f"linked in order: {entry['how']}; percentiles of the times may be off by up to {error['p50']:.3g} ms "
-            f"(p50) and {error['p95']:.3g} ms (p95), and {entry['ambiguous']} of {entry['messages']} would fit another "
-            "execution too"
+            f"(p50) and {error['p95']:.3g} ms (p95)"
+            + (
+                f"; {entry['ambiguous']} of {entry['messages']} would fit another execution too"
+                if entry["ambiguous"]
+                else ""
+            )
         )
         if entry["spare_executions"]:
             notes.append(f"{entry['spare_executions']} executions had no message of their own: messages came twice")

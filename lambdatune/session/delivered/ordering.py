@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lambdatune.model.invocation import Status
-from lambdatune.stats.matching import GATHERED_BEFORE_MS, MOST_ATTEMPTS, Runs, match_in_order, match_nested
+from lambdatune.stats.matching import match_in_order, match_nested
 from lambdatune.stats.rows import is_ok
-from lambdatune.stats.summary import nearest_rank
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from lambdatune.aws.modes.protocol import Ending, InvocationMode
     from lambdatune.session.delivered.joining import RowWriter
     from lambdatune.session.delivered.linking import LinkRecord
-    from lambdatune.stats.matching import Matching
+    from lambdatune.stats.matching import OrderMatch
     from lambdatune.stats.rows import Mask, Rows
 
 _NS_PER_MS = 1_000_000
@@ -32,8 +31,12 @@ def _ns(times_ms: Sequence[float]) -> NDArray[np.int64]:
     return np.round(np.array(times_ms, dtype=np.float64) * _NS_PER_MS).astype(np.int64)
 
 
-def _handed_ms(execution: Execution) -> float:
-    """Return when Lambda was handed an execution's batch, in Unix ms: START comes after the init of a cold start."""
+MOST_ATTEMPTS = 3
+"""Executions of a message before it is given up, in what the modes set up."""
+
+
+def _taken_ms(execution: Execution) -> float:
+    """Return until when an execution's batch was taken, in Unix ms: START comes after the init of a cold start."""
     report = execution.report
     return execution.started_ms - (report.init_ms or report.restore_ms or 0.0)
 
@@ -64,17 +67,17 @@ class CallsInOrder:
         """Return the rows with the figures of the executions that lie within them."""
         made = rows.copy()
         ran = np.flatnonzero(~np.isin(rows["status"], _NEVER_RAN))
-        found, ambiguous = match_nested(
+        match = match_nested(
             rows["sent_ns"][ran], rows["done_ns"][ran],
             _ns([each.started_ms for each in self._executions]), _ns([each.finished_ms for each in self._executions]),
         )  # fmt: skip
-        for index, number in zip(ran.tolist(), found.tolist(), strict=True):
+        for index, number in zip(ran.tolist(), match.execution.tolist(), strict=True):
             if number >= 0:
                 execution = self._executions[number]
                 self._writer.report(made, index, execution)
                 self._writer.refuse_misrouted(made, index, [execution])
         self._links.messages += len(ran)
-        self._links.ambiguous += ambiguous
+        self._links.ambiguous += match.ambiguous
         return made
 
     def unknown(self, joined: Rows) -> Mask:
@@ -88,12 +91,14 @@ class _Case:
 
     Attributes:
         places: of each message, its row.
-        sent_ns: when it was on its way: between send and answer.
+        sent_ns: when it was sent.
+        accepted_ns: when the answer came.
         hopeless: whether it is known to have been given up.
     """
 
     places: NDArray[np.int64]
     sent_ns: NDArray[np.int64]
+    accepted_ns: NDArray[np.int64]
     hopeless: NDArray[np.bool_]
 
 
@@ -104,12 +109,13 @@ class MessagesInOrder:
         writer: of the order.
         mode: tells batch size, and when what failed is tried again.
         links: takes note of how sure the links are.
+        latency_ms: longest time from the moment a batch is gathered to its start, for the error that is told.
     """
 
-    def __init__(self, writer: RowWriter, mode: InvocationMode, links: LinkRecord) -> None:
+    def __init__(self, writer: RowWriter, mode: InvocationMode, links: LinkRecord, *, latency_ms: float) -> None:
         self._writer = writer
-        self._batch_size = mode.batch_size
-        self._retry_after_ns = round((mode.retry_after_s or 0.0) * 1_000 * _NS_PER_MS)
+        self._mode = mode
+        self._latency_ns = round(latency_ms * _NS_PER_MS)
         self._links = links
         self._executions: list[Execution] = []
         self._endings: list[Ending] = []
@@ -126,9 +132,8 @@ class MessagesInOrder:
         news = (len(rows), len(self._executions), len(self._endings))
         if news != self._looked_at:
             case = self._case(rows)
-            matching = self._match(case)
-            tries = np.array([len(found) for found in matching.executions])
-            is_over = matching.is_done | case.hopeless | (tries >= MOST_ATTEMPTS)
+            match = self._match(case)
+            is_over = match.is_finished | case.hopeless | (match.attempts >= MOST_ATTEMPTS)
             self._looked_at, self._awaited = news, int(np.count_nonzero(~is_over))
         return self._awaited
 
@@ -136,12 +141,12 @@ class MessagesInOrder:
         """Return the rows with the executions that they were matched to."""
         made = rows.copy()
         case = self._case(rows)
-        matching = self._match(case)
+        match = self._match(case)
         for place, numbers, done, hopeless in zip(
-            case.places.tolist(), matching.executions, matching.is_done.tolist(), case.hopeless.tolist(), strict=True
+            case.places.tolist(), match.executions, match.is_finished.tolist(), case.hopeless.tolist(), strict=True
         ):
             ran = [self._executions[number] for number in numbers]
-            self._writer.executions(made, place, ran, [matching.sizes[number] for number in numbers])
+            self._writer.executions(made, place, ran, match.sizes[list(numbers)].tolist())
             # Not every ending names its messages: those of a table's stream only say how many there were.
             if hopeless or (not done and self._endings and len(ran) >= MOST_ATTEMPTS):
                 made["status"][place] = Status.DEAD_LETTERED
@@ -150,7 +155,7 @@ class MessagesInOrder:
             else:
                 made["status"][place] = Status.RETRIED if len(ran) > 1 else Status.OK
             self._writer.refuse_misrouted(made, place, ran)
-        self._note(case, matching)
+        self._note(match)
         return made
 
     def unknown(self, joined: Rows) -> Mask:
@@ -159,11 +164,9 @@ class MessagesInOrder:
 
     def _case(self, rows: Rows) -> _Case:
         places = np.flatnonzero(is_ok(rows))
-        # A message is there some time between its send and the answer.
-        sent_ns = (rows["sent_ns"][places] + rows["done_ns"][places]) // 2
-        order = np.argsort(sent_ns, kind="stable")
-        places, sent_ns = places[order], sent_ns[order]
-        return _Case(places, sent_ns, self._given_up(rows["request_id"][places]))
+        places = places[np.argsort(rows["sent_ns"][places], kind="stable")]
+        sent = rows[places]
+        return _Case(places, sent["sent_ns"], sent["done_ns"], self._given_up(sent["request_id"]))
 
     def _given_up(self, ids: NDArray[np.bytes_]) -> NDArray[np.bool_]:
         """Mark the messages that endings name: each, or the first one of a batch and those sent after it."""
@@ -176,31 +179,20 @@ class MessagesInOrder:
                 marked[place : place + ending.batch_size] = True
         return marked
 
-    def _match(self, case: _Case, *, gathered_before_ns: int = 0) -> Matching:
-        self._executions.sort(key=_handed_ms)
-        runs = Runs(
-            _ns([_handed_ms(each) for each in self._executions]),
-            _ns([each.finished_ms for each in self._executions]),
-            [each.failed is True for each in self._executions],
-        )
+    def _match(self, case: _Case) -> OrderMatch:
+        ran = self._executions
         return match_in_order(
-            case.sent_ns, runs, batch_size=self._batch_size, retry_after_ns=self._retry_after_ns,
-            hopeless=case.hopeless, gathered_before_ns=gathered_before_ns,
+            case.sent_ns, case.accepted_ns, _ns([each.started_ms for each in ran]),
+            _ns([each.finished_ms for each in ran]), np.array([each.failed is True for each in ran], dtype=np.bool_),
+            batch_size=self._mode.batch_size, retry_after_s=self._mode.retry_after_s or 0.0,
+            max_attempts=MOST_ATTEMPTS, lanes=self._mode.lanes, taken_ns=_ns([_taken_ms(each) for each in ran]),
+            hopeless=case.hopeless, latency_ns=self._latency_ns,
         )  # fmt: skip
 
-    def _note(self, case: _Case, matching: Matching) -> None:
-        """Take note of how far percentiles may be off: they are taken again as if batches were gathered earlier."""
-        other = self._match(case, gathered_before_ns=round(GATHERED_BEFORE_MS * _NS_PER_MS))
-        last, other_last = matching.last(), other.last()
-        links = self._links
-        links.messages += len(last)
-        links.ambiguous += int(np.count_nonzero(last != other_last))
-        links.spare += matching.spare
-        known = (last >= 0) & (other_last >= 0)
-        if not known.any():
-            return
-        finished_ns = _ns([each.finished_ms for each in self._executions])
-        e2e_ms = (finished_ns[last[known]] - case.sent_ns[known]) / _NS_PER_MS
-        other_ms = (finished_ns[other_last[known]] - case.sent_ns[known]) / _NS_PER_MS
-        links.error_ms_p50 = max(links.error_ms_p50, abs(nearest_rank(e2e_ms, 0.5) - nearest_rank(other_ms, 0.5)))
-        links.error_ms_p95 = max(links.error_ms_p95, abs(nearest_rank(e2e_ms, 0.95) - nearest_rank(other_ms, 0.95)))
+    def _note(self, match: OrderMatch) -> None:
+        """Take note of how far percentiles may be off."""
+        links, error = self._links, match.e2e_error
+        links.messages += len(match.last)
+        links.spare += len(match.idle)
+        links.error_ms_p50 = max(links.error_ms_p50, float(np.nan_to_num(error.p50_ms)))
+        links.error_ms_p95 = max(links.error_ms_p95, float(np.nan_to_num(error.p95_ms)))
