@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from lambdatune.aws.modes.protocol import Ending
     from lambdatune.aws.modes.site import Site
 
+GATEWAY_IN_FORCE_S = 5.0
+"""After that a URL or API that was made answers as it was told, on AWS."""
+
 SLACK_S = 60.0
 """How long AWS may take to do what needs no time, on a bad day."""
 

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from lambdatune.aws.modes.asynchronous import Asynchronous
 from lambdatune.aws.modes.forms import check_bytes, json_request, parsed
+from lambdatune.aws.modes.waiting import let_settle
 from lambdatune.aws.refusals import error_code, refused
 from lambdatune.model.change import Change
 from lambdatune.model.errors import AwsRefused, UsageError
@@ -26,6 +27,8 @@ _MAX_BYTES = 1024 * 1024 - 16 * 1024
 _PRINCIPAL = "events.amazonaws.com"
 _SOURCE = "lambdatune"
 _TARGET = "clone"
+_IN_FORCE_S = 15.0
+"""AWS API reference, PutRule: events might not match a new rule at once; "allow a short period of time"."""
 
 
 class EventBridge(Asynchronous):
@@ -50,7 +53,7 @@ class EventBridge(Asynchronous):
             f"create event bus {self._bus} with a rule whose target is the clone; deleted at the end",
         )
 
-    async def _provide(self, ledger: Ledger, watcher: Watcher) -> None:  # noqa: ARG002  live at once
+    async def _provide(self, ledger: Ledger, watcher: Watcher) -> None:
         ledger.intend(Change("create-event-bus", self._bus, self._site.place))
         client = await self._site.access.service("events")
         tags = self._site.tag_list()
@@ -73,6 +76,8 @@ class EventBridge(Asynchronous):
                 f"{failed.get('ErrorMessage')}"
             )
         self._base_url = self._site.base_url_of(client)
+        if self._site.is_aws:
+            await let_settle(_IN_FORCE_S, "waiting for EventBridge's new rule to be in force", watcher)
 
     def request(self, version: Version, payload: bytes, *, tokens: bool) -> RequestForm:  # noqa: ARG002  by the alias
         """Return a PutEvents of one event, whose detail is the payload.

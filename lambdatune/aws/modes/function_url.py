@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from lambdatune.aws.modes.base import Base
+from lambdatune.aws.modes.base import GATEWAY_IN_FORCE_S, Base
 from lambdatune.aws.modes.http_payload import http_request
 from lambdatune.aws.modes.protocol import ALIAS
+from lambdatune.aws.modes.waiting import let_settle
 from lambdatune.aws.refusals import error_code, refused
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class FunctionUrl(Base):
             await self._alias.permit(
                 "public-invoke", Action="lambda:InvokeFunction", Principal="*", InvokedViaFunctionUrl=True
             )
+        if self._site.is_aws:
+            await let_settle(GATEWAY_IN_FORCE_S, "waiting for the function URL to be in force", watcher)
 
     def request(self, version: Version, payload: bytes, *, tokens: bool) -> RequestForm:  # noqa: ARG002  by the alias
         """Return the request that a payload stands for.

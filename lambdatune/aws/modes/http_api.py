@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lambdatune.aws.modes.base import Base
+from lambdatune.aws.modes.base import GATEWAY_IN_FORCE_S, Base
 from lambdatune.aws.modes.function_url import ANYONE
 from lambdatune.aws.modes.http_payload import http_request
+from lambdatune.aws.modes.waiting import let_settle
 from lambdatune.aws.refusals import refused
 from lambdatune.model.change import Change
 
@@ -65,6 +66,8 @@ class HttpApi(Base):
             await client.create_stage(ApiId=identity, StageName=_EVERYTHING, AutoDeploy=True)
         await self._alias.allow(_PRINCIPAL, self._site.arn("execute-api", f"{identity}/*"))
         self._url = self._site.reached(api["ApiEndpoint"], "the HTTP API")
+        if self._site.is_aws:
+            await let_settle(GATEWAY_IN_FORCE_S, "waiting for the HTTP API to be in force", watcher)
 
     def request(self, version: Version, payload: bytes, *, tokens: bool) -> RequestForm:  # noqa: ARG002  by the alias
         """Return the request that a payload stands for.

@@ -56,11 +56,12 @@ class Kinesis(Streamed):
         ledger.intend(Change("create-stream", self._stream, self._site.place))
         client = await self._site.access.service("kinesis")
         self._base_url = self._site.base_url_of(client)
+        tags = {_tag(key): _tag(value) for key, value in self._site.tags.items()}
         with refused(f"creating data stream `{self._stream}`"):
             try:
                 await client.create_stream(
                     StreamName=self._stream, ShardCount=self._site.options.stream_shards,
-                    StreamModeDetails={"StreamMode": "PROVISIONED"}, Tags=self._site.tags,
+                    StreamModeDetails={"StreamMode": "PROVISIONED"}, Tags=tags,
                 )  # fmt: skip
             except ClientError as error:
                 if error_code(error) != "ResourceInUseException":
@@ -90,3 +91,8 @@ class Kinesis(Streamed):
             "Kinesis_20131202.PutRecord", "kinesis", body, version="1.1", base_url=self._base_url,
             id_key="SequenceNumber",
         )  # fmt: skip
+
+
+def _tag(text: str) -> str:
+    """Return a tag's text without what Kinesis does not have among its characters (API reference, Tag): the colon."""
+    return text.replace(":", "/")

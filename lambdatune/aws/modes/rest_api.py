@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from lambdatune.aws.modes.base import Base
+from lambdatune.aws.modes.base import GATEWAY_IN_FORCE_S, Base
 from lambdatune.aws.modes.function_url import ANYONE
 from lambdatune.aws.modes.http_payload import http_request
+from lambdatune.aws.modes.waiting import let_settle
 from lambdatune.aws.refusals import refused
 from lambdatune.model.change import Change
 from lambdatune.model.errors import AwsRefused
@@ -75,6 +76,8 @@ class RestApi(Base):
             await client.create_deployment(restApiId=identity, stageName=_STAGE)
         await self._alias.allow(_PRINCIPAL, self._site.arn("execute-api", f"{identity}/*"))
         self._url = self._url_of(identity)
+        if self._site.is_aws:
+            await let_settle(GATEWAY_IN_FORCE_S, "waiting for the REST API to be in force", watcher)
 
     async def _check_endpoint(self) -> None:
         """Refuse an endpoint whose REST APIs cannot be found: AWS's answers name no URL of one."""

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from lambdatune.aws.modes.asynchronous import Asynchronous
 from lambdatune.aws.modes.forms import check_bytes
-from lambdatune.aws.modes.waiting import once_known, until
+from lambdatune.aws.modes.waiting import let_settle, once_known, until
 from lambdatune.aws.refusals import error_code, refused
 from lambdatune.model.change import Change
 from lambdatune.model.request_form import BodyPart, RequestForm
@@ -27,6 +27,10 @@ _WHERE_ALL_BEGAN = "us-east-1"
 """Its buckets are made without naming a region (AWS API reference, S3, CreateBucket)."""
 
 _NOTIFICATION = "lambdatune"
+_IN_FORCE_S = 300.0
+"""AWS docs, "Using Amazon SQS, Amazon SNS, and Lambda": "it usually takes about five minutes for the changes to take
+effect". What is put before may be told to nobody, and would count as lost."""
+
 _NOT_SERVED = frozenset({"NotImplemented", "MethodNotAllowed"})
 
 
@@ -51,6 +55,12 @@ class S3(Asynchronous):
             *super().changes,
             f"create bucket {self._bucket}, which notifies the clone; deleted at the end with its objects",
         )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """That S3 takes its time."""
+        slow = "S3 takes about five minutes until a new notification is in force: the run waits for that first"
+        return (*super().warnings, slow) if self._site.is_aws else super().warnings
 
     async def _provide(self, ledger: Ledger, watcher: Watcher) -> None:
         ledger.intend(Change("create-bucket", self._bucket, self._site.place))
@@ -97,6 +107,10 @@ class S3(Asynchronous):
             return "set" if wanted["LambdaFunctionArn"] in arns else "not set"
 
         await until("set", state, f"the notification of bucket {self._bucket}", watcher, patience_s=120)
+        if self._site.is_aws:
+            minutes = round(_IN_FORCE_S / 60)
+            sentence = f"waiting for {minutes} minutes: S3 takes so long until a notification is in force, as AWS says"
+            await let_settle(_IN_FORCE_S, sentence, watcher)
 
     def _url(self, client: Any) -> str | None:
         """Return where objects are put: on AWS the bucket has a host of its own."""

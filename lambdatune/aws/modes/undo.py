@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from lambdatune.aws.modes.protocol import ALIAS
 from lambdatune.aws.refusals import error_code, refused
+from lambdatune.model.errors import AwsRefused
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -115,7 +116,12 @@ async def _delete_bucket(access: AwsAccess, change: Change) -> bool:
             objects = [{"Key": entry["Key"]} for entry in page.get("Contents", [])]
             if not objects:
                 break
-            await client.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
+            answer = await client.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
+            for kept in answer.get("Errors", []):
+                raise AwsRefused(
+                    f"deleting `{kept.get('Key')}` of bucket `{bucket}` was refused: {kept.get('Code')}: "
+                    f"{kept.get('Message')}"
+                )
         return await _there(lambda: client.delete_bucket(Bucket=bucket)) is not None
 
 

@@ -68,6 +68,22 @@ class Wait:
         return True
 
 
+async def let_settle(seconds: float, sentence: str, watcher: Watcher) -> None:
+    """Wait for what AWS promises after a while and does not tell, or until the run is stopped.
+
+    Args:
+        seconds: how long.
+        sentence: is told when the wait is not over in a moment.
+        watcher: is told, and asked whether to go on.
+    """
+    if seconds > _QUIET_S:
+        watcher.narrate(sentence)
+    left_s = seconds
+    while left_s > 0 and not watcher.is_stopped():
+        await asyncio.sleep(min(left_s, _LONGEST_S))
+        left_s -= _LONGEST_S
+
+
 async def until(
     wanted: str, state: Callable[[], Awaitable[str]], what: str, watcher: Watcher, *, patience_s: float
 ) -> None:

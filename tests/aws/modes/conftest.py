@@ -68,6 +68,7 @@ class Book:
 
     intents: list[Change] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
+    stopped: bool = False
 
     def intend(self, change: Change) -> None:
         self.intents.append(change)
@@ -79,7 +80,7 @@ class Book:
         self.said.append(sentence)
 
     def is_stopped(self) -> bool:
-        return False
+        return self.stopped
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from lambdatune.aws.isolation import Version
 from lambdatune.aws.marks import Maker, clone_name
 from lambdatune.aws.modes.registry import make_mode
 from lambdatune.aws.modes.site import Site
+from lambdatune.aws.modes.waiting import let_settle, until
 from lambdatune.model.change import Place
 from lambdatune.model.errors import AwsRefused, UsageError
 from lambdatune.model.modes import MODES, Mode, ModeOptions
@@ -187,3 +188,20 @@ async def test_an_endpoint_whose_rest_apis_cannot_be_found_is_refused_before_any
     with pytest.raises(AwsRefused, match="REST APIs of the endpoint"):
         await mode.prepare(book, book)
     assert book.intents == []
+
+
+async def test_a_wait_is_told_and_ends_with_the_run() -> None:
+    book = Book()
+    await let_settle(0.01, "not told", book)
+    assert book.said == []
+    book.stopped = True
+    await let_settle(300.0, "waiting for S3", book)
+    await until("Enabled", _creating, "the mapping", book, patience_s=300.0)
+    assert book.said == ["waiting for S3"]
+    book.stopped = False
+    with pytest.raises(AwsRefused, match="the mapping was given up after 0 s: it is Creating"):
+        await until("Enabled", _creating, "the mapping", book, patience_s=0.05)
+
+
+async def _creating() -> str:
+    return "Creating"
