@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,7 +43,7 @@ _NS_PER_MS = 1e6
 _ROUNDING_NS = 2_000_000
 """Log timestamps are whole milliseconds, and the two clocks are not read at one instant."""
 
-_FEWEST_ALONE = 10
+_FEWEST_ALONE = 3
 _LONGEST_LEAD_NS = 10_000_000
 
 _ROUNDS = 6
@@ -157,16 +157,14 @@ def match_in_order(
         turns = _stream_turns(taken_ns, started_ns, finished_ns, failed, max_attempts)
     order = np.argsort(sent_ns, kind="stable")
 
-    def matched(turns: _Turns, wait_ns: int | None = None) -> OrderMatch:
-        sizes = _settled_sizes(sent_ns[order], turns, batch_size, max_attempts, wait_ns)
+    def matched(lead_ns: int = 0, wait_ns: int | None = None) -> OrderMatch:
+        sizes = _settled_sizes(sent_ns[order], turns, batch_size, max_attempts, lead_ns, wait_ns)
         return _hand_out(sent_ns, order, turns, sizes, failed, max_attempts)
 
-    draft = matched(turns)
+    draft = matched()
     lead_ns = min(_lead_ns(draft, sent_ns, started_ns), latency_ns)
-    best = matched(replace(turns, taken_ns=turns.taken_ns - lead_ns)) if lead_ns else draft
-    if len(best.idle) > len(draft.idle):
-        best = draft
-    matches = [best, matched(turns, latency_ns)]
+    best = matched(lead_ns)
+    matches = [best, matched(lead_ns, latency_ns)]
     queue_ms = [(_at(started_ns, match.first) - accepted_ns) / _NS_PER_MS for match in matches]
     e2e_ms = [(_at(finished_ns, match.last) - sent_ns) / _NS_PER_MS for match in matches]
     return OrderMatch(
@@ -214,12 +212,12 @@ def match_nested(sent_ns: Times, done_ns: Times, started_ns: Times, finished_ns:
 
 
 def _lead_ns(draft: OrderMatch, sent_ns: Times, started_ns: Times) -> int:
-    """Return how long before START a batch was closed: as long as messages that were alone had to wait at the least."""
+    """Return how long before START a batch was closed: as long as messages that were alone waited at the least."""
     alone = (draft.batch_size == 1) & (draft.attempts == 1)
     if np.count_nonzero(alone) < _FEWEST_ALONE:
         return 0
     waits_ns = (started_ns[draft.first[alone]] - sent_ns[alone]).astype(np.float64)
-    return round(min(max(float(np.percentile(waits_ns, 25)), 0.0), _LONGEST_LEAD_NS))
+    return round(min(max(float(np.percentile(waits_ns, 15)), 0.0), _LONGEST_LEAD_NS))
 
 
 def _queue_turns(taken_ns: Times, started_ns: Times, failed: Mask, retry_ns: int) -> _Turns:
@@ -252,7 +250,7 @@ def _stream_turns(
 
 
 def _settled_sizes(
-    sent_ns: Times, turns: _Turns, batch_size: int, max_attempts: int | None, wait_ns: int | None
+    sent_ns: Times, turns: _Turns, batch_size: int, max_attempts: int | None, lead_ns: int, wait_ns: int | None
 ) -> Numbers:
     """Return how many messages each turn takes, those that come back counted."""
     back = turns.returns_ns >= 0
@@ -261,7 +259,7 @@ def _settled_sizes(
         again_ns = np.repeat(turns.returns_ns[back], sizes[back])
         available_ns = np.sort(np.concatenate([sent_ns, again_ns])) if max_attempts != 1 else sent_ns
         before = sizes
-        sizes = np.diff(_largest(available_ns, turns.taken_ns, batch_size), prepend=0)
+        sizes = np.diff(_largest(available_ns, turns.taken_ns, batch_size, lead_ns), prepend=0)
         if wait_ns is not None:
             sizes = _smallest(available_ns, turns.taken_ns - wait_ns, sizes, batch_size)
         if np.array_equal(before, sizes):
@@ -269,10 +267,13 @@ def _settled_sizes(
     return sizes
 
 
-def _largest(available_ns: Times, taken_ns: Times, batch_size: int) -> Numbers:
+def _largest(available_ns: Times, taken_ns: Times, batch_size: int, lead_ns: int) -> Numbers:
     """Return the largest cumulative number of messages taken; 0 for first turns that none is left for."""
     turn = np.arange(len(taken_ns))
     there = np.searchsorted(available_ns, taken_ns + _ROUNDING_NS, side="right")
+    # Batches were closed a while before START, but none without a message.
+    early = np.searchsorted(available_ns, taken_ns + _ROUNDING_NS - lead_ns, side="right")
+    there = np.maximum(early, np.minimum(there, turn + 1))
     first = batch_size * (turn + 1)
     most = np.minimum(first, np.minimum.accumulate(there - batch_size * turn) + batch_size * turn)
     # Each later turn takes one at least.
