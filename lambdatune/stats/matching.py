@@ -217,7 +217,7 @@ def _lead_ns(draft: OrderMatch, sent_ns: Times, started_ns: Times) -> int:
     if np.count_nonzero(alone) < _FEWEST_ALONE:
         return 0
     waits_ns = (started_ns[draft.first[alone]] - sent_ns[alone]).astype(np.float64)
-    return round(min(max(float(np.percentile(waits_ns, 15)), 0.0), _LONGEST_LEAD_NS))
+    return round(min(max(float(np.percentile(waits_ns, 5)), 1.0), _LONGEST_LEAD_NS))
 
 
 def _queue_turns(taken_ns: Times, started_ns: Times, failed: Mask, retry_ns: int) -> _Turns:
@@ -272,7 +272,8 @@ def _largest(available_ns: Times, taken_ns: Times, batch_size: int, lead_ns: int
     turn = np.arange(len(taken_ns))
     there = np.searchsorted(available_ns, taken_ns + _ROUNDING_NS, side="right")
     # Batches were closed a while before START, but none without a message.
-    early = np.searchsorted(available_ns, taken_ns + _ROUNDING_NS - lead_ns, side="right")
+    slack_ns = 0 if lead_ns else _ROUNDING_NS
+    early = np.searchsorted(available_ns, taken_ns + slack_ns - lead_ns, side="right")
     there = np.maximum(early, np.minimum(there, turn + 1))
     first = batch_size * (turn + 1)
     most = np.minimum(first, np.minimum.accumulate(there - batch_size * turn) + batch_size * turn)
