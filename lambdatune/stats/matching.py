@@ -1,26 +1,28 @@
-"""Messages matched to executions where AWS gives no identifier that links them: queues, streams, APIs without an id.
+"""Messages of a queue or stream matched to executions, since AWS gives no identifier that links them.
 
-**In order** (`match_in_order`). Messages are taken in the order in which they became available, and a poller that
+**In order.** Messages are taken in the order in which they became available, and a poller that
 receives takes what is there. So only the sizes of the batches are unknown. With `C[k]` messages taken by the first
 ``k`` executions and `A[k]` available when execution ``k`` began, every assignment keeps
 
     1 <= C[k] - C[k-1] <= batch size,    C[k] <= A[k],    C[last] = messages that can be taken at all.
 
 These are difference constraints: those of the largest `C` (each batch closed as late as its START allows) are a
-cumulative minimum from either side. The largest is what is returned. The smallest plausible one leaves to later
+cumulative minimum from either side. The largest is what is returned, with batches closed a few milliseconds before
+START, as long as it took messages that were alone. The smallest plausible one leaves to later
 executions whatever arrived within `latency_ns` before START, the longest time that a batch is under way from its
 receive to its START. How far the percentiles move between the two is returned as the error.
+
+**How exact.** Within 5 ms at p50 and p95 in simulations while pollers keep up, with a batch window too. In a queue that
+grows, one message more or less in an early batch moves all that follow by the time between two messages: there the
+error is that of the order (some tens of ms in seconds), and the told one covers it.
 
 What the method cannot see, and the error does not hold: messages that a queue's hosts give out far from their order,
 single messages of a batch that were reported as failed (``batchItemFailures``), and several batches at once that have
 inits of different length before START, unless `taken_ns` allows for them.
-
-**Nested** (`match_nested`). A call that waits for its result holds its execution in time.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
 _NS_PER_MS = 1e6
 _ROUNDING_NS = 2_000_000
 """Log timestamps are whole milliseconds, and the two clocks are not read at one instant."""
+
+_FEWEST_ALONE = 3
+_LONGEST_LEAD_NS = 10_000_000
 
 _ROUNDS = 6
 """Sizes of failed batches decide when how many messages come back: after a few rounds they change no more."""
@@ -82,21 +87,6 @@ class OrderMatch:
     is_lane_known: bool
     executions: tuple[tuple[int, ...], ...]
     sizes: Numbers
-
-
-@dataclass(frozen=True, slots=True)
-class NestedMatch:
-    """Which execution each call held.
-
-    Attributes:
-        execution: index of it; -1 for none.
-        ambiguous: calls that could have held another one as well.
-        offset_ns: what was added to the executions' clock.
-    """
-
-    execution: Numbers
-    ambiguous: int
-    offset_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +146,15 @@ def match_in_order(
     else:
         turns = _stream_turns(taken_ns, started_ns, finished_ns, failed, max_attempts)
     order = np.argsort(sent_ns, kind="stable")
-    matches = []
-    for wait_ns in (None, latency_ns):
-        sizes = _settled_sizes(sent_ns[order], turns, batch_size, max_attempts, wait_ns)
-        matches.append(_hand_out(sent_ns, order, turns, sizes, failed, max_attempts, doomed))
-    best = matches[0]
+
+    def matched(lead_ns: int = 0, wait_ns: int | None = None) -> OrderMatch:
+        sizes = _settled_sizes(sent_ns[order], turns, batch_size, max_attempts, lead_ns, wait_ns)
+        return _hand_out(sent_ns, order, turns, sizes, failed, max_attempts, doomed)
+
+    draft = matched()
+    lead_ns = min(_lead_ns(draft, sent_ns, started_ns), latency_ns)
+    best = matched(lead_ns)
+    matches = [best, matched(lead_ns, latency_ns)]
     queue_ms = [(_at(started_ns, match.first) - accepted_ns) / _NS_PER_MS for match in matches]
     e2e_ms = [(_at(finished_ns, match.last) - sent_ns) / _NS_PER_MS for match in matches]
     return OrderMatch(
@@ -169,42 +163,13 @@ def match_in_order(
     )  # fmt: skip
 
 
-def match_nested(sent_ns: Times, done_ns: Times, started_ns: Times, finished_ns: Times) -> NestedMatch:
-    """Match calls to executions that lie within them; as many as can be matched are.
-
-    Executions are taken by their start; each goes to the call that ends first of those that hold it: one that ends
-    later can hold whatever this one can that comes later. The executions' clock is corrected by a constant when it
-    must be for most executions to lie in calls.
-
-    Args:
-        sent_ns: when each call was sent, the client's clock.
-        done_ns: when its answer was there.
-        started_ns: when each execution began, AWS's clock.
-        finished_ns: when it ended.
-    """
-    offset_ns = _offset_ns(sent_ns, done_ns, started_ns, finished_ns)
-    starts, ends = started_ns + offset_ns, finished_ns + offset_ns
-    found = np.full(len(sent_ns), -1, dtype=np.int64)
-    by_sent = np.argsort(sent_ns, kind="stable").tolist()
-    by_start = np.argsort(starts, kind="stable")
-    slack_ns = _ROUNDING_NS
-    open_calls: list[tuple[int, int]] = []
-    position = 0
-    for execution in by_start.tolist():
-        while position < len(by_sent) and sent_ns[by_sent[position]] <= starts[execution] + slack_ns:
-            insort(open_calls, (int(done_ns[by_sent[position]]), by_sent[position]))
-            position += 1
-        at = bisect_left(open_calls, (int(ends[execution]) - slack_ns, -1))
-        if at < len(open_calls):
-            found[open_calls.pop(at)[1]] = execution
-    sorted_starts, sorted_ends = starts[by_start], ends[by_start]
-    low = np.searchsorted(sorted_starts, sent_ns - slack_ns)
-    high = np.searchsorted(sorted_starts, done_ns + slack_ns, side="right")
-    ambiguous = sum(
-        int(np.count_nonzero(sorted_ends[low[call] : high[call]] <= done_ns[call] + slack_ns) > 1)
-        for call in np.flatnonzero(found >= 0).tolist()
-    )
-    return NestedMatch(found, ambiguous, offset_ns)
+def _lead_ns(draft: OrderMatch, sent_ns: Times, started_ns: Times) -> int:
+    """Return how long before START a batch was closed: as long as messages that were alone waited at the least."""
+    alone = (draft.batch_size == 1) & (draft.attempts == 1)
+    if np.count_nonzero(alone) < _FEWEST_ALONE:
+        return 0
+    waits_ns = (started_ns[draft.first[alone]] - sent_ns[alone]).astype(np.float64)
+    return round(min(max(float(np.percentile(waits_ns, 5)), 1.0), _LONGEST_LEAD_NS))
 
 
 def _queue_turns(taken_ns: Times, started_ns: Times, failed: Mask, retry_ns: int) -> _Turns:
@@ -217,7 +182,7 @@ def _queue_turns(taken_ns: Times, started_ns: Times, failed: Mask, retry_ns: int
 def _stream_turns(
     taken_ns: Times, started_ns: Times, finished_ns: Times, failed: Mask, max_attempts: int | None
 ) -> _Turns:
-    """Return batches with their retries: of each, the first execution after its end that is no other's retry."""
+    """Join retries: a batch that failed is tried again by the first execution after its end that is no other's."""
     chains: list[list[int]] = []
     waiting: deque[list[int]] = deque()
     for index in np.argsort(started_ns, kind="stable").tolist():
@@ -237,7 +202,7 @@ def _stream_turns(
 
 
 def _settled_sizes(
-    sent_ns: Times, turns: _Turns, batch_size: int, max_attempts: int | None, wait_ns: int | None
+    sent_ns: Times, turns: _Turns, batch_size: int, max_attempts: int | None, lead_ns: int, wait_ns: int | None
 ) -> Numbers:
     """Return how many messages each turn takes, those that come back counted."""
     back = turns.returns_ns >= 0
@@ -246,7 +211,7 @@ def _settled_sizes(
         again_ns = np.repeat(turns.returns_ns[back], sizes[back])
         available_ns = np.sort(np.concatenate([sent_ns, again_ns])) if max_attempts != 1 else sent_ns
         before = sizes
-        sizes = np.diff(_largest(available_ns, turns.taken_ns, batch_size), prepend=0)
+        sizes = np.diff(_largest(available_ns, turns.taken_ns, batch_size, lead_ns), prepend=0)
         if wait_ns is not None:
             sizes = _smallest(available_ns, turns.taken_ns - wait_ns, sizes, batch_size)
         if np.array_equal(before, sizes):
@@ -254,10 +219,14 @@ def _settled_sizes(
     return sizes
 
 
-def _largest(available_ns: Times, taken_ns: Times, batch_size: int) -> Numbers:
+def _largest(available_ns: Times, taken_ns: Times, batch_size: int, lead_ns: int) -> Numbers:
     """Return the largest cumulative number of messages taken; 0 for first turns that none is left for."""
     turn = np.arange(len(taken_ns))
     there = np.searchsorted(available_ns, taken_ns + _ROUNDING_NS, side="right")
+    # Batches were closed a while before START, but none without a message.
+    slack_ns = 0 if lead_ns else _ROUNDING_NS
+    early = np.searchsorted(available_ns, taken_ns + slack_ns - lead_ns, side="right")
+    there = np.maximum(early, np.minimum(there, turn + 1))
     first = batch_size * (turn + 1)
     most = np.minimum(first, np.minimum.accumulate(there - batch_size * turn) + batch_size * turn)
     # Each later turn takes one at least.
@@ -385,21 +354,3 @@ def _error(best_ms: NDArray[np.float64], other_ms: NDArray[np.float64]) -> Match
 def _percentile(values_ms: NDArray[np.float64], share: float) -> float:
     known = values_ms[~np.isnan(values_ms)]
     return float(np.percentile(known, share)) if len(known) else float("nan")
-
-
-def _offset_ns(sent_ns: Times, done_ns: Times, started_ns: Times, finished_ns: Times) -> int:
-    """Return what to add to the executions' clock: nothing when they lie in calls already.
-
-    In order of their starts, call and execution of one rank are nearly each other's: the correction is at least what
-    puts nearly every START after its send, and at most what leaves nearly every end before its answer.
-    """
-    count = min(len(sent_ns), len(started_ns))
-    if not count:
-        return 0
-    sent, done = np.sort(sent_ns)[:count], np.sort(done_ns)[:count]
-    started, finished = np.sort(started_ns)[:count], np.sort(finished_ns)[:count]
-    least = float(np.percentile((sent - started).astype(np.float64), 99)) - _ROUNDING_NS
-    most = float(np.percentile((done - finished).astype(np.float64), 1)) + _ROUNDING_NS
-    if least > most:
-        return round((least + most) / 2)
-    return round(min(max(0.0, least), most))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lambdatune.model.invocation import Status
-from lambdatune.stats.matching import match_in_order, match_nested
+from lambdatune.stats.matching import match_in_order
+from lambdatune.stats.nesting import match_nested
 from lambdatune.stats.rows import is_ok
 
 if TYPE_CHECKING:
