@@ -226,12 +226,12 @@ def _unheard(sent: int, executed: int, ended: int) -> AwsRefused:
         lacking = "the clone's log tells of no execution: it has no START and REPORT lines that belong together"
     elif not ended:
         lacking = (
-            f"the clone's log tells of {executed} executions, but no record of them came to the clone's destination "
+            f"the clone's log tells of {executed} execution(s), but no record of them came to the clone's destination "
             "(OnSuccess, OnFailure)"
         )
     else:
         lacking = f"{executed} executions and {ended} records of ends came, but none belongs to a message that was sent"
     return AwsRefused(
-        f"this endpoint does not tell what became of {sent} messages {_DEAF_S:.0f} s after they were sent: {lacking}",
+        f"this endpoint does not tell, {_DEAF_S:.0f} s after {sent} message(s) were sent, what became of them: {lacking}",
         hint="another mode may work there; `lambdatune local` and AWS itself tell all that is needed",
     )
