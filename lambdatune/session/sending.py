@@ -232,6 +232,6 @@ def _unheard(sent: int, executed: int, ended: int) -> AwsRefused:
     else:
         lacking = f"{executed} executions and {ended} records of ends came, but none belongs to a message that was sent"
     return AwsRefused(
-        f"this endpoint does not tell, {_DEAF_S:.0f} s after {sent} message(s) were sent, what became of them: {lacking}",
+        f"{_DEAF_S:.0f} s after {sent} message(s) were sent this endpoint has not told what became of them: {lacking}",
         hint="another mode may work there; `lambdatune local` and AWS itself tell all that is needed",
     )

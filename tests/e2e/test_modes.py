@@ -166,7 +166,7 @@ def test_what_a_killed_run_had_set_up_is_undone(mode, further, local, endpoint, 
 def test_failures_are_counted_explained_and_count_against_targets(mode, endpoint, lambdatune, tmp_path) -> None:
     done = lambdatune(
         "run", "--endpoint-url", endpoint, "--function", "failing", "--mode", mode, "--memory", "512",
-        "--cold-starts", "0", "--target", "e2e.p99<=20s", "--burst", "20/250ms", "--max-invocations", "200",
+        "--cold-starts", "0", "--target", "all.e2e.p99<=20s", "--burst", "20/250ms", "--max-invocations", "200",
         *(("--batch-size", "1") if mode == "sqs" else ()), "--output", str(tmp_path / "runs"),
     )  # fmt: skip
     assert done.code in {3, 5}, done.err
