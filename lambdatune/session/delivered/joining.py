@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from lambdatune.stats.rows import Mask, Rows
 
 _NS_PER_MS = 1_000_000
+_HALF_MS = 0.5
+"""Log lines have whole milliseconds, rounded down: on average an execution starts half of one later."""
+
 _NEVER_RAN = (Status.THROTTLED, Status.REFUSED, Status.CONNECTION_ERROR)
 
 
@@ -174,8 +177,8 @@ class RowWriter:
             return
         last = executions[-1]
         self.report(made, index, last)
-        made["started_ns"][index] = round(executions[0].started_ms * _NS_PER_MS)
-        made["finished_ns"][index] = round((last.started_ms + last.report.duration_ms) * _NS_PER_MS)
+        made["started_ns"][index] = round((executions[0].started_ms + _HALF_MS) * _NS_PER_MS)
+        made["finished_ns"][index] = round((last.finished_ms + _HALF_MS) * _NS_PER_MS)
         made["attempts"][index] = min(len(executions), 255)
         made["batch_size"][index] = min(sizes[-1], 65_535)
         made["invocations"][index] = sum(1 / size for size in sizes)
