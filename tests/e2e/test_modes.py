@@ -32,6 +32,7 @@ HANDLERS = {
         "    time.sleep(0.06)\n"
         "    return {'statusCode': 200, 'body': 'ok'}\n"
     ),
+    "slow": "import time\ndef handler(event, context):\n    time.sleep(1.5)\n",
     # One message in ten fails when it comes first, and one in thirty whenever it comes.
     "failing": (
         "import hashlib, json\n"
@@ -129,6 +130,13 @@ def assert_agrees_with_the_endpoints_own_record(run: Path, url: str) -> None:
         assert np.percentile(ended_ms, percentile) == pytest.approx(np.percentile(true_ended_ms, percentile), abs=5)
 
 
+def wait_for_environments(local: LocalEndpoint, started: int) -> None:
+    """Wait until messages are executed: all that a mode needs is set up by then."""
+    deadline_s = time.monotonic() + 30
+    while local.facts()["environments_started"] == started and time.monotonic() < deadline_s:
+        time.sleep(0.02)
+
+
 MAKES = {
     ("sqs", ()): "sqs list_queues",
     ("kinesis", ()): "kinesis list_streams",
@@ -147,9 +155,7 @@ MAKES = {
 def test_what_a_killed_run_had_set_up_is_undone(mode, further, local, endpoint, lambdatune, start, tmp_path) -> None:
     before, started = all_sources(endpoint), local.facts()["environments_started"]
     process = start(*options_of(endpoint, mode, *further, "--cold-starts", "20", "--output", str(tmp_path / "runs")))
-    deadline_s = time.monotonic() + 30
-    while local.facts()["environments_started"] == started and time.monotonic() < deadline_s:
-        time.sleep(0.02)
+    wait_for_environments(local, started)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     made = all_sources(endpoint)
@@ -159,6 +165,24 @@ def test_what_a_killed_run_had_set_up_is_undone(mode, further, local, endpoint, 
     }
     done = lambdatune("restore", "--all")
     assert done.code == 0, done.err
+    assert all_sources(endpoint) == before
+
+
+def test_a_stopped_run_keeps_the_messages_that_were_executed(local, endpoint, start, tmp_path) -> None:
+    before, started = all_sources(endpoint), local.facts()["environments_started"]
+    process = start(
+        "run", "--endpoint-url", endpoint, "--function", "slow", "--mode", "event", "--memory", "512",
+        "--burst", "3/1s", "--cold-starts", "0", "--output", str(tmp_path / "runs"),
+    )  # fmt: skip
+    wait_for_environments(local, started)
+    os.kill(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    result = result_of(only_run(tmp_path / "runs"))
+    assert result["status"] == "interrupted"
+    (cell,) = result["cells"]
+    assert cell["delivery"]["executed"] == cell["delivery"]["sent"] >= 1
+    assert cell["delivery"]["lost"] == 0
     assert all_sources(endpoint) == before
 
 

@@ -35,10 +35,12 @@ _LISTS = (
 )
 
 
-def all_sources(url: str) -> dict[str, list[str]]:
-    """Return the names of all that an endpoint holds, by the call that lists it."""
+def all_sources(url: str, services: tuple[str, ...] | None = None) -> dict[str, list[str]]:
+    """Return the names of all that an endpoint holds, by the call that lists it; None: of all services."""
     found: dict[str, list[str]] = {}
     for service, call, key, name in _LISTS:
+        if services is not None and service not in services:
+            continue
         with _client(service, url) as client:
             items = getattr(client, call)().get(key, [])
         found[f"{service} {call}"] = sorted(item if name is None else item[name] for item in items)
