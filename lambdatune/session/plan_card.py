@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lambdatune.aws.marks import CLONE_PREFIX
+from lambdatune.aws.modes.permissions import needs_of_mode
 from lambdatune.model.modes import MODES
 from lambdatune.pricing.cost import money
 from lambdatune.recommend.evidence import spend
+from lambdatune.session.preflight import ground_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,6 +86,7 @@ def plan_card(
 ) -> PlanCard:
     """Return the card of a plan for a function that was found; what was measured already is not in its figures."""
     set_up = () if mode is None else tuple(mode.changes)
+    told = () if mode is None else (*mode.warnings, *_permissions(plan, subject))
     calls = max(search.calls_expected(evidence) - spend(evidence).invocations, 0)
     per_call_usd = [cell.tariff.per_million(ASSUMED_BILLED_MS, cell.cell.memory_mb) / 1e6 for cell in evidence]
     endpoint_url = subject.place.endpoint_url
@@ -97,8 +101,24 @@ def plan_card(
         currency=evidence.tariff.currency,
         costs_money=subject.costs_money,
         changes=(*isolation.changes, *set_up),
-        warnings=(*isolation.warnings, *(() if mode is None else mode.warnings), *subject.notes),
+        warnings=(*isolation.warnings, *told, *subject.notes),
     )
+
+
+def _permissions(plan: Plan, subject: Subject) -> tuple[str, ...]:
+    """Return what the mode needs to be permitted beside the clone's needs; the run's own endpoint asks nothing."""
+    if subject.embedded:
+        return ()
+    description = subject.description
+    ground = ground_of(plan, subject.place.region, CLONE_PREFIX, account=None, description=description)
+    actions: dict[str, dict[str, None]] = {}
+    for need in needs_of_mode(ground, plan.mode, plan.mode_options):
+        service, _, action = need.action.partition(":")
+        actions.setdefault(service, {})[action] = None
+    if not actions:
+        return ()
+    listed = "; ".join(f"{service}: {', '.join(names)}" for service, names in actions.items())
+    return (f"mode {plan.mode} needs these permissions beside the clone's: {listed}",)
 
 
 def _load(plan: Plan, warm_calls: int) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from lambdatune.stats.rows import Rows
 
 _MOST_DRAIN_WHEN_STOPPED_S = 10.0
+
+_SKEW_MS = 1_000.0
+"""By how much AWS's clock may be behind this host's."""
 
 _DEAF_S = 15.0
 """An endpoint on this machine that has told nothing of the first messages after so long lacks what would tell."""
@@ -170,11 +174,13 @@ class JoinedMessages(AnsweredCalls):
         """Carry out an order; yield its rows when all of its messages have ended, or were waited for in vain."""
         self._deadline_s = None
         joiner = self._joiner_of(order)
+        # What ran before belongs to an order that was given up.
+        since_ms = time.time() * 1_000 - _SKEW_MS
         batches = [batch async for batch in self._driver.run(order)]
         rows = np.concatenate(batches) if batches else empty_rows(0)
         if not len(rows):
             return
-        await self._drain(rows, joiner)
+        await self._drain(rows, joiner, since_ms)
         joined = joiner.joined(rows)
         if self._is_hurried():
             # Nobody waited long enough to call them lost.
@@ -186,7 +192,7 @@ class JoinedMessages(AnsweredCalls):
     def _is_hurried(self) -> bool:
         return self._deadline_s is not None
 
-    async def _drain(self, rows: Rows, joiner: Joiner) -> None:
+    async def _drain(self, rows: Rows, joiner: Joiner, since_ms: float) -> None:
         """Read the log until every message has ended, or nothing more came for too long.
 
         Raises:
@@ -196,7 +202,8 @@ class JoinedMessages(AnsweredCalls):
         last_news_s = loop.time()
         executed = ended = 0
         while True:
-            executions, endings = await self._log.read(), await self._messages.endings()
+            executions = [found for found in await self._log.read() if found.started_ms >= since_ms]
+            endings = await self._messages.endings()
             joiner.take(executions, endings)
             executed, ended = executed + len(executions), ended + len(endings)
             now_s = loop.time()
