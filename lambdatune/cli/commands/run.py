@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from lambdatune.cli.plan_options import plan_from, plan_options
+from lambdatune.cli.plan_options import plan_from, plan_options, report_options, reports_from
 
 
 @click.command("run")
@@ -15,12 +15,7 @@ from lambdatune.cli.plan_options import plan_from, plan_options
 @plan_options
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
               help="Directory in which the run's directory is made. [default: the user's data directory]")  # fmt: skip
-@click.option(
-    "--json",
-    "json_file",
-    metavar="FILE",
-    help="Write run.json there as well; - is stdout, in place of the text.",
-)
+@report_options
 @click.option(
     "--continue",
     "continued",
@@ -33,7 +28,6 @@ from lambdatune.cli.plan_options import plan_from, plan_options
 def command(
     profile: str | None,
     output: Path | None,
-    json_file: str | None,
     continued: str | None,
     plain: bool,
     quiet: bool,
@@ -50,19 +44,24 @@ def command(
     --continue goes on with a run that was interrupted, killed, or left unproven by a limit. Of the options above it
     takes the limits, which count what is added to the run, and --payload, where the run did not record its own.
 
+    Reports are written whatever became of the run. In a GitHub job one in Markdown is added to the job's summary.
+
     \b
     Exit codes: 0 targets met (or none set), 2 usage, 3 no size meets the targets, 5 unproven,
     6 invalid measurement, 7 AWS refused, 8 something could not be undone, 130/143 interrupted.
     """  # noqa: D301  \b keeps click from joining the lines
     from lambdatune.cli.headless import run_headless  # noqa: PLC0415  heavy, and not needed for --help
+    from lambdatune.cli.report_files import ReportFiles  # noqa: PLC0415  not needed for --help
 
+    going_on = None
     if continued is not None:
         from lambdatune.cli.continued import continuation_from  # noqa: PLC0415  heavy, too
 
         going_on = continuation_from(continued, output, profile, options)
-        return run_headless(
-            going_on.plan, output=output, json_file=json_file, plain=plain, quiet=quiet, assume_yes=assume_yes,
-            continued=going_on,
-        )  # fmt: skip
-    plan = plan_from(profile, options)
-    return run_headless(plan, output=output, json_file=json_file, plain=plain, quiet=quiet, assume_yes=assume_yes)
+        plan = going_on.plan
+    else:
+        plan = plan_from(profile, options)
+    return run_headless(
+        plan, output=output, reports=ReportFiles.of(reports_from(profile, options)), plain=plain, quiet=quiet,
+        assume_yes=assume_yes, continued=going_on,
+    )  # fmt: skip

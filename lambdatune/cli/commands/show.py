@@ -10,6 +10,7 @@ import click
 from lambdatune.model.errors import UsageError
 from lambdatune.model.quantities import parse_share
 from lambdatune.model.target import parse_target
+from lambdatune.reports.formats import FORMATS, render
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,12 +20,10 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
-_FORMATS = ("text", "json", "csv", "hgrm")
-
 
 @click.command("show")
 @click.argument("run")
-@click.option("--format", "format_name", type=click.Choice(_FORMATS), default="text", show_default=True,
+@click.option("--format", "format_name", type=click.Choice(tuple(FORMATS)), default="text", show_default=True,
               help="How to render it.")  # fmt: skip
 @click.option("--tag", metavar="TAG", help="With hgrm: only this histogram, for example mem-512.warm.duration.")
 @click.option(
@@ -39,7 +38,9 @@ _FORMATS = ("text", "json", "csv", "hgrm")
 @click.option("--cold-rate", metavar="SHARE", help="Decide anew for this share of cold starts.")
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
               help="Where RUN is looked for. [default: the user's data directory]")  # fmt: skip
-def command(run: str, format_name: str, tag: str | None, output: Path | None, **anew: Any) -> None:
+@click.option("--to", "file", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write it there instead of to stdout.")  # fmt: skip
+def command(run: str, format_name: str, tag: str | None, output: Path | None, file: Path | None, **anew: Any) -> None:
     """Render a recorded run, finished or interrupted, or decide it anew from its recorded calls.
 
     RUN is a run's directory, its id or the start of it, or `latest`.
@@ -50,7 +51,17 @@ def command(run: str, format_name: str, tag: str | None, output: Path | None, **
     if tag is not None and format_name != "hgrm":
         raise UsageError(f"--tag: format {format_name} has no tags", hint="add --format hgrm")
     result = open_run(find_run(run, output or default_output()), _what_if(**anew))
-    click.echo(_render(result, format_name, tag), nl=False)
+    text = _render(result, format_name, tag)
+    if file is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"--to: `{file}` cannot be written: {error.strerror}",
+            hint="give a file in a directory that exists and may be written to",
+        ) from error
 
 
 def _what_if(
@@ -83,11 +94,8 @@ def _read(option: str, parse: Callable[[str], Value], text: str) -> Value:
 
 
 def _render(result: RunResult, format_name: str, tag: str | None) -> str:
-    from lambdatune.reports.csv_report import render_csv  # noqa: PLC0415
-    from lambdatune.reports.hgrm_report import render_hgrm  # noqa: PLC0415
-    from lambdatune.reports.json_report import render_json  # noqa: PLC0415
-    from lambdatune.reports.text import render_text  # noqa: PLC0415
+    if tag is not None:
+        from lambdatune.reports.hgrm_report import render_hgrm  # noqa: PLC0415  heavy, and not needed for --help
 
-    if format_name == "hgrm":
         return render_hgrm(result, tag)
-    return {"text": render_text, "json": render_json, "csv": render_csv}[format_name](result)
+    return render(result, format_name)
