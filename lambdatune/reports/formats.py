@@ -15,6 +15,7 @@ FORMATS: dict[str, tuple[str, str]] = {
     "json": ("json_report", "render_json"),
     "csv": ("csv_report", "render_csv"),
     "markdown": ("markdown_report", "render_markdown"),
+    "junit": ("junit_report", "render_junit"),
     "hgrm": ("hgrm_report", "render_hgrm"),
 }
 """Name of a format to its module in this room and the function there."""

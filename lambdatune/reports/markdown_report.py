@@ -14,6 +14,7 @@ from lambdatune.reports.wording import (
     currency_sign,
     failed_calls,
     function_of,
+    is_best,
     margin,
     mode_of,
     printable,
@@ -68,11 +69,10 @@ def _warm(result: RunResult) -> list[str]:
 
 def _warm_row(cell: CellResult, result: RunResult) -> list[str]:
     cost, duration = cell.cost_usd_per_million, cell.warm.duration_ms
-    best = cell.memory_mb == result.recommendation.memory_mb
     return [
         str(cell.memory_mb), str(cell.warm.count), *(ms_and_interval(duration, name) for name in ("p50", "p95", "p99")),
         str(failed_calls(cell)), UNKNOWN if cost.blended is None else f"{cost.blended:.2f}{margin(cost)}",
-        f"{verdict_words(cell)} ★ best".strip() if best else verdict_words(cell),
+        f"{verdict_words(cell)} ★ best".strip() if is_best(cell, result) else verdict_words(cell),
     ]  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from lambdatune.reports.wording import (
     currency_sign,
     failed_calls,
     function_of,
+    is_best,
     margin,
     mode_of,
     remarks,
@@ -66,10 +67,9 @@ def _title(result: RunResult) -> str:
 
 
 def _table(result: RunResult) -> list[str]:
-    best = result.recommendation.memory_mb
     sign = currency_sign(result)
     headers = [(group, header.replace("$", sign)) for group, header in _HEADERS]
-    return table(headers, [_cells(cell, best=cell.memory_mb == best) for cell in result.cells])
+    return table(headers, [_cells(cell, best=is_best(cell, result)) for cell in result.cells])
 
 
 def _cells(cell: CellResult, *, best: bool) -> list[str]:

@@ -70,6 +70,27 @@ def failed_calls(cell: CellResult) -> int:
     return sum(cell.errors.values()) + cell.throttles
 
 
+def is_best(cell: CellResult, result: RunResult) -> bool:
+    """Return whether a cell is the one that is advised."""
+    advice = result.recommendation
+    return (
+        cell.memory_mb == advice.memory_mb
+        and advice.architecture in (None, cell.architecture)
+        and advice.function in (None, cell.function)
+    )
+
+
+def cell_labels(result: RunResult) -> list[str]:
+    """Return a name for each cell: its memory size, and of the rest what is not the same in all of them."""
+    parts = [
+        (cell.function, cell.runtime, cell.architecture, cell.mode, f"{cell.memory_mb} MB") for cell in result.cells
+    ]
+    differ = [len(set(values)) > 1 for values in zip(*parts, strict=True)]
+    return [
+        " ".join(part for part, differs in zip(each, [*differ[:-1], True], strict=True) if differs) for each in parts
+    ]
+
+
 def verdict_words(cell: CellResult) -> str:
     """Return mark and word of a cell's verdict; nothing where no target was to be met."""
     return f"{MARKS[cell.verdict]} {cell.verdict}" if cell.certificates or cell.verdict == "failed" else ""
