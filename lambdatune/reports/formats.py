@@ -16,6 +16,7 @@ FORMATS: dict[str, tuple[str, str]] = {
     "csv": ("csv_report", "render_csv"),
     "markdown": ("markdown_report", "render_markdown"),
     "junit": ("junit_report", "render_junit"),
+    "html": ("html_report", "render_html"),
     "openmetrics": ("openmetrics_report", "render_openmetrics"),
     "hgrm": ("hgrm_report", "render_hgrm"),
 }

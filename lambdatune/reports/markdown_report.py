@@ -88,11 +88,7 @@ def _cold(result: RunResult) -> list[str]:
 
 
 def _of_mode(told: ModeTable) -> list[str]:
-    headers, group = [], ""
-    for beginning, name in told.headers:
-        group = beginning or group
-        headers.append(f"{group} {name}".strip())
-    return _table(headers, told.rows)
+    return _table(told.names, told.rows)
 
 
 def _table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, words: int = 0) -> list[str]:

@@ -41,6 +41,15 @@ class ModeTable:
     rows: tuple[tuple[str, ...], ...]
     meaning: str
 
+    @property
+    def names(self) -> list[str]:
+        """A name for each column that says its group too."""
+        found, group = [], ""
+        for beginning, name in self.headers:
+            group = beginning or group
+            found.append(f"{group} {name}".strip())
+        return found
+
 
 def mode_tables(result: RunResult) -> list[ModeTable]:
     """Return the tables of what only the run's mode measures; none where it has no quantities of its own."""

@@ -153,6 +153,7 @@ REPORT_SETTINGS: tuple[Setting, ...] = (
     Setting("json", "text", "FILE", "Write run.json there as well; - is stdout, in place of the text."),
     Setting("markdown", "text", "FILE", "Write a report in Markdown there as well; - is stdout."),
     Setting("junit", "text", "FILE", "Write targets as JUnit test cases there as well; - is stdout."),
+    Setting("html", "text", "FILE", "Write a page with charts there as well; - is stdout."),
 )
 """Which reports a run writes besides its directory: keys of a profile and options too, but no part of a plan."""
 
