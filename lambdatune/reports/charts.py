@@ -127,7 +127,7 @@ def frontier(result: RunResult) -> Markup | None:
 
 
 def _whiskers(found: Measured, place: float, y: Scale, costs: Sequence[float]) -> list[Markup]:
-    """Return the interval of a latency, dotted to the top where it has no end, and that of a cost where there is one."""
+    """Return the interval of a latency, dotted to the top where it has no end, and that of a cost if any."""
     is_open = found.high_ms is None
     top = TOP if found.high_ms is None else y(found.high_ms)
     bottom = y(max(found.low_ms, _LEAST_MS))

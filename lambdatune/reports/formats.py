@@ -18,6 +18,7 @@ FORMATS: dict[str, tuple[str, str]] = {
     "junit": ("junit_report", "render_junit"),
     "html": ("html_report", "render_html"),
     "openmetrics": ("openmetrics_report", "render_openmetrics"),
+    "power-tuning": ("power_tuning_report", "render_power_tuning"),
     "hgrm": ("hgrm_report", "render_hgrm"),
 }
 """Name of a format to its module in this room and the function there."""
