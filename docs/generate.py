@@ -4,7 +4,7 @@ A block is ``<!-- $ COMMAND -->``, a fenced text and ``<!-- end -->``. Without a
 made anew (they answer at once and are checked by the tests); with ``--all`` the runs are made too.
 
 A block ``<!-- report FORMAT -->`` or ``<!-- report FORMAT 1-9 -->`` (some lines of it) is a report of a recorded run of
-seeded numbers (one of the tests'), and made anew every time.
+seeded numbers (one of the tests'), and made anew every time; ``apply-sam`` and the like are the change for its advice.
 
 With ``--pictures`` the pictures of the screens are made anew, from the real screens over recorded runs of seeded
 numbers (those of the tests). They hold no time and no path of this machine.
@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -51,16 +52,24 @@ def filled(text: str, *, everything: bool) -> str:
     return _REPORT.sub(report, _BLOCK.sub(block, text))
 
 
-@functools.cache
 def _report(name: str) -> str:
     """Return a report of a recorded run."""
+    from lambdatune.reports.apply_report import render_apply  # noqa: PLC0415
+    from lambdatune.reports.formats import render  # noqa: PLC0415
+
+    if name.startswith("apply-"):
+        return render_apply(_recorded(), name.removeprefix("apply-"))
+    return render(_recorded(), name)
+
+
+@functools.cache
+def _recorded() -> Any:
+    """Return the result of a recorded run of seeded numbers."""
     sys.path.insert(0, str(ROOT / "tests"))
     from support.recorded_runs import SLOWER, make_run  # noqa: PLC0415
 
-    from lambdatune.reports.formats import render  # noqa: PLC0415
-
     with tempfile.TemporaryDirectory() as scratch:
-        return render(make_run(Path(scratch), SLOWER).read(), name)
+        return make_run(Path(scratch), SLOWER).read()
 
 
 def _output(command: str) -> str:

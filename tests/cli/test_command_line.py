@@ -64,6 +64,8 @@ def test_the_line_in_the_list_of_commands_is_that_of_the_command(said, command) 
         (["run", "quickstart", "--continue", "x"], "a profile is given as well: `quickstart`", "leave the profile out"),
         (["show", "20990101"], "run `20990101` was not found", "lambdatune runs"),
         (["show", "x", "--tag", "y"], "format text has no tags", "hgrm"),
+        (["show", "x", "--apply", "sam", "--format", "csv"], "in place of a report", "leave one of them out"),
+        (["show", "x", "--apply", "pulumi"], "'pulumi' is not one of", "`lambdatune show --help`"),
         (["restore"], "expected either a RUN or --all", "restore --all"),
         (["restore", "x", "--all"], "expected either a RUN or --all", "restore --all"),
     ],

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
+_TOOLS = ("sam", "cloudformation", "terraform", "cdk", "serverless", "aws-cli")
+
 
 @click.command("show")
 @click.argument("run")
@@ -36,11 +38,21 @@ Value = TypeVar("Value")
 @click.option("--strategy", metavar="STRATEGY", help="Decide anew: cheapest, fastest or balanced.")
 @click.option("--confidence", type=float, metavar="SHARE", help="Decide anew with this confidence.")
 @click.option("--cold-rate", metavar="SHARE", help="Decide anew for this share of cold starts.")
+@click.option("--apply", "tool", type=click.Choice(_TOOLS),
+              help="Print the change that follows the advice, for this tool; nothing is changed.")  # fmt: skip
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
               help="Where RUN is looked for. [default: the user's data directory]")  # fmt: skip
 @click.option("--to", "file", type=click.Path(path_type=Path), metavar="FILE",
               help="Write it there instead of to stdout.")  # fmt: skip
-def command(run: str, format_name: str, tag: str | None, output: Path | None, file: Path | None, **anew: Any) -> None:
+def command(
+    run: str,
+    format_name: str,
+    tag: str | None,
+    tool: str | None,
+    output: Path | None,
+    file: Path | None,
+    **anew: Any,
+) -> None:
     """Render a recorded run, finished or interrupted, or decide it anew from its recorded calls.
 
     RUN is a run's directory, its id or the start of it, or `latest`.
@@ -50,8 +62,19 @@ def command(run: str, format_name: str, tag: str | None, output: Path | None, fi
 
     if tag is not None and format_name != "hgrm":
         raise UsageError(f"--tag: format {format_name} has no tags", hint="add --format hgrm")
+    if tool is not None and format_name != "text":
+        raise UsageError(f"--apply is printed in place of a report, and --format {format_name} is given as well",
+                         hint="leave one of them out")  # fmt: skip
     result = open_run(find_run(run, output or default_output()), _what_if(**anew))
-    text = _render(result, format_name, tag)
+    _put(_render(result, format_name, tag) if tool is None else _change(result, tool), file)
+
+
+def _put(text: str, file: Path | None) -> None:
+    """Write a text to a file, or to stdout.
+
+    Raises:
+        UsageError: when it cannot be written.
+    """
     if file is None:
         click.echo(text, nl=False)
         return
@@ -99,3 +122,9 @@ def _render(result: RunResult, format_name: str, tag: str | None) -> str:
 
         return render_hgrm(result, tag)
     return render(result, format_name)
+
+
+def _change(result: RunResult, tool: str) -> str:
+    from lambdatune.reports.apply_report import render_apply  # noqa: PLC0415
+
+    return render_apply(result, tool)
