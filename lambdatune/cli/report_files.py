@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,6 +69,10 @@ class ReportFiles:
                 )
             files[name] = path
         return cls(files, stdout or "text", _summary())
+
+    def with_stdout(self, format_name: str) -> ReportFiles:
+        """Return the same with another format than text on stdout, unless a report was sent there."""
+        return replace(self, stdout=format_name) if self.stdout == "text" else self
 
     def write(self, result: RunResult) -> list[str]:
         """Write every report; return a sentence for each that could not be, the summary's excepted, and go on."""

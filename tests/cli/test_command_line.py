@@ -62,6 +62,8 @@ def test_the_line_in_the_list_of_commands_is_that_of_the_command(said, command) 
         (["run", "--continue", "20990101"], "run `20990101` was not found", "lambdatune runs"),
         (["run", "--continue", "x", "--memory", "128"], "own plan: --memory cannot be another one", "--max-usd"),
         (["run", "quickstart", "--continue", "x"], "a profile is given as well: `quickstart`", "leave the profile out"),
+        (["run", "--power-tuning-input", "nope.json"], "--power-tuning-input: `nope.json` cannot be read", ""),
+        (["run", "quickstart", "--power-tuning-input", "x"], "and profile `quickstart` is another", "leave one"),
         (["show", "20990101"], "run `20990101` was not found", "lambdatune runs"),
         (["show", "x", "--tag", "y"], "format text has no tags", "hgrm"),
         (["show", "x", "--apply", "sam", "--format", "csv"], "in place of a report", "leave one of them out"),

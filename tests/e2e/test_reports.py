@@ -6,7 +6,11 @@ import json
 import os
 
 import pytest
+from support.program import aws_environment
 
+from lambdatune.reports.formats import render
+from lambdatune.session.replay import open_run
+from lambdatune.session.run_directory import find_run
 from lambdatune.session.setting_table import REPORT_SETTINGS
 
 pytestmark = pytest.mark.slow
@@ -28,8 +32,29 @@ def test_a_run_that_a_limit_ends_writes_its_reports_and_the_summary_of_its_job(l
     )  # fmt: skip
     assert done.code == 5, done.err
     assert json.loads(files["json"].read_text())["recommendation"]["status"] == "unproven"
-    shown = {
-        kind: lambdatune("show", "latest", "--format", kind, "--output", str(tmp_path / "runs")).out for kind in KINDS
-    }
+    result = open_run(find_run("latest", tmp_path / "runs"))
+    shown = {kind: render(result, kind) for kind in KINDS}
     assert {kind: path.read_text() for kind, path in files.items()} == shown
     assert summary.read_text() == shown["markdown"] + "\n"
+
+
+def test_an_input_file_of_aws_lambda_power_tuning_runs_unchanged_and_gives_its_output(
+    lambdatune, endpoint, create, tmp_path
+) -> None:
+    local = endpoint()
+    create(local, "quick")
+    asked = {
+        "lambdaARN": "arn:aws:lambda:us-east-1:123456789012:function:quick", "powerValues": [256, 512], "num": 5,
+        "payload": {}, "strategy": "cost",
+    }  # fmt: skip
+    (tmp_path / "input.json").write_text(json.dumps(asked))
+    done = lambdatune(
+        "run", "--power-tuning-input", "input.json", "--endpoint-url", local.url, "--region", "us-east-1",
+        "--cold-starts", "1", "--output", str(tmp_path / "runs"), env=aws_environment(),
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    told = json.loads(done.out)
+    assert told["power"] in asked["powerValues"]
+    assert [each["value"] for each in told["stats"]] == asked["powerValues"]
+    assert told["stateMachine"]["visualization"].startswith("https://lambda-power-tuning.show/#AAEAAg==;")
+    assert "note: num: the run makes as many calls as its answer takes" in done.err

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lambdatune.cli.plan_options import plan_from, plan_options, report_options, reports_from
+from lambdatune.cli.plan_options import given_from, plan_from, plan_options, report_options, reports_from
+from lambdatune.model.errors import UsageError
+from lambdatune.session.settings import build_plan
+
+if TYPE_CHECKING:
+    from lambdatune.model.plan import Plan
 
 
 @click.command("run")
@@ -22,6 +27,13 @@ from lambdatune.cli.plan_options import plan_from, plan_options, report_options,
     metavar="RUN",
     help="Go on with a recorded run in its own directory: a directory, an id or the start of one, or latest.",
 )
+@click.option(
+    "--power-tuning-input",
+    "power_tuning",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Take the plan from an input file of aws-lambda-power-tuning; stdout is then in that tool's output format.",
+)
 @click.option("--plain", is_flag=True, help="Narrate in lines, without a bar.")
 @click.option("--quiet", is_flag=True, help="Only the result, no narration.")
 @click.option("--yes", "assume_yes", is_flag=True, help="Do not ask before calls that cost money.")
@@ -29,6 +41,7 @@ def command(
     profile: str | None,
     output: Path | None,
     continued: str | None,
+    power_tuning: Path | None,
     plain: bool,
     quiet: bool,
     assume_yes: bool,
@@ -54,7 +67,11 @@ def command(
     from lambdatune.cli.report_files import ReportFiles  # noqa: PLC0415  not needed for --help
 
     going_on = None
-    if continued is not None:
+    where = ReportFiles.of(reports_from(profile, options))
+    if power_tuning is not None:
+        plan = _plan_of_input(power_tuning, profile, continued, options, quiet=quiet)
+        where = where.with_stdout("power-tuning")
+    elif continued is not None:
         from lambdatune.cli.continued import continuation_from  # noqa: PLC0415  heavy, too
 
         going_on = continuation_from(continued, output, profile, options)
@@ -62,6 +79,25 @@ def command(
     else:
         plan = plan_from(profile, options)
     return run_headless(
-        plan, output=output, reports=ReportFiles.of(reports_from(profile, options)), plain=plain, quiet=quiet,
+        plan, output=output, reports=where, plain=plain, quiet=quiet,
         assume_yes=assume_yes, continued=going_on,
     )  # fmt: skip
+
+
+def _plan_of_input(
+    path: Path, profile: str | None, continued: str | None, options: dict[str, Any], *, quiet: bool
+) -> Plan:
+    """Return the plan of an input file of aws-lambda-power-tuning; options win over it, and a profile is another plan.
+
+    Raises:
+        UsageError: naming the file and its key.
+    """
+    from lambdatune.session.power_tuning import read_power_tuning  # noqa: PLC0415  not needed for --help
+
+    if profile is not None or continued is not None:
+        other = f"profile `{profile}`" if profile is not None else "--continue"
+        raise UsageError(f"--power-tuning-input is a plan, and {other} is another", hint="leave one of them out")
+    asked = read_power_tuning(path, "--power-tuning-input")
+    for note in asked.notes if not quiet else ():
+        click.echo(f"note: {note}", err=True)
+    return build_plan(asked.given | given_from(None, options))
