@@ -16,6 +16,8 @@ from lambdatune.reports.wording import cell_labels, is_best, mode_of, printable
 if TYPE_CHECKING:
     from lambdatune.model.result import CellResult, RunResult
 
+_ENDINGS = {"interrupted": "the run was interrupted", "failed": "an error ended the run"}
+
 
 def render_junit(result: RunResult) -> str:
     """Return a suite with a case for the measurement itself, and one per target at the size of the advice.
@@ -54,7 +56,7 @@ def _measurement(result: RunResult) -> ET.Element:
     if result.recommendation.status == "invalid" or not result.validity.valid:
         _add(case, "error", "invalid", "; ".join(result.validity.reasons) or result.recommendation.sentence)
     elif result.status != "complete":
-        _add(case, "error", result.status, f"the run is {result.status}: {result.recommendation.sentence}")
+        _add(case, "error", result.status, f"{_ENDINGS[result.status]}: {result.recommendation.sentence}")
     elif result.recommendation.status == "unproven" and not result.plan.get("targets"):
         _add(case, "failure", "unproven", result.recommendation.sentence)
     return case
