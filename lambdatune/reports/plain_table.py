@@ -34,11 +34,32 @@ def ms(stats: Stats | None, percentile: str) -> str:
     value: float | None = None if stats is None else getattr(stats, percentile)
     if stats is None or value is None:
         return UNKNOWN
-    digits = 1 if value < 1_000 else 0
-    return f"{value:.{digits}f}{'+' if is_unbounded(stats, percentile) else ''}"
+    return f"{_figure(value)}{'+' if is_unbounded(stats, percentile) else ''}"
 
 
 def is_unbounded(stats: Stats, percentile: str) -> bool:
     """Whether the calls do not bound a percentile from above."""
     interval = stats.intervals.get(percentile)
     return interval is not None and interval[1] is None
+
+
+def interval(stats: Stats | None, percentile: str) -> str:
+    """Return the interval of a percentile in ms; ``no end`` stands where the calls do not bound it from above."""
+    bounds = None if stats is None else stats.intervals.get(percentile)
+    if bounds is None:
+        return ""
+    low, high = bounds
+    return f"{_figure(low)} to {'no end' if high is None else _figure(high)}"
+
+
+def ms_and_interval(stats: Stats | None, percentile: str) -> str:
+    """Return a percentile in ms, and its interval in brackets."""
+    value: float | None = None if stats is None else getattr(stats, percentile)
+    if value is None:
+        return UNKNOWN
+    bounds = interval(stats, percentile)
+    return f"{_figure(value)} ({bounds})" if bounds else _figure(value)
+
+
+def _figure(value: float) -> str:
+    return f"{value:.{1 if value < 1_000 else 0}f}"

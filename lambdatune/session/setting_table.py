@@ -149,10 +149,19 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("seed", "integer", "N", "Seed of every random choice. [default: 0]", 0),
 )  # fmt: skip
 
+REPORT_SETTINGS: tuple[Setting, ...] = (
+    Setting("json", "text", "FILE", "Write run.json there as well; - is stdout, in place of the text."),
+    Setting("markdown", "text", "FILE", "Write a report in Markdown there as well; - is stdout."),
+    Setting("junit", "text", "FILE", "Write targets as JUnit test cases there as well; - is stdout."),
+    Setting("html", "text", "FILE", "Write a page with charts there as well; - is stdout."),
+)
+"""Which reports a run writes besides its directory: keys of a profile and options too, but no part of a plan."""
+
 _TOO_LARGE = 2**63
 """No setting means anything from here on; infinities and NaN, which TOML has, are not below it either."""
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
+_KEYS = _BY_NAME | {setting.name: setting for setting in REPORT_SETTINGS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +186,7 @@ def check_kind(name: str, value: object, origin: str) -> Any:
         UsageError: naming the setting, what was expected and what was given.
     """
     try:
-        return _checked(_BY_NAME[name], value, origin)
+        return _checked(_KEYS[name], value, origin)
     except UsageError as error:
         error.setting = name
         raise
@@ -209,13 +218,26 @@ def _shortened(number: str) -> str:
 
 
 def check_name(name: str, origin: str) -> None:
-    """Check that there is a setting `name`.
+    """Check that a plan has a setting `name`.
 
     Raises:
         UsageError: with the nearest one.
     """
-    if name not in _BY_NAME:
-        raise UsageError(f"{origin}: there is no key `{name}`", hint=did_you_mean(name, _BY_NAME))
+    _check_known(name, origin, _BY_NAME)
+
+
+def check_key(name: str, origin: str) -> None:
+    """Check that a profile may have a key `name`: a setting of the plan, or a report.
+
+    Raises:
+        UsageError: with the nearest one.
+    """
+    _check_known(name, origin, _KEYS)
+
+
+def _check_known(name: str, origin: str, known: dict[str, Setting]) -> None:
+    if name not in known:
+        raise UsageError(f"{origin}: there is no key `{name}`", hint=did_you_mean(name, known))
 
 
 def _checked_text(setting: Setting, value: object, origin: str) -> str | list[str]:
