@@ -60,8 +60,8 @@ def find(runtime: str, directory: Path) -> Program:
     unusable = ", ".join(f"{path} is {version}" for _, path, version in found)
     raise invalid(
         f"The embedded lambdatune endpoint cannot serve {runtime}: there is no Java {OLDEST} or later with its "
-        f"compiler on this host{f' ({unusable})' if unusable else ''}. Install a JDK {wanted} (https://adoptium.net, or "
-        "your package manager's openjdk), on the PATH, in JAVA_HOME or below /usr/lib/jvm."
+        f"compiler on this host{f' ({unusable})' if unusable else ''}. Install a JDK {wanted} (https://adoptium.net, "
+        "or your package manager's openjdk), on the PATH, in JAVA_HOME or below /usr/lib/jvm."
     )
 
 
