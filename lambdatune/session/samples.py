@@ -14,11 +14,11 @@ SAMPLE_PREFIX = "sample:"
 _SAMPLES = {
     "checkout": ("python3.12", "app.handler"),
     "basket-python": ("python3.12", "basket.handler"),
-    "basket-nodejs": ("nodejs20.x", "basket.handler"),
+    "basket-node": ("nodejs20.x", "basket.handler"),
     "basket-java": ("java17", "basket.Basket::handle"),
     "basket-shell": ("provided.al2023", "basket"),
     "lookup-python": ("python3.12", "lookup.handler"),
-    "lookup-nodejs": ("nodejs20.x", "lookup.handler"),
+    "lookup-node": ("nodejs20.x", "lookup.handler"),
 }
 """Sample name to runtime and handler; the code is in ``lambdatune/bundled/functions/<name>``.
 

@@ -37,7 +37,7 @@ def test_a_basket_costs_the_same_in_every_runtime(endpoint: Any, event: Any) -> 
     assert answers["basket-python"]["total_cents"] == sum(answers["basket-python"]["by_kind"].values())
 
 
-@pytest.mark.parametrize("sample", ["lookup-python", "lookup-nodejs"])
+@pytest.mark.parametrize("sample", ["lookup-python", "lookup-node"])
 def test_a_lookup_waits(endpoint: Any, sample: str) -> None:
     answer = _invoke(endpoint, sample, {"lookups": 3, "wait_ms": 30})
     assert answer.json == {"found": [{"key": n, "value": n * n} for n in range(3)]}
