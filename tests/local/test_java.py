@@ -195,6 +195,16 @@ def test_an_init_that_fails_is_told(call: Callable[..., Any], handler: str, kind
     assert "INIT_REPORT" in answer.tail
 
 
+def test_snap_start_is_refused_with_the_reason(endpoint: Any, package: dict[str, bytes], make_zip: Any) -> None:
+    body = {
+        "FunctionName": "restored", "Runtime": "java21", "Handler": "shop.App", "SnapStart": {"ApplyOn": "PublishedVersions"},
+        "Role": "arn:aws:iam::123456789012:role/lambda", "Code": {"ZipFile": make_zip(package)},
+    }  # fmt: skip
+    answer = endpoint.call("POST", "/2015-03-31/functions", body)
+    assert answer.error == "InvalidParameterValueException"
+    assert "implements SnapStart for Python" in answer.json["message"]
+
+
 def test_large_events(call: Callable[..., Any]) -> None:
     text = "x" * 3_000_000
     assert call("shop.App::copy", text).json == text

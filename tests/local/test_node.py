@@ -378,3 +378,10 @@ def test_a_host_without_node_is_told_at_once(tmp_path: Path, monkeypatch: pytest
         assert caught.value.code == "InvalidParameterValueException"
         assert "Install Node.js 22" in str(caught.value)
         assert told in str(caught.value)
+
+
+def test_more_memory_than_there_is_ends_the_process_as_on_aws(endpoint: Any) -> None:
+    answer = endpoint.invoke(create(endpoint, "exports.handler = async () => Buffer.alloc(250e6, 1).length"))
+    assert answer.json["errorType"] == "Runtime.ExitError"
+    assert answer.json["errorMessage"].endswith("Runtime exited with error: signal: killed")
+    assert answer.report.max_memory_used_mb == 128

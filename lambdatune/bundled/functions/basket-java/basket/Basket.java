@@ -19,7 +19,7 @@ public final class Basket {
 
     public static Map<String, Object> handle(Map<String, Object> event) {
         Object given = event.get("items");
-        int items = given == null ? 30_000 : ((Number) given).intValue();
+        int items = given == null ? 50_000 : ((Number) given).intValue();
         long total = 0;
         long checksum = 0;
         long[] byKind = new long[3];
