@@ -197,7 +197,8 @@ def test_an_init_that_fails_is_told(call: Callable[..., Any], handler: str, kind
 
 def test_snap_start_is_refused_with_the_reason(endpoint: Any, package: dict[str, bytes], make_zip: Any) -> None:
     body = {
-        "FunctionName": "restored", "Runtime": "java21", "Handler": "shop.App", "SnapStart": {"ApplyOn": "PublishedVersions"},
+        "FunctionName": "restored", "Runtime": "java21", "Handler": "shop.App",
+        "SnapStart": {"ApplyOn": "PublishedVersions"},
         "Role": "arn:aws:iam::123456789012:role/lambda", "Code": {"ZipFile": make_zip(package)},
     }  # fmt: skip
     answer = endpoint.call("POST", "/2015-03-31/functions", body)
