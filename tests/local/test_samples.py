@@ -14,11 +14,11 @@ from lambdatune.local import runtime_java
 from lambdatune.session.samples import SAMPLE_PREFIX, find_sample, sample_names
 
 
-def _invoke(endpoint: Any, sample: str, event: Any) -> Any:
+def _create(endpoint: Any, sample: str) -> Any:
     source = find_sample(f"{SAMPLE_PREFIX}{sample}")
     code = {"ZipFile": base64.b64encode(zip_code(Path(source.name))).decode()}
     members = {"Runtime": source.runtime, "Handler": source.handler, "Code": code, "MemorySize": 1769, "Timeout": 10}
-    return endpoint.invoke(endpoint.create("", **members), event)
+    return endpoint.create("", **members)
 
 
 def test_every_sample_is_on_the_list_and_every_folder_a_sample() -> None:
@@ -27,19 +27,21 @@ def test_every_sample_is_on_the_list_and_every_folder_a_sample() -> None:
     assert folders == {path for path in next(iter(folders)).parent.iterdir() if path.is_dir()}
 
 
-@pytest.mark.parametrize("event", [{"items": 1_000}, {}])
-def test_a_basket_costs_the_same_in_every_runtime(endpoint: Any, event: Any) -> None:
+def test_a_basket_costs_the_same_in_every_runtime(endpoint: Any) -> None:
     baskets = [name.removeprefix(SAMPLE_PREFIX) for name in sample_names() if "basket" in name]
-    answers = {name: _invoke(endpoint, name, event).json for name in baskets}
-    assert len(answers) == 4
-    assert all(answer == answers["basket-python"] for answer in answers.values()), answers
-    assert answers["basket-python"]["items"] == event.get("items", 50_000)
-    assert answers["basket-python"]["total_cents"] == sum(answers["basket-python"]["by_kind"].values())
+    functions = {name: _create(endpoint, name) for name in baskets}
+    assert len(functions) == 4
+    for event, items in (({"items": 1_000}, 1_000), ({}, 50_000)):
+        answers = {name: endpoint.invoke(function, event).json for name, function in functions.items()}
+        first = answers["basket-python"]
+        assert all(answer == first for answer in answers.values()), answers
+        assert first["items"] == items
+        assert first["total_cents"] == sum(first["by_kind"].values())
 
 
 @pytest.mark.parametrize("sample", ["lookup-python", "lookup-node"])
 def test_a_lookup_waits(endpoint: Any, sample: str) -> None:
-    answer = _invoke(endpoint, sample, {"lookups": 3, "wait_ms": 30})
+    answer = endpoint.invoke(_create(endpoint, sample), {"lookups": 3, "wait_ms": 30})
     assert answer.json == {"found": [{"key": n, "value": n * n} for n in range(3)]}
     assert answer.report.duration_ms >= 90
 

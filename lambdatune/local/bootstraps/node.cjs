@@ -166,7 +166,8 @@ class RuntimeApi {
   }
 
   post(route, text, errorType, then = NEXT) {
-    const error = errorType ? `Lambda-Runtime-Function-Error-Type: ${errorType}\r\n` : "";
+    const type = String(errorType ?? "").replace(/[^\x20-\x7e]/g, "?");
+    const error = type ? `Lambda-Runtime-Function-Error-Type: ${type}\r\n` : "";
     const head = `POST /2018-06-01/runtime/${route} HTTP/1.1\r\nHost: lambda\r\n${error}`;
     this.socket.write(`${head}Content-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}${then}`);
   }
