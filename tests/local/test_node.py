@@ -383,6 +383,7 @@ def test_a_host_without_node_is_told_at_once(tmp_path: Path, monkeypatch: pytest
         assert told in str(caught.value)
 
 
+@pytest.mark.slow
 def test_more_memory_than_there_is_ends_the_process_as_on_aws(endpoint: Any) -> None:
     source = "exports.handler = async () => Buffer.alloc(900e6, 1).length"
     answer = endpoint.invoke(create(endpoint, source, MemorySize=512, Timeout=20))
