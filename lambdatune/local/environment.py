@@ -171,6 +171,9 @@ class Environment:
         self._dispatched_ns = None
         timeout_s = float(self._config.timeout_s)
         suppressed = not self._ready
+        if not suppressed:
+            happening = await self._serve(call, timeout_s)
+            suppressed = self._was_gone(happening)
         if suppressed:
             happening = await self._start(timeout_s)
             timeout_s -= (happening.at_ns - began_ns) / 1e9
@@ -178,8 +181,6 @@ class Environment:
                 happening = await self._serve(call, timeout_s)
             else:
                 await self._init_failed(happening, (happening.at_ns - began_ns) / 1e6, "invoke", close=False)
-        else:
-            happening = await self._serve(call, timeout_s)
         began_ns = began_ns if suppressed else self._clock_start(began_ns)
         happening, duration_ms = await self._hold(happening, began_ns)
         outcome = await self._finish(call, happening, duration_ms)
@@ -187,6 +188,10 @@ class Environment:
         outcome.began_ns = began_ns + unix_ns
         outcome.ended_ns = outcome.began_ns + round(duration_ms * 1e6)
         return outcome
+
+    def _was_gone(self, happening: Happening) -> bool:
+        """Whether the runtime ended by itself before it took the call, which so begins with an init."""
+        return happening.kind == "exit" and self._dispatched_ns is None and self._snapshot is None
 
     def _clock_start(self, began_ns: int) -> int:
         """Return when Duration began: at the dispatch, or at `began_ns` when the runtime never took the call."""
@@ -317,7 +322,7 @@ class Environment:
                 self._sandbox.kill()
             return await self._wait(limit_s)
         try:
-            self._sandbox.spawn(program.command, variables, self.version.package.root)
+            self._sandbox.spawn(program.command_at(self._config.memory_mb), variables, self.version.package.root)
         except OSError as error:
             if error.errno not in {errno.ENOENT, errno.EACCES, errno.ENOEXEC}:
                 raise  # the host is out of something: no fault of the function
