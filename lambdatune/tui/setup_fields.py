@@ -72,6 +72,23 @@ COMMON: tuple[FieldRow, ...] = (
         Field("runtime", "Runtime", "python3.12"), Field("handler", "Handler", "app.handler"),
         Field("timeout", "Timeout s", "60"),
     )),
+    FieldRow("mode", (Field("mode", "Mode", "invoke   or sqs, event, kinesis, stream, http ..."),)),
+    FieldRow("batches", (
+        Field("batch-size", "Batch size", "as AWS"), Field("batch-window", "window s", "0"),
+        Field("maximum-concurrency", "at once", "AWS's"),
+    )),
+    FieldRow("fifo", (Field("fifo", "FIFO queue", choices=_NO_YES),)),
+    FieldRow("streams", (
+        Field("stream-shards", "Shards", "1"), Field("parallelization-factor", "batches of a shard", "1"),
+    )),
+    FieldRow("http-kind", (
+        Field("http-kind", "Gateway",
+              choices=((NOT_GIVEN, "HTTP API"), ("rest", "REST API"), ("alb", "load balancer"))),
+    )),
+    FieldRow("auth", (Field("auth", "Callers", choices=((NOT_GIVEN, "signed"), ("none", "anyone"))),)),
+    FieldRow("alb-subnets", (Field("alb-subnets", "Subnets", "two, in different zones", lines=True),)),
+    FieldRow("alb-security-groups", (Field("alb-security-groups", "Groups", "none", lines=True),)),
+    FieldRow("workflow-role", (Field("workflow-role", "Role", "one is created"),)),
     FieldRow("memory", (Field("memory", "Memory MB", f"{DEFAULT_MEMORY}   or a list: 128,512,1024"),)),
     FieldRow("target", (Field("target", "Targets", "none   for example p95<=200ms, cold.p90<=1s", lines=True),)),
     FieldRow(LOAD, (Field(LOAD, "Load", choices=LOADS),)),

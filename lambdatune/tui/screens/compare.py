@@ -14,6 +14,7 @@ from textual.widgets import Static
 from lambdatune.model.errors import UsageError
 from lambdatune.model.target import ClockName
 from lambdatune.recommend.compare import cautions, differences, require_comparable
+from lambdatune.stats.rows import clocks_of
 from lambdatune.tui import figures
 from lambdatune.tui.charts.canvas import PLAIN
 from lambdatune.tui.charts.ridge import Distribution, ridge
@@ -108,7 +109,7 @@ class CompareScreen(LambdatuneScreen):
                 tooltip="a larger size of the run under the cursor", show=False),
         Binding("b", "base", "Swap", id="compare.base", tooltip="compare with the run under the cursor instead"),
         Binding("c", "population", "Cold/warm", id="compare.population", tooltip="cold or warm calls"),
-        Binding("k", "clock", "Clock", id="compare.clock", tooltip="function clock, response or service time"),
+        Binding("k", "clock", "Clock", id="compare.clock", tooltip="function clock, response, service, end to end"),
         Binding("r,escape", "back", "Back", id="compare.back", tooltip="back to where one came from"),
     ]  # fmt: skip
 
@@ -201,8 +202,10 @@ class CompareScreen(LambdatuneScreen):
 
     def action_clock(self) -> None:
         """Compare on the next clock."""
-        clocks: tuple[ClockName, ...] = get_args(ClockName)
-        self.clock = clocks[(clocks.index(self.clock) + 1) % len(clocks)]
+        shared = [
+            clock for clock in get_args(ClockName) if all(clock in clocks_of(entry.cell.mode) for entry in self.entries)
+        ]
+        self.clock = shared[(shared.index(self.clock) + 1) % len(shared)] if self.clock in shared else shared[0]
         self._show()
 
     def action_back(self) -> None:

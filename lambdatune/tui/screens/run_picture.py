@@ -337,6 +337,7 @@ _SEEN = {
     "duration": "function clock",
     "response": "seen by the client",
     "service": "seen by the client, from the actual send",
+    "e2e": "end to end",
 }
 """Whose latency it is, by the clock."""
 

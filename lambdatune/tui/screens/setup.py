@@ -14,8 +14,10 @@ from textual.message import Message
 from textual.widgets import Input, Label, Static, TextArea
 
 from lambdatune.model.errors import LambdatuneError, UsageError
+from lambdatune.model.modes import MODES
 from lambdatune.session.live.messages import CardShown, ListFunctions, LookUp, PlanSettings, Refused
 from lambdatune.session.live.plans import settings_of
+from lambdatune.session.mode_settings import MODE_SETTINGS, takes
 from lambdatune.session.profile import placed_values, read_profile, save_profile
 from lambdatune.session.samples import bundled_profiles
 from lambdatune.session.setting_table import Given, check_kind, check_name
@@ -145,6 +147,11 @@ class SetupScreen(LambdatuneScreen):
         hidden = {name for name in _OPEN_LOADS if name != self._text(LOAD)}
         if self._text(LOAD) not in ("rate", "ramp"):
             hidden.add("arrivals")
+        mode = self._mode()
+        # What another mode takes is kept in its fields, and is no part of the plan.
+        hidden |= {name for name in MODE_SETTINGS if not takes(mode, name)}
+        if self._is_delivered():
+            hidden.add("concurrency")
         for name in FIELDS:
             if name == LOAD or name in hidden:
                 continue
@@ -193,9 +200,22 @@ class SetupScreen(LambdatuneScreen):
         for name in _OPEN_LOADS:
             self._row(name).show_field(name, shown=name == load)
         self._row("arrivals").display = load in ("rate", "ramp")
+        mode = self._mode()
+        for name in MODE_SETTINGS:
+            self._row(name).show_field(name, shown=takes(mode, name))
+        for name in {_ROWS[name] for name in MODE_SETTINGS}:
+            row = self.query_one(f"#row-{name}", SettingRow)
+            row.display = any(takes(mode, field.name) for field in row.row.fields)
+        self._row("concurrency").show_field("concurrency", shown=not self._is_delivered())
         of_code = any(self._text(name) for name in ("runtime", "handler", "timeout"))
         is_code = needs_code_fields(self._text("function"), self._directory)
         self.query_one(f"#row-{CODE}").display = of_code or is_code
+
+    def _mode(self) -> str:
+        return self._text("mode").strip() or "invoke"
+
+    def _is_delivered(self) -> bool:
+        return any(facts.is_delivered for mode, facts in MODES.items() if mode == self._mode())
 
     @work
     async def _look_up(self) -> None:
