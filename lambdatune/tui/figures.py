@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lambdatune.model.modes import MODES
-from lambdatune.model.result import Stats
+from lambdatune.recommend.compare import clock_stats
 from lambdatune.stats.histogram import LatencyHistogram
 from lambdatune.stats.rows import clock_ms, clocks_of, is_cold, is_warm
 from lambdatune.stats.summary import described
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lambdatune.model.modes import Mode
-    from lambdatune.model.result import CellResult, RunResult
+    from lambdatune.model.result import CellResult, RunResult, Stats
     from lambdatune.model.target import ClockName, Population, Target
     from lambdatune.stats.rows import Rows
     from lambdatune.tui.charts.canvas import Floats
@@ -89,17 +89,6 @@ _STREAM_COLUMNS = (
 
 _WINDOWS = 60
 _CALLS_IN_A_WINDOW = 10
-
-
-def clock_stats(cell: CellResult, population: Population, clock: ClockName) -> Stats:
-    """Return the figures of a cell's warm or cold calls on a clock; cold ones on the duration clock with init."""
-    calls = cell.cold if population == "cold" else cell.warm
-    clock = own_clock(cell.mode, clock)
-    if clock == "duration":
-        return cell.cold.total_ms if population == "cold" else cell.warm.duration_ms
-    if clock == "e2e":
-        return calls.e2e_ms or Stats(0)
-    return calls.response_ms if clock == "response" else calls.service_ms
 
 
 def own_clock(mode: Mode, clock: ClockName) -> ClockName:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lambdatune.model.quantities import format_number
+from lambdatune.recommend.compare import clock_stats
 from lambdatune.stats.summary import PERCENTILES
 from lambdatune.tui.charts.scale import format_ms, format_usd, with_unit
-from lambdatune.tui.figures import bounded_ms, clock_stats, percentile_ms
+from lambdatune.tui.figures import bounded_ms, percentile_ms
 
 if TYPE_CHECKING:
     from lambdatune.model.result import CellResult, Delivery, RunResult

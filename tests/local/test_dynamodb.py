@@ -63,6 +63,14 @@ async def changes(streams: Any, arn: str, kind: str = "TRIM_HORIZON", **members:
     return found
 
 
+async def test_a_table_that_is_being_made_takes_no_requests() -> None:
+    with served("--settle-ms", "60000") as endpoint:
+        async with Clients(endpoint.url, "dynamodb", "dynamodbstreams") as (dynamodb, _):
+            await dynamodb.create_table(TableName="slow", **HASH, **PAID)
+            with pytest.raises(ClientError, match="ResourceNotFoundException"):
+                await dynamodb.get_item(TableName="slow", Key={"id": {"S": "x"}})
+
+
 async def test_life_of_a_table(server: Endpoint, clients: Any) -> None:
     dynamodb, _ = clients
     name = f"t-{uuid.uuid4().hex[:12]}"
@@ -73,8 +81,6 @@ async def test_life_of_a_table(server: Endpoint, clients: Any) -> None:
         Tags=[{"Key": "a", "Value": "1"}],
     )
     assert created["TableDescription"]["TableStatus"] == "CREATING"
-    with pytest.raises(ClientError, match="ResourceNotFoundException"):
-        await dynamodb.get_item(TableName=name, Key={"id": {"S": "x"}})
     table = await active(dynamodb, name)
     throughput = table["ProvisionedThroughput"]
     assert (throughput["ReadCapacityUnits"], throughput["WriteCapacityUnits"]) == (5, 7)
