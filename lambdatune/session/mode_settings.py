@@ -35,12 +35,6 @@ _FOR: dict[str, tuple[Mode, ...]] = {
 MODE_SETTINGS = tuple(_FOR)
 """The settings that only some modes take."""
 
-
-def takes(mode: str, setting: str) -> bool:
-    """Return whether a mode takes a setting; a mode that there is not takes those of every mode."""
-    return setting not in _FOR or mode not in MODES or mode in _FOR[setting]
-
-
 _MOST_UNWINDOWED = 10
 
 

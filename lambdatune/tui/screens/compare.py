@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual import on
 from textual.binding import Binding, BindingType
@@ -12,9 +12,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from lambdatune.model.errors import UsageError
-from lambdatune.model.target import ClockName
 from lambdatune.recommend.compare import cautions, differences, require_comparable
-from lambdatune.stats.rows import clocks_of
 from lambdatune.tui import figures
 from lambdatune.tui.charts.canvas import PLAIN
 from lambdatune.tui.charts.ridge import Distribution, ridge
@@ -31,9 +29,13 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from lambdatune.model.result import CellResult, RunResult
+    from lambdatune.model.target import ClockName
     from lambdatune.recommend.compare import Difference
     from lambdatune.session.replay import RecordedRun
     from lambdatune.stats.comparison import Ratio
+
+_CLOCKS: tuple[ClockName, ...] = ("duration", "response", "service")
+"""Those on which `differences` compares."""
 
 _ROLES = ("warm", "cold", "other", "p99")
 _GLYPHS = {"faster": "✓", "cheaper": "✓", "slower": "✗", "dearer": "✗", "no difference shown": "=", "not known": "-"}
@@ -89,7 +91,8 @@ class Entry:
     @property
     def name(self) -> str:
         """Its function, size and run."""
-        return f"{self.cell.function} {self.cell.memory_mb} MB ({self.result.id})"
+        mode = "" if self.cell.mode == "invoke" else f" by {self.cell.mode}"
+        return f"{self.cell.function} {self.cell.memory_mb} MB{mode} ({self.result.id})"
 
 
 class CompareScreen(LambdatuneScreen):
@@ -109,7 +112,7 @@ class CompareScreen(LambdatuneScreen):
                 tooltip="a larger size of the run under the cursor", show=False),
         Binding("b", "base", "Swap", id="compare.base", tooltip="compare with the run under the cursor instead"),
         Binding("c", "population", "Cold/warm", id="compare.population", tooltip="cold or warm calls"),
-        Binding("k", "clock", "Clock", id="compare.clock", tooltip="function clock, response, service, end to end"),
+        Binding("k", "clock", "Clock", id="compare.clock", tooltip="function clock, response or service time"),
         Binding("r,escape", "back", "Back", id="compare.back", tooltip="back to where one came from"),
     ]  # fmt: skip
 
@@ -202,10 +205,7 @@ class CompareScreen(LambdatuneScreen):
 
     def action_clock(self) -> None:
         """Compare on the next clock."""
-        shared = [
-            clock for clock in get_args(ClockName) if all(clock in clocks_of(entry.cell.mode) for entry in self.entries)
-        ]
-        self.clock = shared[(shared.index(self.clock) + 1) % len(shared)] if self.clock in shared else shared[0]
+        self.clock = _CLOCKS[(_CLOCKS.index(self.clock) + 1) % len(_CLOCKS)]
         self._show()
 
     def action_back(self) -> None:
