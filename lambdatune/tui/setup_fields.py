@@ -80,7 +80,7 @@ COMMON: tuple[FieldRow, ...] = (
     )),
     FieldRow("memory", (Field("memory", "Memory MB", f"{DEFAULT_MEMORY}   or a list: 128,512,1024"),)),
     FieldRow("mode", (
-        Field("mode", "Mode", "invoke   or stream, function-url, http, sqs, sns, ..."),
+        Field("mode", "Mode", "invoke   or stream, http, event, sns, sqs, ..."),
     )),
     FieldRow("batches", (Field("batch-size", "Batch size", "10 or 100"), Field("batch-window", "window s", "0"))),
     FieldRow("maximum-concurrency", (Field("maximum-concurrency", "At once", "1000 batches"),)),

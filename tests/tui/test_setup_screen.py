@@ -13,6 +13,7 @@ from textual.widgets import Footer, Input
 
 from lambdatune.model.errors import UsageError
 from lambdatune.session.live.messages import ListFunctions, LookUp, Refused
+from lambdatune.session.mode_settings import MODE_SETTINGS
 from lambdatune.session.profile import read_profile
 from lambdatune.session.setting_table import SETTINGS
 from lambdatune.tui.app import actions
@@ -314,7 +315,8 @@ def test_every_setting_has_a_field() -> None:
 async def test_every_field_is_reached_by_tab_and_says_what_it_is(code) -> None:
     async with setup(PLAN | {"function": "./code", "runtime": "python3.12", "ramp": "9s:5/s"}, engine_of()) as pilot:
         reached = [(one.id or "").removeprefix("field-") for one in pilot.app.screen.focus_chain]
-        assert reached == [name for name in FIELDS if name not in ("rate", "burst")] + ["card"]
+        hidden = {"rate", "burst", *MODE_SETTINGS}
+        assert reached == [name for name in FIELDS if name not in hidden] + ["card"]
         await press(pilot, "tab")
         assert pilot.app.focused.id == "field-runtime"
         assert "Runtime of a function given as a path" in str(pilot.app.screen.query_one("#about").render())
