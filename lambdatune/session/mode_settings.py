@@ -17,7 +17,7 @@ DEFAULT_RATE_PER_S = 10.0
 """Of messages that are delivered: who sends them does not wait for their execution, so that only a rate is a load."""
 
 _BATCHES: tuple[Mode, ...] = ("sqs", "kinesis", "dynamodb-streams")
-_FOR: dict[str, tuple[Mode, ...]] = {
+TAKEN_BY: dict[str, tuple[Mode, ...]] = {
     "batch-size": _BATCHES,
     "batch-window": _BATCHES,
     "maximum-concurrency": ("sqs",),
@@ -30,9 +30,9 @@ _FOR: dict[str, tuple[Mode, ...]] = {
     "alb-security-groups": ("http",),
     "workflow-role": ("step-functions",),
 }
-"""Which modes a setting is for."""
+"""Which modes take a setting."""
 
-MODE_SETTINGS = tuple(_FOR)
+MODE_SETTINGS = tuple(TAKEN_BY)
 """The settings that only some modes take."""
 
 _MOST_UNWINDOWED = 10
@@ -56,7 +56,7 @@ def read_mode_options(mode: Mode, given: Mapping[str, Given]) -> ModeOptions:
     Raises:
         UsageError: for a setting of another mode, or one that AWS would not take.
     """
-    for name, modes in _FOR.items():
+    for name, modes in TAKEN_BY.items():
         if name in given and mode not in modes:
             others = " or ".join(modes)
             raise UsageError(
