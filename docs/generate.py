@@ -3,6 +3,9 @@
 A block is ``<!-- $ COMMAND -->``, a fenced text and ``<!-- end -->``. Without arguments only ``--help`` blocks are
 made anew (they answer at once and are checked by the tests); with ``--all`` the runs are made too.
 
+A block ``<!-- report FORMAT -->`` or ``<!-- report FORMAT 1-9 -->`` (some lines of it) is a report of a recorded run of
+seeded numbers (one of the tests'), and made anew every time; ``apply-sam`` and the like are the change for its advice.
+
 With ``--pictures`` the pictures of the screens are made anew, from the real screens over recorded runs of seeded
 numbers (those of the tests). They hold no time and no path of this machine.
 """
@@ -10,6 +13,7 @@ numbers (those of the tests). They hold no time and no path of this machine.
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import re
 import shlex
@@ -17,10 +21,15 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 _BLOCK = re.compile(r"<!-- \$ (?P<command>[^\n]+?) -->\n```text\n.*?```\n<!-- end -->", re.DOTALL)
+_REPORT = re.compile(
+    r"<!-- report (?P<format>[\w-]+)(?: (?P<first>\d+)-(?P<last>\d+))? -->\n```(?P<language>\w+)\n.*?```\n<!-- end -->",
+    re.DOTALL,
+)
 _BIN = Path(sys.executable).parent
 
 
@@ -33,7 +42,34 @@ def filled(text: str, *, everything: bool) -> str:
             return match[0]
         return f"<!-- $ {command} -->\n```text\n{_output(command)}```\n<!-- end -->"
 
-    return _BLOCK.sub(block, text)
+    def report(match: re.Match[str]) -> str:
+        head, _, _ = match[0].partition("\n")
+        lines = _report(match["format"]).splitlines()
+        if match["first"]:
+            lines = lines[int(match["first"]) - 1 : int(match["last"])]
+        return "\n".join([head, f"```{match['language']}", *lines, "```", "<!-- end -->"])
+
+    return _REPORT.sub(report, _BLOCK.sub(block, text))
+
+
+def _report(name: str) -> str:
+    """Return a report of a recorded run."""
+    from lambdatune.reports.apply_report import render_apply  # noqa: PLC0415
+    from lambdatune.reports.formats import render  # noqa: PLC0415
+
+    if name.startswith("apply-"):
+        return render_apply(_recorded(), name.removeprefix("apply-"))
+    return render(_recorded(), name)
+
+
+@functools.cache
+def _recorded() -> Any:
+    """Return the result of a recorded run of seeded numbers."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from support.recorded_runs import SLOWER, make_run  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory() as scratch:
+        return make_run(Path(scratch), SLOWER).read()
 
 
 def _output(command: str) -> str:

@@ -76,3 +76,15 @@ def make_rows() -> MakeRows:
         return rows
 
     return make
+
+
+@pytest.fixture
+def messages(make_rows: MakeRows) -> Any:
+    """Return rows of delivered messages: accepted after 2 ms, started 10 ms later, in batches of five."""
+    rows = make_rows(np.full(20, 40.0))
+    rows["done_ns"] = rows["sent_ns"] + 2 * NS_PER_MS
+    rows["started_ns"] = rows["done_ns"] + 10 * NS_PER_MS
+    rows["finished_ns"] = rows["started_ns"] + 40 * NS_PER_MS
+    rows["attempts"], rows["batch_size"], rows["invocations"] = 1, 5, 0.2
+    rows["billed_ms"] = 8.0
+    return rows

@@ -17,6 +17,7 @@ from lambdatune.aws.marks import (
     read_nonce,
     run_of_clone,
 )
+from lambdatune.aws.modes.leftovers import set_up_for
 from lambdatune.aws.refusals import refused
 from lambdatune.model.change import Change
 
@@ -47,9 +48,10 @@ class Leftover:
 async def find_leftovers(access: AwsAccess, place: Place, known_log_groups: Collection[str]) -> list[Leftover]:
     """Return what runs left in the account and region of `access`, in the order in which to undo it.
 
-    A function counts as a clone only when its name and its tag name the same run; a version when both its description
-    and its nonce do; a log group when its clone is found here too, or it is one of `known_log_groups`: those that
-    journals on this machine name.
+    A function counts as a clone only when its name and its tag name the same run; what a mode set up when it is named
+    like that run's and Lambda says that it invokes the clone; a version when both its description and its nonce name
+    the run; a log group when its clone is found here too, or it is one of `known_log_groups`: those that journals on
+    this machine name.
 
     Raises:
         AwsRefused: when functions, tags or log groups may not be listed.
@@ -67,6 +69,7 @@ async def find_leftovers(access: AwsAccess, place: Place, known_log_groups: Coll
                 elif is_latest:
                     leftover = await _clone(client, configuration, place)
                     foreign |= set() if leftover else {name}
+                    found += await _set_up_for(access, leftover, configuration["FunctionArn"]) if leftover else []
                 else:
                     leftover = None
                 found += [leftover] if leftover else []
@@ -99,6 +102,12 @@ async def _clone(client: LambdaClient, configuration: dict[str, Any], place: Pla
     if run is None or tags.get(RUN_TAG) != run:
         return None
     return Leftover(Change("create-function", name, place), run, tags.get(OWNER_TAG))
+
+
+async def _set_up_for(access: AwsAccess, clone: Leftover, arn: str) -> list[Leftover]:
+    """Return what the run set up for its clone, which is undone before the clone."""
+    change = clone.change
+    return [Leftover(each, clone.run, clone.owner) for each in await set_up_for(access, change.name, arn, change.place)]
 
 
 async def _log_groups(

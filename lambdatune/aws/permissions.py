@@ -8,92 +8,23 @@ guide, "Working with Amazon VPC" (ec2:Describe*), "Securing environment variable
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from lambdatune.aws.functions import split_function_name
 from lambdatune.aws.marks import CLONE_PREFIX, log_group_of
+from lambdatune.aws.modes.permissions import needs_of_mode
+from lambdatune.aws.need import Need
 from lambdatune.aws.refusals import statement
+from lambdatune.model.modes import ModeOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from lambdatune.aws.need import Ground
+    from lambdatune.model.modes import Mode
     from lambdatune.model.plan import IsolationName
 
-Target = Literal["function", "own logs", "clone", "logs", "role", "account", "extra", "object"]
-"""What an action is done to: the user's function or its log group, a clone or its log group, the role, the account."""
-
-
 _ENVIRONMENTS = "tells which environment served each call"
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """One permission.
-
-    Attributes:
-        action: IAM's name, ``lambda:CreateFunction``.
-        target: what it is done to.
-        resources: ARNs it is needed on, as in a policy.
-        why: what for, in a few words.
-        required: whether a run fails without it.
-        condition: of the policy's statement.
-    """
-
-    action: str
-    target: Target
-    resources: tuple[str, ...]
-    why: str
-    required: bool = True
-    condition: dict[str, Any] | None = field(default=None, hash=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """What is known of the place and the function before anything is done.
-
-    Attributes:
-        partition: ``aws``, ``aws-cn`` or ``aws-us-gov``.
-        account: twelve digits, ``*`` when not known.
-        function: its name without qualifier; ``*`` for any.
-        clone: name that a clone would get, and that no function has.
-        configuration: AWS's configuration of the function; empty when it could not be read.
-        code: AWS's ``Code`` of the function.
-        qualifier: the version or alias that is called as it is; None for the function itself.
-        objects: bucket and key of payloads in S3.
-        live_prices: whether the plan asks for AWS's price list.
-    """
-
-    partition: str
-    region: str
-    account: str
-    function: str
-    clone: str
-    configuration: dict[str, Any] = field(default_factory=dict)
-    code: dict[str, Any] = field(default_factory=dict)
-    qualifier: str | None = None
-    objects: tuple[tuple[str, str], ...] = ()
-    live_prices: bool = False
-
-    @property
-    def role(self) -> str:
-        """ARN of the function's role; of any role of the account when it is not known."""
-        role: str = self.configuration.get("Role") or f"arn:{self.partition}:iam::{self.account}:role/*"
-        return role
-
-    def function_arn(self, name: str) -> str:
-        """Return the ARN of function `name` here."""
-        return f"arn:{self.partition}:lambda:{self.region}:{self.account}:function:{name}"
-
-    @property
-    def log_group(self) -> str:
-        """Name of the log group of the function."""
-        told: str | None = (self.configuration.get("LoggingConfig") or {}).get("LogGroup")
-        return told or log_group_of(self.function)
-
-    def log_group_arn(self, name: str) -> str:
-        """Return the ARN of the log group `name` here."""
-        return f"arn:{self.partition}:logs:{self.region}:{self.account}:log-group:{name}"
 
 
 def partition_of(region: str) -> str:
@@ -106,9 +37,12 @@ def bare_name(function: str) -> str:
     return function if function == "*" else split_function_name(function)[0].rpartition(":")[2]
 
 
-def needs_of(ground: Ground, isolation: IsolationName) -> tuple[Need, ...]:
-    """Return every permission that a run under `isolation` needs, in the order in which it needs them."""
-    return (*_BY_ISOLATION[isolation](ground), *_payloads(ground), *_account(ground))
+def needs_of(
+    ground: Ground, isolation: IsolationName, mode: Mode = "invoke", options: ModeOptions | None = None
+) -> tuple[Need, ...]:
+    """Return every permission that a run under `isolation` in `mode` needs, in the order in which it needs them."""
+    of_mode = needs_of_mode(ground, mode, options or ModeOptions())
+    return (*_BY_ISOLATION[isolation](ground), *of_mode, *_payloads(ground), *_account(ground))
 
 
 def policy_of(needs: Iterable[Need]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from lambdatune.aws.marks import RUN_TAG, log_group_of
+from lambdatune.aws.modes.probes import ATTEMPTS as ATTEMPTS_OF_MODES
 from lambdatune.aws.price_list import pricing_region
 from lambdatune.aws.refusals import DENIED, denied_action, error_code, is_about_credentials, refused, translated
 from lambdatune.model.errors import AwsRefused, NotUndone
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from lambdatune.aws.access import AwsAccess
-    from lambdatune.aws.permissions import Ground, Need, Target
+    from lambdatune.aws.need import Ground, Need, Target
 
 Answer = Literal["permitted", "denied", "not checked"]
 
@@ -32,6 +33,7 @@ _PERMITTED = frozenset(
     {
         "ResourceNotFoundException", "InvalidParameterValueException", "ResourceConflictException",
         "DryRunOperation", "NoSuchKey", "404", "InvalidZipFileException",
+        "NotFound", "NoSuchEntity", "StateMachineDoesNotExist",
     }
 )  # fmt: skip
 """Codes of answers that a service only gives after IAM has permitted the action."""
@@ -113,9 +115,10 @@ class Prober:
             return Finding(need, "not checked", f"it cannot be tried without harm, and {self._no_simulator}")
         client = await self._access.service("iam")
         context = [
-            {"ContextKeyName": "iam:PassedToService", "ContextKeyValues": ["lambda.amazonaws.com"],
-             "ContextKeyType": "string"}
-        ] if need.condition else []  # fmt: skip
+            {"ContextKeyName": key, "ContextKeyValues": [value.replace("*", "doctor")], "ContextKeyType": "string"}
+            for tests in (need.condition or {}).values()
+            for key, value in tests.items()
+        ]
         try:
             answer = await client.simulate_principal_policy(
                 PolicySourceArn=self._principal, ActionNames=[need.action], ResourceArns=list(need.resources[:1]),
@@ -288,5 +291,6 @@ _ATTEMPTS: dict[tuple[Target, str], Callable[[AwsAccess, Ground], Awaitable[None
     ("extra", "ec2:DescribeSubnets"): _describe("subnets"),
     ("extra", "ec2:DescribeVpcs"): _describe("vpcs"),
     ("object", "s3:GetObject"): _head,
+    **ATTEMPTS_OF_MODES,
 }
 """How each action is tried, by what it is done to."""

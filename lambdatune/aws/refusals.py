@@ -28,7 +28,7 @@ UNREACHABLE = "Unreachable"
 _ACTION = re.compile(r"not authorized to perform:? (?P<action>[\w:-]+)(?: on resource: (?P<resource>arn:\S+))?")
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 _UNKNOWN_KEY = frozenset({"UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException"})
-DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"})
 """Error codes with which services say that the caller's policies do not allow an action."""
 
 

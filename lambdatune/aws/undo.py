@@ -9,12 +9,15 @@ from botocore.exceptions import ClientError
 
 from lambdatune.aws.functions import variables_of, wait_settled
 from lambdatune.aws.marks import NONCE_VARIABLE, read_description, read_nonce
+from lambdatune.aws.modes.undo import UNDO as UNDO_OF_MODES
 from lambdatune.aws.refusals import error_code, refused
 from lambdatune.model.errors import AwsRefused
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from lambdatune.aws.access import AwsAccess
-    from lambdatune.model.change import Change
+    from lambdatune.model.change import Change, ChangeKind
 
 _NOT_THERE = "ResourceNotFoundException"
 _TRIES = 5
@@ -28,13 +31,11 @@ async def undo_change(access: AwsAccess, change: Change) -> bool:
     Raises:
         AwsRefused: when AWS refuses, or what is there cannot be told from what its owner wants.
     """
-    if change.kind == "create-function":
-        return await _delete_function(access, change.name)
-    if change.kind == "create-log-group":
-        return await _delete_log_group(access, change.name)
-    if change.kind == "update-function":
-        return await _put_back(access, change)
-    return await _delete_versions(access, change)
+    return await _UNDO[change.kind](access, change)
+
+
+async def _delete_clone(access: AwsAccess, change: Change) -> bool:
+    return await _delete_function(access, change.name)
 
 
 async def _delete_function(access: AwsAccess, name: str, qualifier: str | None = None) -> bool:
@@ -50,11 +51,12 @@ async def _delete_function(access: AwsAccess, name: str, qualifier: str | None =
     return True
 
 
-async def _delete_log_group(access: AwsAccess, name: str) -> bool:
+async def _delete_log_group(access: AwsAccess, change: Change) -> bool:
     """Delete a log group; on AWS again when the last lines have come, which would bring it back.
 
     Its function is deleted by then: changes are undone last first.
     """
+    name = change.name
     was_there = await _delete_log_group_now(access, name)
     if access.endpoint_url is not None:
         return was_there
@@ -147,3 +149,12 @@ async def _delete_versions(access: AwsAccess, change: Change) -> bool:
     for number in numbers:
         await _delete_function(access, change.name, number)
     return bool(numbers)
+
+
+_UNDO: dict[ChangeKind, Callable[[AwsAccess, Change], Awaitable[bool]]] = {
+    "create-function": _delete_clone,
+    "create-log-group": _delete_log_group,
+    "update-function": _put_back,
+    "publish-version": _delete_versions,
+    **UNDO_OF_MODES,
+}

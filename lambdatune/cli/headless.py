@@ -6,23 +6,23 @@ import asyncio
 import errno
 import signal
 import sys
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import click
 
 from lambdatune.cli.narration import narration
 from lambdatune.model.errors import ExitCode, LambdatuneError, UsageError
-from lambdatune.reports.json_report import render_json
-from lambdatune.reports.text import render_text
+from lambdatune.session.replay import open_run
 from lambdatune.session.run_directory import default_output
 from lambdatune.session.session import Session, exit_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from lambdatune.cli.narration import BarNarration, PlainNarration
+    from lambdatune.cli.report_files import ReportFiles
     from lambdatune.model.plan import Plan
     from lambdatune.model.result import RunResult
     from lambdatune.session.continuing import Continuation
@@ -39,7 +39,7 @@ def run_headless(
     plan: Plan,
     *,
     output: Path | None,
-    json_file: str | None,
+    reports: ReportFiles,
     plain: bool,
     quiet: bool,
     assume_yes: bool,
@@ -50,7 +50,6 @@ def run_headless(
     Raises:
         LambdatuneError: when the run could not be made or undone.
     """
-    _check_report_file(json_file)
     watcher = narration(plain=plain, quiet=quiet)
     session = Session(
         plan,
@@ -65,17 +64,28 @@ def run_headless(
         if session.run_directory is not None:
             path = session.run_directory.path
             watcher.narrate(f"what was measured is in {path}: `lambdatune show {path}` shows it")
+            with suppress(LambdatuneError):  # which says why there is no result; the one that ended the run is told
+                _write_reports(open_run(session.run_directory), reports, watcher)
         raise
     if result is None:
         watcher.narrate("nothing was changed and nothing was called")
         return signalled or ExitCode.OK
+    all_written = _write_reports(result, reports, watcher)
     with _closed_terminal():
-        _report(result, json_file)
+        reports.show(result)
     if session.run_directory is not None:
         watcher.narrate(f"recorded in {session.run_directory.path}")
-    if result.status == "interrupted" and signalled is not None:
-        return signalled
-    return exit_code(result)
+    code = signalled if result.status == "interrupted" and signalled is not None else exit_code(result)
+    return code if all_written else code or ExitCode.INTERNAL
+
+
+def _write_reports(result: RunResult, reports: ReportFiles, watcher: PlainNarration | BarNarration) -> bool:
+    """Write the reports that go to files, and say what could not be; return whether all are there."""
+    failures = reports.write(result)
+    unsummarised = reports.write_summary(result)
+    for sentence in (*failures, *([unsummarised] if unsummarised else [])):
+        watcher.narrate(f"error: {sentence}")
+    return not failures
 
 
 async def _conduct(
@@ -135,21 +145,3 @@ def _closed_terminal() -> Iterator[None]:
     except OSError as error:
         if error.errno != errno.EIO:
             raise
-
-
-def _report(result: RunResult, json_file: str | None) -> None:
-    if json_file == "-":
-        click.echo(render_json(result), nl=False)
-        return
-    click.echo(render_text(result), nl=False)
-    if json_file is not None:
-        Path(json_file).write_text(render_json(result), encoding="utf-8")
-
-
-def _check_report_file(json_file: str | None) -> None:
-    """Find out before the first call that a report cannot be written, not after the last."""
-    if json_file in {None, "-"}:
-        return
-    path = Path(str(json_file))
-    if path.is_dir() or not path.parent.is_dir():
-        raise UsageError(f"--json: `{path}` cannot be written", hint="give a file in a directory that exists")

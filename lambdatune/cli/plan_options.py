@@ -7,21 +7,31 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lambdatune.session.profile import read_profile
-from lambdatune.session.setting_table import SETTINGS, Given, check_kind
+from lambdatune.session.profile import read_profile, read_reports
+from lambdatune.session.setting_table import REPORT_SETTINGS, SETTINGS, Given, check_kind
 from lambdatune.session.settings import build_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from lambdatune.model.plan import Plan
+    from lambdatune.session.setting_table import Setting
 
 _TYPES = {"text": click.STRING, "texts": click.STRING, "integer": click.INT, "number": click.FLOAT}
 
 
 def plan_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of every setting to a click command; they arrive as keyword arguments."""
-    for setting in reversed(SETTINGS):
+    return _add_options(function, SETTINGS)
+
+
+def report_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of every report to a click command; they arrive as keyword arguments."""
+    return _add_options(function, REPORT_SETTINGS)
+
+
+def _add_options(function: Callable[..., Any], settings: Sequence[Setting]) -> Callable[..., Any]:
+    for setting in reversed(settings):
         function = click.option(
             f"--{setting.name}",
             setting.name.replace("-", "_"),
@@ -50,9 +60,22 @@ def given_from(profile: str | None, options: dict[str, Any]) -> dict[str, Given]
     Raises:
         UsageError: naming the option, or the profile and its key.
     """
-    given = read_profile(profile) if profile else {}
+    return _given(read_profile(profile) if profile else {}, SETTINGS, options)
+
+
+def reports_from(profile: str | None, options: dict[str, Any]) -> dict[str, Given]:
+    """Return which reports a profile and the options ask for, by format; options win.
+
+    Raises:
+        UsageError: as `given_from`.
+    """
+    return _given(read_reports(profile) if profile else {}, REPORT_SETTINGS, options)
+
+
+def _given(given: dict[str, Given], settings: Sequence[Setting], options: dict[str, Any]) -> dict[str, Given]:
+    """Return what was given with what the options say in its place."""
     here = Path.cwd()
-    for setting in SETTINGS:
+    for setting in settings:
         value = options.get(setting.name.replace("-", "_"))
         if value is None or value == ():
             continue

@@ -6,9 +6,9 @@ import collections
 import time
 from typing import TYPE_CHECKING
 
+from lambdatune.load.answers import Answer
 from lambdatune.load.connection import Connection, State
 from lambdatune.load.pool import OPEN_TIMEOUT_NS, describe
-from lambdatune.load.row_buffer import Answer
 from lambdatune.model.invocation import Status
 
 if TYPE_CHECKING:
@@ -316,4 +316,4 @@ class Calls:
 
 def _answer_of(connection: Connection) -> Answer:
     parser = connection.parser
-    return Answer(parser.status, parser.head, parser.lower_head, parser.body, parser.is_error)
+    return Answer(parser.status, parser.head, parser.lower_head, parser.body, parser.is_error, parser.events)

@@ -74,6 +74,10 @@ class Engine:
         self._calls = Calls(
             order=order, pacer=pacer, requests=requests, rows=rows, pool=pool, connections=connections
         )  # fmt: skip
+        reader = rows.reader
+        for connection in connections:
+            connection.parser.kept_bytes, connection.parser.has_events = reader.kept_bytes, reader.has_events
+        self._has_shapes = reader.has_shapes
         self._shapes = Shapes()
         self._whole: list[Whole] = []
         self._receive_lags: list[int] = []
@@ -234,13 +238,17 @@ class Engine:
             return
         if not connection.first_ns:
             connection.first_ns = stamp_ns
-        is_whole = not parser.started
+        is_whole = self._has_shapes and not parser.started
+        chunks_before = 0 if parser.events is None else parser.events.chunks
         connection.fresh = False
         try:
             complete = parser.feed(data)
         except MalformedAnswer:
             calls.broken(connection, stamp_ns, "answer is not HTTP", began=False)
             return
+        if parser.events is not None and parser.events.chunks and not chunks_before:
+            # Of a stream the first payload counts, which the head may precede by long.
+            connection.first_ns = stamp_ns
         if complete:
             if is_whole:
                 self._shapes.learn(data, parser)

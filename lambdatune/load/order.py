@@ -5,7 +5,9 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from lambdatune.load.forms import check_forms
 from lambdatune.model.errors import UsageError
+from lambdatune.model.request_form import RequestForm
 
 DEFAULT_TIMEOUT_S = 930.0
 """Longest function timeout (900 s) and the time that Lambda needs to report it (AWS docs, quotas)."""
@@ -117,11 +119,13 @@ class WeightedPayload(msgspec.Struct, frozen=True):
         tokens: whether ``{{uuid}}`` (random), ``{{sequence}}`` (0, 1, ... in the order) and ``{{timestamp}}`` (Unix
             ms) in the body are replaced in every call, the same value at every place in it. Each call is then
             signed by itself, which costs some microseconds.
+        form: how it is sent instead of by Invoke; `body` and `tokens` are not looked at then, the form has its own.
     """
 
     body: bytes
     weight: float = 1.0
     tokens: bool = False
+    form: RequestForm | None = None
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -134,7 +138,7 @@ class Order(msgspec.Struct, frozen=True):
         pacing: when calls are made.
         calls: how many calls are made, exactly, unless the order is stopped.
         qualifier: version or alias; None for what `function` names.
-        payloads: the events, at least one.
+        payloads: the events, at least one; their forms go to one endpoint and are answered alike.
         seed: of the choice among payloads and of Poisson arrivals.
         timeout_s: how long an answer is waited for, from the send, before the call is given up.
         log_tail: whether AWS is asked for the log tail, which holds the REPORT line.
@@ -181,6 +185,7 @@ def check_order(order: Order) -> None:
     require(order.timeout_s > 0, f"its timeout is {order.timeout_s} s, expected more than zero")
     require(bool(order.payloads), "it has no payload, expected at least one")
     require(all(payload.weight > 0 for payload in order.payloads), "a payload's weight is not above zero")
+    check_forms(order, require)
     if isinstance(pacing, ConstantRate | Poisson):
         require(pacing.rate_per_s > 0, f"its rate is {pacing.rate_per_s} per s, expected more than zero")
     if isinstance(pacing, Stages):

@@ -37,12 +37,13 @@ class ConnectionPool:
         poller: of the shard; connections are registered there while they are not closed.
 
     Attributes:
+        endpoint: where to.
         by_fd: every connection that is not closed.
         setup: times from the beginning to the end of opening, TLS handshake included.
     """
 
     def __init__(self, endpoint: Endpoint, poller: Poller) -> None:
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         self._poller = poller
         self._context: ssl.SSLContext | None = None
         self._addresses: list[SocketAddress] = []
@@ -141,11 +142,11 @@ class ConnectionPool:
             self.close(connection)
 
     def _new(self) -> Connection:
-        if self._endpoint.scheme == "http":
+        if self.endpoint.scheme == "http":
             return Connection()
         if self._context is None:
-            self._context = tls_context(self._endpoint.ca_file, verify=self._endpoint.verify_tls)
-        return TlsConnection(self._context, self._endpoint.host)
+            self._context = tls_context(self.endpoint.ca_file, verify=self.endpoint.verify_tls)
+        return TlsConnection(self._context, self.endpoint.host)
 
     def _healthy(self, count: int) -> list[Connection]:
         """Return up to `count` idle connections that the server kept open, and close all others."""
@@ -158,7 +159,7 @@ class ConnectionPool:
         return healthy
 
     def _resolve(self) -> None:
-        host, port = self._endpoint.host, self._endpoint.port
+        host, port = self.endpoint.host, self.endpoint.port
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except OSError as error:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from lambdatune.load.event_stream import CONTENT_TYPE, EventStream
+
 KEPT_BODY_BYTES = 64 * 1024
 """How much of the body of an error is kept, to find its type and message."""
 
@@ -42,25 +44,34 @@ class ResponseParser:
         status: HTTP status; 0 until the head was read.
         head: status line and header lines with their CRLFs, as they came.
         lower_head: `head` in lower case, with the same positions.
-        body: the first bytes of the body; only of an answer that tells of an error.
+        body: the first bytes of the body, of an answer that tells of an error `KEPT_BODY_BYTES`.
         is_error: whether the status or X-Amz-Function-Error tells of an error.
         keep_alive: whether another request may be sent on the connection.
+        kept_bytes: how much is kept of a body that tells of no error; stays when another answer is expected.
+        has_events: whether a body may be an event stream; stays too.
+        events: what came of one; None when the body is something else.
     """
 
     __slots__ = (
+        "_kept_bytes",
         "_left",
         "_pending",
         "_state",
         "body",
+        "events",
+        "has_events",
         "head",
         "is_error",
         "keep_alive",
+        "kept_bytes",
         "lower_head",
         "started",
         "status",
     )
 
     def __init__(self) -> None:
+        self.kept_bytes = 0
+        self.has_events = False
         self.reset()
 
     def reset(self) -> None:
@@ -71,7 +82,8 @@ class ResponseParser:
         self.is_error = self.started = False
         self._state: _State = _HEAD
         self._pending = b""
-        self._left = 0
+        self._left = self._kept_bytes = 0
+        self.events: EventStream | None = None
 
     def feed(self, data: bytes) -> bool:
         """Read the next bytes of the connection; return whether the answer is complete.
@@ -123,6 +135,10 @@ class ResponseParser:
         self.status, self.head, self.lower_head = status, head, lower
         self._pending = b""
         self.is_error = status >= 300 or b"\r\nx-amz-function-error:" in lower
+        self._kept_bytes = KEPT_BODY_BYTES if self.is_error else self.kept_bytes
+        if self.has_events and status == 200:
+            kind = header(lower, lower, b"\r\ncontent-type:") or b""
+            self.events = EventStream() if kind.startswith(CONTENT_TYPE) else None
         at = lower.find(b"\r\nconnection:")
         if at >= 0:
             tokens = lower[at + 13 : lower.index(b"\r\n", at + 13)]
@@ -157,7 +173,7 @@ class ResponseParser:
         return self._read_length(rest)
 
     def _read_length(self, data: bytes) -> bool:
-        if self.is_error:
+        if self._kept_bytes or self.events is not None:
             self._keep(data[: self._left])
         self._left -= len(data)
         if self._left > 0:
@@ -200,9 +216,11 @@ class ResponseParser:
             self._left = size + 2 if size else 0
 
     def _keep(self, data: bytes) -> None:
-        """Keep the beginning of an error's body."""
-        if self.is_error and len(self.body) < KEPT_BODY_BYTES:
-            self.body += data[: KEPT_BODY_BYTES - len(self.body)]
+        """Keep the beginning of a body that is needed."""
+        if self.events is not None:
+            self.events.feed(data)
+        elif len(self.body) < self._kept_bytes:
+            self.body += data[: self._kept_bytes - len(self.body)]
 
 
 def header(head: bytes, lower_head: bytes, name: bytes) -> bytes | None:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import math
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from lambdatune.load.classify import classify
-from lambdatune.load.log_tail import WARM_FIGURES_BYTES, WarmTails, read_log_tail
-from lambdatune.load.response import header
+from lambdatune.load.answers import Answer, AnswerReader
+from lambdatune.load.log_tail import WARM_FIGURES_BYTES, WarmTails
 from lambdatune.model.invocation import INVOCATION_COLUMNS, Start, Status, was_preinitialised
 
 if TYPE_CHECKING:
@@ -29,29 +28,11 @@ _ROW_START = struct.Struct("<HHIBBH")
 _WARM_ROW = struct.Struct(f"<{_ROW_START.size}s4qd{WARM_FIGURES_BYTES}s36s48s")
 """A row again, with what is the same in many rows packed before."""
 _CAPACITY = 8192
-_OK, _UNKNOWN = Status.OK, Start.UNKNOWN
+_OK = Status.OK
 _UNKNOWN_MB = -1
 _MAX_SAMPLES = 16
 _MAX_ERROR_BYTES = 48
 _NS_PER_MS = 1e6
-
-
-class Answer(NamedTuple):
-    """An answer, or the beginning of one, as `ResponseParser` read it.
-
-    Attributes:
-        status: HTTP status.
-        head: status line and header lines.
-        lower_head: `head` in lower case.
-        body: its beginning, when it tells of an error.
-        is_error: whether it does.
-    """
-
-    status: int
-    head: bytes
-    lower_head: bytes
-    body: bytes
-    is_error: bool
 
 
 Whole = tuple[int, int, int, bytes, "Shape"]
@@ -66,10 +47,20 @@ class RowBuffer:
         shard: number of this shard.
         order: id of the order.
         emit: takes the bytes of a batch of whole rows.
+        reader: of the order's answers; None for Invoke's.
+
+    Attributes:
+        reader: of the order's answers.
+        written: rows so far.
+        counts: of them, by `Status`.
+        messages: first message of each kind of error.
     """
 
-    def __init__(self, cell: int, shard: int, order: int, emit: Callable[[bytes], None]) -> None:
+    def __init__(
+        self, cell: int, shard: int, order: int, emit: Callable[[bytes], None], reader: AnswerReader | None = None
+    ) -> None:
         self._key = (cell, shard, order)
+        self.reader = reader or AnswerReader()
         self._warm_start = _ROW_START.pack(*self._key, Start.WARM, _OK, 200)
         self._warm_tails = WarmTails()
         self._emit = emit
@@ -116,23 +107,14 @@ class RowBuffer:
             answer: what was read.
             broken: why the answer ended before its last byte; empty when it did not.
         """
-        http_status, head, lower_head, body, is_error = answer
-        request_id = header(head, lower_head, b"\r\nx-amzn-requestid:") or b""
-        report, start = None, _UNKNOWN
-        at = lower_head.find(b"\r\nx-amz-log-result:")
-        if at >= 0:
-            tail = head[at + 19 : head.index(b"\r\n", at + 19)].strip()
-            report, start = read_log_tail(tail, request_id.decode("latin-1") or None)
-            if start is Start.COLD and report is not None and report.init_ms is not None:
-                _, sent_ns, _, done_ns = times_ns
-                if was_preinitialised(report.init_ms, report.duration_ms, (done_ns - sent_ns) / _NS_PER_MS):
-                    start = Start.PREINITIALISED
-        status, error = _OK, ""
+        status, error, message, request_id, report, start = self.reader.read(answer)
+        if start is Start.COLD and report is not None and report.init_ms is not None:
+            _, sent_ns, _, done_ns = times_ns
+            if was_preinitialised(report.init_ms, report.duration_ms, (done_ns - sent_ns) / _NS_PER_MS):
+                start = Start.PREINITIALISED
         if broken:
-            status, error = Status.TRUNCATED, broken
-            self._remember(error, error)
-        elif is_error:
-            status, error, message = classify(http_status, head, lower_head, body, report)
+            status, error, message = Status.TRUNCATED, broken, broken
+        if error:
             self._remember(error, message)
         if report is None:
             figures = (math.nan, math.nan, math.nan, math.nan, _UNKNOWN_MB)
@@ -144,7 +126,7 @@ class RowBuffer:
                 report.billed_ms,
                 report.max_memory_used_mb,
             )
-        self._add(start, status, http_status, times_ns, figures, request_id, error)
+        self._add(start, status, answer.status, times_ns, figures, request_id, error)
 
     def failed(self, status: Status, times_ns: tuple[int, int, int, int], error: str) -> None:
         """Add the row of a call that got no answer."""

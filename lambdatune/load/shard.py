@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from lambdatune.load.answers import AnswerReader
 from lambdatune.load.engine import Engine
+from lambdatune.load.forms import answer_form_of, endpoint_of
 from lambdatune.load.host import allow_descriptors, settle
 from lambdatune.load.messages import (
     ROWS_KIND,
@@ -42,6 +44,7 @@ from lambdatune.load.row_buffer import RowBuffer
 
 if TYPE_CHECKING:
     from lambdatune.load.connection import Connection
+    from lambdatune.load.endpoint import Endpoint
     from lambdatune.load.messages import ToShard
     from lambdatune.load.order import Order
 
@@ -69,7 +72,7 @@ class Shard:
         self._frames = frames
         self._inbox = backlog
         self._poller = make_poller()
-        self._pool = ConnectionPool(configure.endpoint, self._poller)
+        self._pools: dict[Endpoint, ConnectionPool] = {}
         os.set_blocking(_STDIN, False)
         os.set_blocking(_STDOUT, False)
         self._poller.register(_STDIN, READ)
@@ -91,36 +94,43 @@ class Shard:
         """Wait for a message that is not of the kind that takes effect at once."""
         while not self._inbox:
             for fd, mask in self._poller.wait(_IDLE_WAIT_NS, precise=False):
-                connection = self._pool.by_fd.get(fd)
-                if connection is None:
-                    self._on_other(fd, mask)
-                else:
-                    self._on_idle_connection(connection)
+                self._on_other(fd, mask)
         return self._inbox.pop(0)
 
-    def _on_idle_connection(self, connection: Connection) -> None:
-        """Close a connection that the server closed between two orders."""
+    def _pool_to(self, endpoint: Endpoint) -> ConnectionPool:
+        """Return the connections to an endpoint, which are kept when an order goes to another one."""
+        if endpoint not in self._pools:
+            self._pools[endpoint] = ConnectionPool(endpoint, self._poller)
+        return self._pools[endpoint]
+
+    def _on_idle_connection(self, pool: ConnectionPool, connection: Connection) -> None:
+        """Close a connection that the server closed between two orders, or while one goes elsewhere."""
         if connection.unsent is not None:
             try:
                 connection.flush()
             except OSError:
                 connection.unsent = None
-            self._pool.watch(connection)
+            pool.watch(connection)
         elif connection.is_stale():
-            self._pool.close(connection)
+            pool.close(connection)
 
     def _carry_out(self, order: Order) -> None:
-        connections = self._open_connections(order)
+        pool = self._pool_to(endpoint_of(order, self._endpoint))
+        connections = self._open_connections(order, pool)
         if connections is None:
             return
         self._requests = PreparedRequests(self._endpoint, self._credentials, order)
-        rows = RowBuffer(order.cell, self._number, order.id, lambda batch: self._outbox.put(frame(ROWS_KIND, batch)))
+        rows = RowBuffer(
+            order.cell, self._number, order.id,
+            lambda batch: self._outbox.put(frame(ROWS_KIND, batch)),
+            AnswerReader(answer_form_of(order)),
+        )  # fmt: skip
         self._engine = Engine(
             order=order,
             pacer=make_pacer(order.pacing, order.seed),
             requests=self._requests,
             rows=rows,
-            pool=self._pool,
+            pool=pool,
             poller=self._poller,
             connections=connections,
             on_other=self._on_other,
@@ -138,32 +148,38 @@ class Shard:
         stalled_ns = self._outbox.stalled_ns - stalled_before_ns
         self._outbox.put(message_frame(msgspec.structs.replace(done, stalled_ns=stalled_ns)))
 
-    def _open_connections(self, order: Order) -> list[Connection] | None:
+    def _open_connections(self, order: Order, pool: ConnectionPool) -> list[Connection] | None:
         """Return the connections of an order; None when the parent was told that there are none."""
         count = min(connections_of(order.pacing), order.calls)
-        if not allow_descriptors(count + _SPARE_DESCRIPTORS):
+        kept = sum(len(other.by_fd) for other in self._pools.values() if other is not pool)
+        if not allow_descriptors(count + kept + _SPARE_DESCRIPTORS):
             sentence = f"{count} connections were wanted, but this host allows a process fewer open files"
             self._outbox.put(message_frame(Fault(order.id, sentence, "raise the limit with `ulimit -n`")))
             return None
         try:
-            return self._pool.prepare(count, self._on_other)
+            return pool.prepare(count, self._on_other)
         except EndpointUnreachable as error:
             reason, hint = str(error), "check the endpoint URL, the region and the network"
         except OSError as error:
             reason = f"{self._endpoint.ca_file or 'TLS'}: {describe(error)}"
             hint = "check the file of certificate authorities"
-        sentence = f"{self._endpoint.url} cannot be reached: {reason}"
+        sentence = f"{pool.endpoint.url} cannot be reached: {reason}"
         self._outbox.put(message_frame(Fault(order.id, sentence, hint)))
         return None
 
     def _on_other(self, fd: int, mask: int) -> None:
-        """Serve the pipes.
+        """Serve the pipes, and connections that have no order.
 
         Raises:
             _Ended: when the parent is gone.
         """
         if fd == _STDOUT:
             self._outbox.write()
+        elif fd != _STDIN:
+            for pool in self._pools.values():
+                connection = pool.by_fd.get(fd)
+                if connection is not None:
+                    self._on_idle_connection(pool, connection)
         elif mask & (READ | GONE):
             self._read_messages()
 

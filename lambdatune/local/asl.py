@@ -4,21 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import re
 from typing import TYPE_CHECKING, Any
 
+from lambdatune.local import asl_choice
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
 
 _FLOW = frozenset({"Type", "Comment", "Next", "End", "InputPath", "OutputPath"})
 _DATA = frozenset({"Parameters", "ResultPath"})
 _FIELDS = {
-    "Task": _FLOW | _DATA | {"Resource", "ResultSelector", "Retry", "Catch"},
+    "Task": _FLOW | _DATA | {"Resource", "ResultSelector", "Retry", "Catch", "TimeoutSeconds"},
     "Pass": _FLOW | _DATA | {"Result"},
+    "Choice": frozenset({"Type", "Comment", "InputPath", "OutputPath", "Choices", "Default"}),
+    "Wait": _FLOW | {"Seconds", "SecondsPath"},
     "Succeed": frozenset({"Type", "Comment", "InputPath", "OutputPath"}),
     "Fail": frozenset({"Type", "Comment", "Error", "Cause"}),
 }
-_TOP = frozenset({"Comment", "StartAt", "States", "Version", "TimeoutSeconds"})
+_TOP = frozenset({"Comment", "StartAt", "States", "Version", "TimeoutSeconds", "QueryLanguage"})
+_CATCH = frozenset({"ErrorEquals", "Next", "ResultPath", "Comment"})
+_RETRY = frozenset(
+    {
+        "ErrorEquals",
+        "IntervalSeconds",
+        "MaxAttempts",
+        "BackoffRate",
+        "MaxDelaySeconds",
+        "JitterStrategy",
+        "Comment",
+    }
+)
 _PATH = re.compile(r"\$(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
 _FUNCTION = re.compile(r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:[A-Za-z0-9-_]+(?::[A-Za-z0-9$_-]+)?")
 INVOKE = "arn:aws:states:::lambda:invoke"
@@ -49,9 +66,9 @@ def check(definition: Any) -> None:
         raise DefinitionError("expected an object with StartAt and States")
     _known(definition, _TOP, "the state machine")
     states = definition["States"]
-    timeout = definition.get("TimeoutSeconds", 1)
-    if not isinstance(timeout, int) or isinstance(timeout, bool) or timeout < 1:
-        raise DefinitionError("TimeoutSeconds: expected a whole number above 0")
+    _check_timeout(definition, "the state machine")
+    if definition.get("QueryLanguage", "JSONPath") != "JSONPath":
+        raise DefinitionError("QueryLanguage: the embedded lambdatune endpoint implements JSONPath only")
     _target(definition.get("StartAt"), states, "StartAt")
     for name, state in states.items():
         _check_state(name, state, states)
@@ -62,7 +79,12 @@ def _check_state(name: str, state: Any, states: dict[str, Any]) -> None:
     if not isinstance(kind, str) or kind not in _FIELDS:
         raise DefinitionError(f"state {name}: Type {kind} is not implemented by the embedded lambdatune endpoint")
     _known(state, _FIELDS[kind], f"state {name}")
-    if kind in {"Task", "Pass"} and state.get("End") is not True:
+    _check_timeout(state, f"state {name}")
+    if kind == "Choice":
+        _check_choices(name, state, states)
+    if kind == "Wait":
+        _check_wait(name, state)
+    if kind in {"Task", "Pass", "Wait"} and state.get("End") is not True:
         _target(state.get("Next"), states, f"state {name}: Next")
     for member in ("InputPath", "OutputPath", "ResultPath"):
         if state.get(member) is not None:
@@ -77,16 +99,61 @@ def _check_state(name: str, state: Any, states: dict[str, Any]) -> None:
     if resource == INVOKE and not {"FunctionName", "FunctionName.$"} & set(state.get("Parameters") or {}):
         raise DefinitionError(f"state {name}: Parameters needs FunctionName")
     for member, fields in (
-        ("Retry", {"ErrorEquals", "IntervalSeconds", "MaxAttempts", "BackoffRate", "Comment"}),
+        (
+            "Retry",
+            {
+                "ErrorEquals",
+                "IntervalSeconds",
+                "MaxAttempts",
+                "BackoffRate",
+                "MaxDelaySeconds",
+                "JitterStrategy",
+                "Comment",
+            },
+        ),
         ("Catch", {"ErrorEquals", "Next", "ResultPath", "Comment"}),
     ):
         for rule in _rules(state.get(member, []), f"state {name}: {member}"):
-            _known(rule, frozenset(fields), f"state {name}: {member}")
+            _known(rule, fields, f"state {name}: {member}")
             _check_numbers(rule, f"state {name}: {member}")
             if member == "Catch":
                 _target(rule.get("Next"), states, f"state {name}: Catch: Next")
                 if rule.get("ResultPath") is not None:
                     _check_path(rule["ResultPath"], f"state {name}: Catch: ResultPath")
+
+
+def _check_timeout(holder: dict[str, Any], where: str) -> None:
+    timeout = holder.get("TimeoutSeconds", 1)
+    if not isinstance(timeout, int) or isinstance(timeout, bool) or timeout < 1:
+        raise DefinitionError(f"{where}: TimeoutSeconds: expected a whole number above 0")
+
+
+def _check_choices(name: str, state: dict[str, Any], states: dict[str, Any]) -> None:
+    choices = state.get("Choices")
+    if not isinstance(choices, list) or not choices:
+        raise DefinitionError(f"state {name}: Choices: expected a list of rules")
+    for rule in choices:
+        complaint = asl_choice.complaint(rule)
+        if complaint is not None:
+            raise DefinitionError(f"state {name}: Choices: {complaint}")
+        for path in asl_choice.paths(rule):
+            _check_path(path, f"state {name}: Choices: Variable")
+        _target(rule.get("Next"), states, f"state {name}: Choices: Next")
+    if "Default" in state:
+        _target(state["Default"], states, f"state {name}: Default")
+
+
+def _check_wait(name: str, state: dict[str, Any]) -> None:
+    if len(state.keys() & {"Seconds", "SecondsPath"}) != 1:
+        raise DefinitionError(f"state {name}: expected either Seconds or SecondsPath")
+    if "SecondsPath" in state:
+        _check_path(state["SecondsPath"], f"state {name}: SecondsPath")
+    elif not _is_wait(state["Seconds"]):
+        raise DefinitionError(f"state {name}: Seconds: expected a number of at least 0")
+
+
+def _is_wait(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
 
 
 def _rules(rules: Any, where: str) -> list[dict[str, Any]]:
@@ -100,13 +167,15 @@ def _rules(rules: Any, where: str) -> list[dict[str, Any]]:
 
 
 def _check_numbers(rule: dict[str, Any], where: str) -> None:
-    for member, least in (("IntervalSeconds", 1), ("MaxAttempts", 0), ("BackoffRate", 1)):
+    for member, least in (("IntervalSeconds", 1), ("MaxAttempts", 0), ("BackoffRate", 1), ("MaxDelaySeconds", 1)):
         value = rule.get(member, least)
         if not isinstance(value, int | float) or isinstance(value, bool) or value < least:
             raise DefinitionError(f"{where}: {member}: expected a number of at least {least}")
+    if rule.get("JitterStrategy", "NONE") not in {"FULL", "NONE"}:
+        raise DefinitionError(f"{where}: JitterStrategy: expected FULL or NONE")
 
 
-def _known(given: dict[str, Any], known: frozenset[str], where: str) -> None:
+def _known(given: dict[str, Any], known: Collection[str], where: str) -> None:
     for member in given:
         if member not in known:
             raise DefinitionError(f"{where}: {member} is not implemented by the embedded lambdatune endpoint")
@@ -161,6 +230,11 @@ async def _step(state: dict[str, Any], raw: Any, task: Callable[[str, Any], Awai
     data = _selected(state, "InputPath", raw)
     if kind == "Succeed":
         return None, _selected(state, "OutputPath", data)
+    if kind == "Choice":
+        return _chosen(state, data), _selected(state, "OutputPath", data)
+    if kind == "Wait":
+        await _pause(state, data)
+        return (None if state.get("End") else state["Next"]), _selected(state, "OutputPath", data)
     given = _filled(state["Parameters"], data) if "Parameters" in state else data
     if kind == "Pass":
         result = state.get("Result", given)
@@ -179,11 +253,35 @@ async def _step(state: dict[str, Any], raw: Any, task: Callable[[str, Any], Awai
     return (None if state.get("End") else state["Next"]), output
 
 
+def _chosen(state: dict[str, Any], data: Any) -> str:
+    """Return the state that a Choice goes to."""
+
+    def look_up(path: str) -> Any:
+        try:
+            return _at(path, data)
+        except StateError:
+            return asl_choice.ABSENT
+
+    for rule in state["Choices"]:
+        if asl_choice.holds(rule, look_up):
+            return str(rule["Next"])
+    if "Default" not in state:
+        raise StateError("States.NoChoiceMatched", "No choice rule matched, and there is no Default")
+    return str(state["Default"])
+
+
+async def _pause(state: dict[str, Any], data: Any) -> None:
+    seconds = state["Seconds"] if "Seconds" in state else _at(state["SecondsPath"], data)
+    if not _is_wait(seconds):
+        raise StateError("States.Runtime", f"The SecondsPath parameter does not reference a number: {seconds}")
+    await asyncio.sleep(seconds)
+
+
 async def _tried(state: dict[str, Any], given: Any, task: Callable[[str, Any], Awaitable[Any]]) -> Any:
     attempts: dict[int, int] = {}
     while True:
         try:
-            return await task(state["Resource"], given)
+            return await _timed(task(state["Resource"], given), state.get("TimeoutSeconds"))
         except StateError as error:
             index = next((i for i, rule in enumerate(state.get("Retry", [])) if _names(rule, error)), None)
             if index is None:
@@ -192,7 +290,21 @@ async def _tried(state: dict[str, Any], given: Any, task: Callable[[str, Any], A
             if done >= rule.get("MaxAttempts", 3):
                 raise
             attempts[index] = done + 1
-            await asyncio.sleep(rule.get("IntervalSeconds", 1) * rule.get("BackoffRate", 2.0) ** done)
+            wait_s = rule.get("IntervalSeconds", 1) * rule.get("BackoffRate", 2.0) ** done
+            wait_s = min(wait_s, rule.get("MaxDelaySeconds", wait_s))
+            if rule.get("JitterStrategy") == "FULL":
+                wait_s = random.uniform(0, wait_s)  # noqa: S311  no secret
+            await asyncio.sleep(wait_s)
+
+
+async def _timed(work: Awaitable[Any], limit_s: int | None) -> Any:
+    """Wait for a task; what its time is over for goes on, as on AWS."""
+    task = asyncio.ensure_future(work)
+    done, _ = await asyncio.wait({task}, timeout=limit_s)
+    if not done:
+        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        raise StateError("States.Timeout", "")
+    return task.result()
 
 
 def _names(rule: dict[str, Any], error: StateError) -> bool:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from lambdatune.local.logstore import LogStore
     from lambdatune.local.names import Naming
     from lambdatune.local.options import Options
+    from lambdatune.local.response_stream import ResponseStream
     from lambdatune.local.runtimes import Runtimes
 
 
@@ -37,6 +38,7 @@ class Call:
         arn: the function as it was invoked, with the qualifier.
         trace_id: X-Amzn-Trace-Id of the Invoke, or None.
         client_context: JSON, or None.
+        stream: takes a response that the runtime streams; None collects it.
     """
 
     request_id: str
@@ -44,3 +46,4 @@ class Call:
     arn: str
     trace_id: str | None = None
     client_context: str | None = None
+    stream: ResponseStream | None = None

@@ -17,14 +17,19 @@ from typing import TYPE_CHECKING
 
 from lambdatune.local import outcomes
 from lambdatune.local.capture import Capture
+from lambdatune.local.last_words import LIMIT_S as LAST_WORDS_S
+from lambdatune.local.last_words import LastWords
 from lambdatune.local.outcomes import Happening, Outcome
 from lambdatune.local.platform_log import Figures, platform_log
+from lambdatune.local.response_stream import MAX_BYTES as MAX_STREAM_BYTES
 from lambdatune.local.runtime_api import RuntimeApi
 from lambdatune.local.sandbox import Sandbox
 from lambdatune.local.sweep import kill_daemons_of
 from lambdatune.local.variables import variables_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lambdatune.local.call import Call, Services
     from lambdatune.local.httpd import Request
     from lambdatune.local.records import Version
@@ -35,6 +40,7 @@ _log = logging.getLogger(__name__)
 _AHEAD_LIMITS = 13
 """130 s instead of 10 s, or the function's timeout (AWS docs, "Lambda execution environment lifecycle")."""
 
+_ERROR_TYPE = "lambda-runtime-function-error-type"
 _PLATFORM_ERROR = re.compile(r"(?:Runtime|Function|Extension|Sandbox)\.[A-Za-z]+")
 
 
@@ -81,6 +87,7 @@ class Environment:
         self._init_ms: float | None = None
         self._waiting: asyncio.Future[Happening] | None = None
         self._call: Call | None = None
+        self._last_words = LastWords(self._happen, lambda: self._api is not None and self._api.connected)
         self._deadline_ms = 0
         self._dispatched_ns: int | None = None
         self._cpu_before_ns = 0
@@ -164,6 +171,9 @@ class Environment:
         self._dispatched_ns = None
         timeout_s = float(self._config.timeout_s)
         suppressed = not self._ready
+        if not suppressed:
+            happening = await self._serve(call, timeout_s)
+            suppressed = self._was_gone(happening)
         if suppressed:
             happening = await self._start(timeout_s)
             timeout_s -= (happening.at_ns - began_ns) / 1e9
@@ -171,8 +181,6 @@ class Environment:
                 happening = await self._serve(call, timeout_s)
             else:
                 await self._init_failed(happening, (happening.at_ns - began_ns) / 1e6, "invoke", close=False)
-        else:
-            happening = await self._serve(call, timeout_s)
         began_ns = began_ns if suppressed else self._clock_start(began_ns)
         happening, duration_ms = await self._hold(happening, began_ns)
         outcome = await self._finish(call, happening, duration_ms)
@@ -180,6 +188,10 @@ class Environment:
         outcome.began_ns = began_ns + unix_ns
         outcome.ended_ns = outcome.began_ns + round(duration_ms * 1e6)
         return outcome
+
+    def _was_gone(self, happening: Happening) -> bool:
+        """Whether the runtime ended by itself before it took the call, which so begins with an init."""
+        return happening.kind == "exit" and self._dispatched_ns is None and self._snapshot is None
 
     def _clock_start(self, began_ns: int) -> int:
         """Return when Duration began: at the dispatch, or at `began_ns` when the runtime never took the call."""
@@ -199,17 +211,57 @@ class Environment:
 
     def responded(self, request_id: str, request: Request) -> bool:
         """Note that the handler returned."""
+        now_ns = time.monotonic_ns()
+        # An error in the middle of a stream comes after it (AWS docs, "Building a custom runtime").
+        error_type = request.trailers.get(_ERROR_TYPE)
+        if error_type is not None:
+            body = outcomes.error_in_trailer(error_type, request.trailers.get("lambda-runtime-function-error-body"))
+            return self._ended(request_id, Happening("error", now_ns, body, error_type=error_type))
         kind = "too-large" if request.too_large else "response"
-        return self._ended(request_id, Happening(kind, time.monotonic_ns(), request.body, size=request.body_bytes))
+        content_type = request.headers.get("content-type", "application/json")
+        happening = Happening(kind, now_ns, request.body, size=request.body_bytes, content_type=content_type)
+        return self._ended(request_id, happening)
+
+    def streaming(
+        self, request_id: str, request: Request, source: asyncio.Transport | None
+    ) -> Callable[[bytes], object] | None:
+        """Return what takes a response that the client of the call wants as it comes."""
+        call = self._call
+        if call is None or call.request_id != request_id or self._dispatched_ns is None or call.stream is None:
+            return None
+        stream = call.stream
+        stream.begin(request.headers.get("content-type", "application/octet-stream"), source)
+
+        def feed(data: bytes) -> None:
+            if not stream.feed(data):
+                too_large = Happening("too-large", time.monotonic_ns(), size=stream.size, limit=MAX_STREAM_BYTES)
+                self._ended(request_id, too_large)
+
+        return feed
+
+    def truncated(self, request_id: str) -> None:
+        """Note that a streamed response has no end, all of which that came was passed on.
+
+        A process that ends loses its connection too; then its end counts, which is known a little earlier or later.
+        """
+        if self._last_words.pending:
+            return
+        body = outcomes.error_in_trailer("Runtime.TruncatedResponse", None)
+        happening = Happening("error", time.monotonic_ns(), body, error_type="Runtime.TruncatedResponse")
+        asyncio.get_running_loop().call_later(LAST_WORDS_S, self._ended, request_id, happening)
 
     def failed(self, request_id: str, request: Request) -> bool:
         """Note that the handler raised."""
-        error_type = request.headers.get("lambda-runtime-function-error-type")
+        error_type = request.headers.get(_ERROR_TYPE)
         return self._ended(request_id, Happening("error", time.monotonic_ns(), request.body, error_type=error_type))
+
+    def disconnected(self) -> None:
+        """Note that all that the runtime has sent was read: if its process has ended, that is how the call ends."""
+        self._last_words.disconnected()
 
     def init_failed(self, request: Request) -> None:
         """Note that the runtime could not initialise."""
-        error_type = request.headers.get("lambda-runtime-function-error-type") or "Runtime.Unknown"
+        error_type = request.headers.get(_ERROR_TYPE) or "Runtime.Unknown"
         if _PLATFORM_ERROR.fullmatch(error_type) is None:
             error_type = "Runtime.Unknown"
         if not self._ready:
@@ -217,7 +269,11 @@ class Environment:
 
     def _exited(self, code: int) -> None:
         self._ready = False
-        self._happen(Happening("exit", time.monotonic_ns(), code=code))
+        happening = Happening("exit", time.monotonic_ns(), code=code)
+        if self._call is None:
+            self._happen(happening)
+        else:
+            self._last_words.hold(happening)
 
     def _ended(self, request_id: str, happening: Happening) -> bool:
         if self._call is None or self._call.request_id != request_id or self._dispatched_ns is None:
@@ -227,6 +283,7 @@ class Environment:
         return True
 
     def _happen(self, happening: Happening) -> None:
+        self._last_words.drop()
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(happening)
 
@@ -265,7 +322,7 @@ class Environment:
                 self._sandbox.kill()
             return await self._wait(limit_s)
         try:
-            self._sandbox.spawn(program.command, variables, self.version.package.root)
+            self._sandbox.spawn(program.command_at(self._config.memory_mb), variables, self.version.package.root)
         except OSError as error:
             if error.errno not in {errno.ENOENT, errno.EACCES, errno.ENOEXEC}:
                 raise  # the host is out of something: no fault of the function

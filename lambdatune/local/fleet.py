@@ -185,6 +185,8 @@ class Fleet:
         pool.busy.add(environment)
         try:
             waited_ns = await self._initialise(environment) if fresh else 0
+            if call.stream is not None:
+                call.stream.queued_ns = waited_ns
             outcome, queued_ns = await self._call(environment, call)
             return outcome, waited_ns + queued_ns
         finally:
@@ -196,6 +198,8 @@ class Fleet:
             # An init runs inside the call, and inits run unthrottled.
             share = max(share, self._capacity.init_weight)
         queued_ns = await self._capacity.acquire(share)
+        if call.stream is not None:
+            call.stream.queued_ns += queued_ns
         try:
             return await environment.invoke(call), queued_ns
         finally:

@@ -12,11 +12,15 @@ from urllib.parse import unquote
 
 from lambdatune.local import stream_api, sts
 from lambdatune.local.errors import ApiError, not_implemented, too_large
+from lambdatune.local.events.s3.api import own_id as s3_id
 from lambdatune.local.httpd import HttpConnection, Request, render
 from lambdatune.local.reply import Reply
+from lambdatune.local.response_stream import BrokenStreamError
 from lambdatune.local.signatures import claimed_service
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from lambdatune.local.events.sources import EventSources
     from lambdatune.local.function_urls import FunctionUrls
     from lambdatune.local.functions_api import FunctionsApi
@@ -35,6 +39,9 @@ _MAX_BODY_BYTES = 70_167_211
 _INVOKE_PREFIX = "/2015-03-31/functions/"
 _INVOKE_SUFFIX = "/invocations"
 _LOGS_TARGET = "Logs_20140328."
+_GATEWAY_PATHS = ("/v2/", "/restapis", "/tags/")
+_FORMS = frozenset({"sns", "elasticloadbalancing"})
+"""Services of the query protocol besides STS."""
 
 Handler = Callable[..., Awaitable[Reply]]
 
@@ -101,34 +108,39 @@ class Front:
 
     async def close(self) -> None:
         """Wait for the requests under way (their environments have ended by now), then close all connections."""
+        for connection in self._connections:
+            connection.hurry()
         await asyncio.gather(*self._tasks)
         for connection in list(self._connections):
             if connection.transport is not None:
                 connection.transport.close()
 
     async def _serve(self, connection: FrontConnection, request: Request) -> None:
-        connection.answer(await self.respond(request))
-
-    async def respond(self, request: Request) -> bytes:
-        """Return the whole response to a request; never raises."""
+        """Serve one request; never raises."""
         request_id = str(uuid.uuid4())
         try:
             reply = await self._route(request, request_id)
         except ApiError as error:
-            return self._error(error, request, request_id)
+            connection.answer(self._error(error, request, request_id))
+            return
         except Exception:  # noqa: BLE001  the border of the program: a client gets AWS's 500, the log the traceback
             _log.exception("%s %s failed", request.method, request.path)
             failure = ApiError("ServiceException", "The embedded lambdatune endpoint failed; its log has details.", 500)
-            return self._error(failure, request, request_id)
-        headers = [("Content-Type", reply.content_type), ("x-amzn-RequestId", request_id), *reply.headers]
+            connection.answer(self._error(failure, request, request_id))
+            return
+        own_id = reply.own_id or ("x-amzn-RequestId", request_id)
+        headers = [("Content-Type", reply.content_type), *([own_id] if own_id[1] else []), *reply.headers]
+        if reply.stream is not None:
+            await _stream(connection, request, reply.status, headers, reply.stream)
+            return
         content = reply.content()
         data = render(reply.status, headers, content)
         # The answer to HEAD tells the length of a body that is not sent.
-        return data[: len(data) - len(content)] if request.method == "HEAD" else data
+        connection.answer(data[: len(data) - len(content)] if request.method == "HEAD" else data)
 
     async def _route(self, request: Request, request_id: str) -> Reply:
         path = request.path
-        for door in (self._urls, self._sources.http_apis):
+        for door in (self._urls, *self._sources.doors):
             address = door.address(request)
             if address is not None:
                 if path != address[1]:  # it came by path, not by a host name of its own
@@ -171,9 +183,9 @@ class Front:
             return source.scope
         # S3 has paths of its users' own making, and SNS the forms that STS has: the scope says which is meant.
         scope = claimed_service(request)
-        if scope == "apigateway" and request.path.startswith("/v2/"):
+        if scope == "apigateway" and request.path.startswith(_GATEWAY_PATHS):
             return scope
-        return scope if scope == "s3" or (scope == "sns" and _is_form(request)) else _service(request)
+        return scope if scope == "s3" or (scope in _FORMS and _is_form(request)) else _service(request)
 
     def _error(self, error: ApiError, request: Request, request_id: str) -> bytes:
         """Return an error in the shape of the service that was asked."""
@@ -185,7 +197,8 @@ class Front:
             body, kind = self._sources.refusals[service](error, request_id), "text/xml"
         elif "x-amz-target" in request.headers:
             body = json.dumps({"__type": error.code, "message": error.message}).encode()
-        headers = [("Content-Type", kind), ("x-amzn-RequestId", request_id), ("x-amzn-ErrorType", error.code)]
+        own_id = ("x-amz-request-id", s3_id(request_id)) if service == "s3" else ("x-amzn-RequestId", request_id)
+        headers = [("Content-Type", kind), own_id, ("x-amzn-ErrorType", error.code)]
         return render(error.status, headers, b"" if request.method == "HEAD" else body)
 
     def _by_target(self, request: Request, request_id: str) -> Reply:
@@ -214,6 +227,7 @@ class FrontConnection(HttpConnection):
     def __init__(self, front: Front) -> None:
         super().__init__(_MAX_BODY_BYTES)
         self._front = front
+        self._hurries = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Register."""
@@ -229,6 +243,40 @@ class FrontConnection(HttpConnection):
         """Hand a request over."""
         self._front.received(self, request)
 
+    def hurry(self) -> None:
+        """Wait no more for a client that does not keep up: the endpoint ends."""
+        self._hurries = True
+        self.resume_writing()
+
+    def pause_writing(self) -> None:
+        """Let a stream wait."""
+        if not self._hurries:
+            super().pause_writing()
+
+
+async def _stream(
+    connection: FrontConnection,
+    request: Request,
+    status: int,
+    headers: list[tuple[str, str]],
+    chunks: AsyncIterator[bytes],
+) -> None:
+    """Send a response as it comes. It is taken to its end also where the client has gone, as on AWS."""
+    is_bare = request.method == "HEAD" or status in {204, 304}
+    if not is_bare:
+        connection.begin(status, headers)
+    whole = True
+    try:
+        async for chunk in chunks:
+            if not is_bare:
+                await connection.send(chunk)
+    except BrokenStreamError:
+        whole = False
+    if is_bare:
+        connection.answer(render(status, headers, b""))
+    else:
+        connection.end(whole=whole)
+
 
 def _check_host(request: Request) -> None:
     """Refuse other names than loopback's: a web page could reach us under its own name (DNS rebinding).
@@ -238,7 +286,9 @@ def _check_host(request: Request) -> None:
     """
     name = request.headers.get("host", "").partition(":")[0].lower()
     # SDKs put "sync-" before the host of StartSyncExecution.
-    if name.removeprefix("sync-") not in {"", "127.0.0.1", "localhost"}:
+    bare = name.removeprefix("sync-")
+    # Names below "localhost" are loopback's own (RFC 6761), so that "sync-" before one of them can be resolved.
+    if bare not in {"", "127.0.0.1", "localhost"} and not bare.endswith(".localhost"):
         sentence = f"The embedded lambdatune endpoint answers to 127.0.0.1 and localhost, not to '{name}'."
         raise ApiError("InvalidSignatureException", sentence, 403)
 

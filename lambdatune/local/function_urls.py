@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from lambdatune.local import proxy_format
 from lambdatune.local.errors import ApiError, conflict, invalid, not_found, validation
+from lambdatune.local.gateways import payload_v2, url_stream
 from lambdatune.local.invoke_api import MAX_PAYLOAD_BYTES
 from lambdatune.local.names import parse_reference
 from lambdatune.local.reply import Reply, json_body, page
+from lambdatune.local.response_stream import ResponseStream
+from lambdatune.local.signatures import claimed_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,12 +40,13 @@ def _now() -> str:
 
 @dataclass(slots=True)
 class _Url:
-    """A function URL: its id, whose it is, and how it is authorised."""
+    """A function URL: its id, whose it is, how it is authorised, and its InvokeMode."""
 
     id: str
     function: Function
     qualifier: str | None
     auth: str
+    mode: str
     created: str = field(default_factory=_now)
     modified: str = field(default_factory=_now)
 
@@ -87,12 +90,12 @@ class FunctionUrls:
         function, qualifier = self._named(reference, request)
         body = json_body(request)
         auth = _auth(body.get("AuthType"))
-        _check_others(body)
+        mode = _mode(body) or "BUFFERED"
         if self._find(function, qualifier) is not None:
             arn = self._naming.function_arn(function.name, qualifier)
             raise conflict(f"Failed to create function url config for [functionArn = {arn}]. Error message: exists")
         identity = "".join(secrets.choice(_ALPHABET) for _ in range(32))
-        url = self._urls[identity] = _Url(identity, function, qualifier, auth)
+        url = self._urls[identity] = _Url(identity, function, qualifier, auth, mode)
         return Reply(201, self._view(url))
 
     async def get(self, reference: str, request: Request) -> Reply:
@@ -103,9 +106,8 @@ class FunctionUrls:
         """UpdateFunctionUrlConfig."""
         url = self._existing(reference, request)
         body = json_body(request)
-        _check_others(body)
-        if body.get("AuthType") is not None:
-            url.auth = _auth(body["AuthType"])
+        auth, mode = url.auth if body.get("AuthType") is None else _auth(body["AuthType"]), _mode(body)
+        url.auth, url.mode = auth, mode or url.mode
         url.modified = _now()
         return Reply(200, self._view(url))
 
@@ -128,7 +130,7 @@ class FunctionUrls:
 
     def address(self, request: Request) -> tuple[str, str] | None:
         """Return the id of the URL that a request is for and the path below it, None when it is for none."""
-        return proxy_format.addressed(request, f"lambda-url.{self._naming.region}.localhost", PATH)
+        return payload_v2.addressed(request, f"lambda-url.{self._naming.region}.localhost", PATH)
 
     async def serve(self, identity: str, path: str, request: Request, request_id: str) -> Reply:
         """Serve a request to a function URL."""
@@ -137,29 +139,38 @@ class FunctionUrls:
             return _refusal(403, None)
         if request.too_large or request.body_bytes > MAX_PAYLOAD_BYTES:
             return _refusal(413, "Request Too Long")
-        account = "anonymous"
+        account, access_key = "anonymous", None
         if url.auth == "AWS_IAM":
             try:
                 self._signatures.verify(request, "lambda")
             except ApiError as error:
                 return _refusal(403, error.message)
-            account = self._naming.account_id
+            account, access_key = self._naming.account_id, claimed_key(request)
         elif not _is_public(url):
             return _refusal(403, _DENIED + _HELP)
         domain = f"{url.id}.lambda-url.{self._naming.region}.localhost"
-        event = proxy_format.event(request, proxy_format.Address(url.id, account, domain, path), request_id)
+        request.headers["x-amzn-trace-id"] = payload_v2.trace_id(request)
+        address = payload_v2.Address(url.id, account, domain, path, access_key=access_key)
+        event = payload_v2.event(request, address, request_id)
         try:
-            outcome, _ = await self._invoker.run(
-                url.function.name, url.qualifier, request_id, event, request.headers.get("x-amzn-trace-id")
-            )
+            return await self._call(url, request_id, event, request.headers["x-amzn-trace-id"])
         except ApiError as error:
             return Reply(error.status if error.status in {409, 429} else 502, body=error.body())
-        reply = None if outcome.function_error else proxy_format.response(outcome.payload)
+
+    async def _call(self, url: _Url, request_id: str, event: bytes, trace_id: str) -> Reply:
+        whose = (url.function.name, url.qualifier, request_id, event, trace_id)
+        if url.mode == "RESPONSE_STREAM":
+            stream = ResponseStream()
+            answer = await url_stream.respond(stream, self._invoker.run(*whose, stream))
+            if isinstance(answer, Reply):
+                return answer
+            reply, outcome = None, answer
+        else:
+            outcome, _ = await self._invoker.run(*whose)
+            reply = None if outcome.function_error else url_stream.buffered(outcome)
         if reply is None:
             reply = _refusal(504 if outcome.status == "timeout" else 502, "Internal Server Error")
-        if outcome.host_queued_ns:
-            reply.headers.append(("X-Lambdatune-Queued-Ms", f"{outcome.host_queued_ns / 1e6:.3f}"))
-        return reply
+        return reply.queued(outcome.host_queued_ns)
 
     def _named(self, reference: str, request: Request) -> tuple[Function, str | None]:
         name, qualifier = parse_reference(reference, request.query.get("Qualifier"))
@@ -192,7 +203,7 @@ class FunctionUrls:
             "AuthType": url.auth,
             "CreationTime": url.created,
             "LastModifiedTime": url.modified,
-            "InvokeMode": "BUFFERED",
+            "InvokeMode": url.mode,
         }
 
 
@@ -207,21 +218,19 @@ def _is_public(url: _Url) -> bool:
 
 
 def _auth(value: object) -> str:
-    if value not in {"NONE", "AWS_IAM"}:
+    if value not in ("NONE", "AWS_IAM"):
         raise validation("authType", value, "Member must satisfy enum value set: [NONE, AWS_IAM]")
     return str(value)
 
 
-def _check_others(body: dict[str, Any]) -> None:
-    if body.get("InvokeMode") not in {None, "BUFFERED", "RESPONSE_STREAM"}:
+def _mode(body: dict[str, Any]) -> str | None:
+    """Return the InvokeMode of a request, None when it gives none."""
+    if body.get("InvokeMode") not in (None, "BUFFERED", "RESPONSE_STREAM"):
         choices = "Member must satisfy enum value set: [RESPONSE_STREAM, BUFFERED]"
         raise validation("invokeMode", body["InvokeMode"], choices)
-    if body.get("InvokeMode") == "RESPONSE_STREAM":
-        raise invalid(
-            "The embedded lambdatune endpoint does not implement InvokeMode RESPONSE_STREAM of function URLs."
-        )
     if body.get("Cors"):
         raise invalid("The embedded lambdatune endpoint does not implement Cors of function URLs.")
+    return None if body.get("InvokeMode") is None else str(body["InvokeMode"])
 
 
 def _refusal(status: int, message: str | None) -> Reply:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,12 +20,25 @@ if TYPE_CHECKING:
     from lambdatune.local.functions import Functions
     from lambdatune.local.httpd import Request
     from lambdatune.local.names import Naming
-    from lambdatune.local.records import State
+    from lambdatune.local.outcomes import Outcome
+    from lambdatune.local.records import Function, State, Version
+    from lambdatune.local.response_stream import ResponseStream
 
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
 """Largest payload of a synchronous call (AWS docs, "Lambda quotas")."""
 
 _decode = msgspec.json.Decoder(msgspec.Raw).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A call that is to be run: of which function, version and qualifier, and whether the log's tail is wanted."""
+
+    function: Function
+    version: Version
+    qualifier: str | None
+    call: Call
+    wants_tail: bool
 
 
 class InvokeApi:
@@ -35,7 +49,7 @@ class InvokeApi:
         fleet: runs the calls.
         naming: makes ARNs.
         account_concurrency: executions at once over all functions.
-        accept: takes an asynchronous invocation: function, qualifier, request and its id.
+        enqueue: takes an asynchronous invocation: function, qualifier, request and its id.
     """
 
     def __init__(
@@ -44,9 +58,9 @@ class InvokeApi:
         fleet: Fleet,
         naming: Naming,
         account_concurrency: int,
-        accept: Callable[[str, str | None, Request, str], Reply],
+        enqueue: Callable[[str, str | None, Request, str], Reply],
     ) -> None:
-        self._accept = accept
+        self._enqueue = enqueue
         self._functions = functions
         self._fleet = fleet
         self._naming = naming
@@ -57,6 +71,25 @@ class InvokeApi:
 
         Raises:
             ApiError: everything that AWS refuses before the handler runs.
+        """
+        accepted = self.accept(name, request, request_id)
+        if isinstance(accepted, Reply):
+            return accepted
+        outcome, queued_ns = await self.run(accepted)
+        headers = [("X-Amz-Executed-Version", accepted.version.version)]
+        if outcome.function_error is not None:
+            headers.append(("X-Amz-Function-Error", outcome.function_error))
+        if accepted.wants_tail:
+            headers.append(("X-Amz-Log-Result", base64.b64encode(outcome.tail).decode()))
+        return Reply(200, body=outcome.payload, headers=headers).queued(queued_ns)
+
+    def accept(
+        self, name: str, request: Request, request_id: str, stream: ResponseStream | None = None
+    ) -> Accepted | Reply:
+        """Return the call that an Invoke asks for, or the answer when it asks for none that is waited for.
+
+        Raises:
+            ApiError: what is wrong with the request, the function or its state.
         """
         name, qualifier = parse_reference(name, request.query.get("Qualifier"))
         function = self._functions.get(name, qualifier)
@@ -70,24 +103,27 @@ class InvokeApi:
         if kind == "DryRun":
             return Reply(204)
         if kind == "Event":
-            return self._accept(name, qualifier, request, request_id)
+            return self._enqueue(name, qualifier, request, request_id)
         call = Call(
             request_id,
             request.body or b"{}",
             self._naming.function_arn(name, qualifier),
             request.headers.get("x-amzn-trace-id"),
             _client_context(request.headers.get("x-amz-client-context")),
+            stream,
         )
+        return Accepted(function, version, qualifier, call, tail == "Tail")
+
+    async def run(self, accepted: Accepted) -> tuple[Outcome, int]:
+        """Run an accepted call; return its outcome and how long it queued for the host, in nanoseconds.
+
+        Raises:
+            ApiError: TooManyRequestsException.
+        """
         unreserved = self._account_concurrency - self._functions.held_total()
-        outcome, queued_ns = await self._fleet.invoke(function, version, call, unreserved, qualifier)
-        headers = [("X-Amz-Executed-Version", version.version)]
-        if outcome.function_error is not None:
-            headers.append(("X-Amz-Function-Error", outcome.function_error))
-        if tail == "Tail":
-            headers.append(("X-Amz-Log-Result", base64.b64encode(outcome.tail).decode()))
-        if queued_ns:
-            headers.append(("X-Lambdatune-Queued-Ms", f"{queued_ns / 1e6:.3f}"))
-        return Reply(200, body=outcome.payload, headers=headers)
+        return await self._fleet.invoke(
+            accepted.function, accepted.version, accepted.call, unreserved, accepted.qualifier
+        )
 
 
 def check_state(state: State, *, is_snapshot: bool) -> None:

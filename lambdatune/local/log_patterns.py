@@ -1,4 +1,4 @@
-"""Filter patterns of FilterLogEvents: terms, phrases, and equality in JSON (AWS docs, "Filter pattern syntax")."""
+"""Filter patterns of FilterLogEvents: terms, phrases, and equalities in JSON (AWS docs, "Filter pattern syntax")."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _TERM = re.compile(r'(?P<sign>[?-]?)(?:"(?P<phrase>(?:[^"\\]|\\.)*)"|(?P<word>[\w:/.,$\[\]@#-]+))\s*')
-_EQUALITY = re.compile(
-    r"\{\s*\$\.(?P<path>[\w.-]+)\s*(?P<operator>!?=)\s*"
-    r'(?:"(?P<text>(?:[^"\\]|\\.)*)"|(?P<bare>[\w.*-]+))\s*\}'
+_TOKEN = re.compile(
+    r"\s*(?:(?P<sign>[()]|&&|\|\|)|\$\.(?P<path>[\w.-]+)\s*(?P<operator>!?=)\s*"
+    r'(?:"(?P<text>(?:[^"\\]|\\.)*)"|(?P<bare>[\w.*-]+)))\s*'
 )
 
 
@@ -22,7 +22,8 @@ def compile_pattern(pattern: str) -> Callable[[str], bool]:
     """Return a test for messages.
 
     Understood: nothing (everything matches), words and "phrases" (all must occur), ``?term`` (one of these must),
-    ``-term`` (must not), and ``{ $.path = "value" }`` or ``!=`` on JSON lines. Matching is case-sensitive, as on AWS.
+    ``-term`` (must not), and ``{ $.path = "value" }`` or ``!=`` on JSON lines, with ``&&``, ``||`` and parentheses.
+    Matching is case-sensitive, as on AWS.
 
     Raises:
         ApiError: InvalidParameterException for any other pattern, saying that it is not implemented here.
@@ -31,7 +32,7 @@ def compile_pattern(pattern: str) -> Callable[[str], bool]:
     if not pattern:
         return lambda _message: True
     if pattern.startswith("{"):
-        return _equality(pattern)
+        return _expression(pattern)
     return _terms(pattern)
 
 
@@ -57,20 +58,78 @@ def _terms(pattern: str) -> Callable[[str], bool]:
     return matches
 
 
-def _equality(pattern: str) -> Callable[[str], bool]:
-    match = _EQUALITY.fullmatch(pattern)
-    if match is None:
-        raise _refusal(pattern)
-    path, wanted, negated = match["path"].split("."), match["text"] or match["bare"], match["operator"] == "!="
-    expression = re.compile(".*".join(re.escape(part) for part in wanted.split("*")), re.DOTALL)
+def _expression(pattern: str) -> Callable[[str], bool]:
+    holds = _Expression(pattern).compile()
 
     def matches(message: str) -> bool:
         if not message.startswith("{"):
             return False
         try:
-            value: Any = json.loads(message)
+            return holds(json.loads(message))
         except ValueError:
             return False
+
+    return matches
+
+
+class _Expression:
+    """Compiles what stands in braces; ``&&`` binds more tightly than ``||``."""
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern = pattern
+        self._tokens: list[re.Match[str]] = []
+        if not pattern.endswith("}"):
+            raise _refusal(pattern)
+        position, end = 1, len(pattern) - 1
+        while position < end:
+            token = _TOKEN.match(pattern, position, end)
+            if token is None:
+                raise _refusal(pattern)
+            self._tokens.append(token)
+            position = token.end()
+
+    def compile(self) -> Callable[[Any], bool]:
+        holds = self._alternatives()
+        if self._tokens:
+            raise _refusal(self._pattern)
+        return holds
+
+    def _alternatives(self) -> Callable[[Any], bool]:
+        parts = [self._conjunction()]
+        while self._accept("||"):
+            parts.append(self._conjunction())
+        return lambda document: any(part(document) for part in parts)
+
+    def _conjunction(self) -> Callable[[Any], bool]:
+        parts = [self._operand()]
+        while self._accept("&&"):
+            parts.append(self._operand())
+        return lambda document: all(part(document) for part in parts)
+
+    def _operand(self) -> Callable[[Any], bool]:
+        if self._accept("("):
+            holds = self._alternatives()
+            if not self._accept(")"):
+                raise _refusal(self._pattern)
+            return holds
+        if not self._tokens or self._tokens[0]["sign"]:
+            raise _refusal(self._pattern)
+        return _equality(self._tokens.pop(0))
+
+    def _accept(self, sign: str) -> bool:
+        is_next = bool(self._tokens) and self._tokens[0]["sign"] == sign
+        if is_next:
+            self._tokens.pop(0)
+        return is_next
+
+
+def _equality(token: re.Match[str]) -> Callable[[Any], bool]:
+    path, negated = token["path"].split("."), token["operator"] == "!="
+    wanted = token["bare"] if token["text"] is None else token["text"]
+    expression = re.compile(".*".join(re.escape(part) for part in wanted.split("*")), re.DOTALL)
+
+    def holds(document: Any) -> bool:
+        value = document
         for key in path:
             if not isinstance(value, dict) or key not in value:
                 return False
@@ -78,7 +137,7 @@ def _equality(pattern: str) -> Callable[[str], bool]:
         text = value if isinstance(value, str) else json.dumps(value)
         return (expression.fullmatch(text) is not None) != negated
 
-    return matches
+    return holds
 
 
 def _refusal(pattern: str) -> ApiError:

@@ -133,11 +133,11 @@ class LogsApi:
         events: list[dict[str, Any]] = []
         size = 0
         position = after
-        for stream, event in self._in_time_order(body):
+        for stream, event in self._in_time_order(body, start if after is None else max(start, after[0])):
+            if end is not None and event.timestamp_ms > end:
+                break
             position = (event.timestamp_ms, stream.name, event.number)
             if after is not None and position <= after:
-                continue
-            if event.timestamp_ms < start or (end is not None and event.timestamp_ms > end):
                 continue
             if not matches(event.message):
                 continue
@@ -148,7 +148,7 @@ class LogsApi:
             events.append(_event_view(stream, event))
         return {"events": events, "searchedLogStreams": []}
 
-    def _in_time_order(self, body: dict[str, Any]) -> Iterator[tuple[Stream, Event]]:
+    def _in_time_order(self, body: dict[str, Any], start_ms: int) -> Iterator[tuple[Stream, Event]]:
         streams = self._group(body).streams
         names, prefix = body.get("logStreamNames"), body.get("logStreamNamePrefix")
         chosen = [
@@ -156,7 +156,7 @@ class LogsApi:
             for stream in streams.values()
             if (not names or stream.name in names) and (not prefix or stream.name.startswith(prefix))
         ]
-        rows = [[(stream, event) for event in stream.events] for stream in chosen]
+        rows = [[(stream, event) for event in stream.since(start_ms)] for stream in chosen]
         return heapq.merge(*rows, key=lambda row: (row[1].timestamp_ms, row[0].name, row[1].number))
 
     def _group(self, body: dict[str, Any]) -> Group:

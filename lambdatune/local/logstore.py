@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
@@ -61,6 +62,12 @@ class Stream:
         size = len(self.events.popleft().message) + _EVENT_OVERHEAD_BYTES
         self._bytes -= size
         self.group.stored_bytes -= size
+
+    def since(self, start_ms: int) -> list[Event]:
+        """Return the events from `start_ms` on; whoever reads on looks at no event that it has read long ago."""
+        recent = list(itertools.takewhile(lambda event: event.timestamp_ms >= start_ms, reversed(self.events)))
+        recent.reverse()
+        return recent
 
     @property
     def stored_bytes(self) -> int:

@@ -11,6 +11,9 @@ from lambdatune.model.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+MIN_STREAM_POLL_MS = 5
+MAX_STREAM_POLL_MS = 60_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
@@ -31,6 +34,8 @@ class Options:
         init_timeout_s: limit of the init phase; AWS's is 10 s.
         reserve_cores: cores kept free for the client and this server; fractions allowed.
         async_wait_scale: factor on the waits and the maximum age of asynchronous invocations; 1 is AWS's time.
+        stream_poll_ms: from one poll of a Kinesis shard by a mapping to the next, in milliseconds; AWS's is a second.
+            Shards of DynamoDB streams are polled four times as often, as on AWS.
         credentials: access key id and secret of keys whose secret is not their id, see `local.signatures`.
     """
 
@@ -48,6 +53,7 @@ class Options:
     init_timeout_s: float = 10.0
     reserve_cores: float = 0.25
     async_wait_scale: float = 1.0
+    stream_poll_ms: float = 1_000.0
     credentials: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
@@ -86,6 +92,8 @@ def parse_options(argv: Sequence[str] | None = None) -> Options:
     add("--reserve-cores", type=float, default=default.reserve_cores, help="cores kept for client and server")
     add("--async-wait-scale", type=float, default=default.async_wait_scale, metavar="FACTOR",
         help="factor on the waits between asynchronous retries and on their maximum age")  # fmt: skip
+    add("--stream-poll-ms", type=float, default=default.stream_poll_ms, metavar="MS",
+        help="between two polls of a Kinesis shard (default 1000); DynamoDB streams: a quarter")  # fmt: skip
     add("--credentials", action="append", default=[], metavar="KEY:SECRET", help="a key whose secret is not its id")
     given = vars(parser.parse_args(argv))
     try:
@@ -94,4 +102,6 @@ def parse_options(argv: Sequence[str] | None = None) -> Options:
         parser.error(error.message)
     if not 0 < given["async_wait_scale"] <= 1:
         parser.error("--async-wait-scale: expected a factor above 0 and up to 1")
+    if not MIN_STREAM_POLL_MS <= given["stream_poll_ms"] <= MAX_STREAM_POLL_MS:
+        parser.error(f"--stream-poll-ms: expected {MIN_STREAM_POLL_MS} to {MAX_STREAM_POLL_MS} milliseconds")
     return Options(**given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ class Happening:
         error_type: Lambda-Runtime-Function-Error-Type, or None.
         code: return code of the process (exit); negative for a signal.
         size: bytes of the response.
+        limit: the most that they may be.
+        content_type: of the response.
     """
 
     kind: str
@@ -29,6 +32,8 @@ class Happening:
     error_type: str | None = None
     code: int = 0
     size: int = 0
+    limit: int = MAX_RESPONSE_BYTES
+    content_type: str = "application/json"
 
 
 @dataclass(slots=True)
@@ -44,6 +49,7 @@ class Outcome:
         ends_process: whether the process is not used again.
         tail: the last 4 KB of the log.
         began_ns: when the runtime got the event, in nanoseconds of Unix time.
+        content_type: of the payload, as the runtime said it.
         host_queued_ns: how long the call waited for the host's CPU before that, where someone asks for it.
         ended_ns: when the call ended, as its Duration counts.
     """
@@ -58,6 +64,7 @@ class Outcome:
     began_ns: int = 0
     ended_ns: int = 0
     host_queued_ns: int = 0
+    content_type: str = "application/json"
 
 
 def error_type_of(happening: Happening) -> str:
@@ -91,14 +98,14 @@ def outcome_of(happening: Happening, request_id: str, timeout_s: int) -> Outcome
     """
     match happening.kind:
         case "response":
-            return Outcome(happening.body)
+            return Outcome(happening.body, content_type=happening.content_type)
         case "error":
             handled = "Handled" if happening.error_type == "Handled" else "Unhandled"
             return Outcome(happening.body, handled)
         case "too-large":
             message = (
                 f"Response payload size ({happening.size} bytes) exceeded maximum allowed payload size "
-                f"({MAX_RESPONSE_BYTES} bytes)."
+                f"({happening.limit} bytes)."
             )
             kind = "Function.ResponseSizeTooLarge"
             payload = json.dumps({"errorMessage": message, "errorType": kind}, separators=(",", ":")).encode()
@@ -119,6 +126,20 @@ def outcome_of(happening: Happening, request_id: str, timeout_s: int) -> Outcome
             return _ended(request_id, "Runtime.InvalidEntrypoint", sentence, "error")
         case _:
             return _ended(request_id, "Runtime.ExitError", exit_sentence(happening.code), "error")
+
+
+def error_in_trailer(error_type: str, encoded: str | None) -> bytes:
+    """Return the error that a runtime told after a stream, JSON.
+
+    Args:
+        error_type: Lambda-Runtime-Function-Error-Type.
+        encoded: Lambda-Runtime-Function-Error-Body, the error in base64; None makes one of the type alone.
+    """
+    try:
+        body = base64.b64decode(encoded or "", validate=True)
+    except ValueError:
+        body = b""
+    return body or json.dumps({"errorType": error_type, "errorMessage": error_type}, separators=(",", ":")).encode()
 
 
 def _ended(request_id: str, error_type: str, sentence: str, status: str) -> Outcome:

@@ -9,20 +9,33 @@ from typing import TYPE_CHECKING, Any
 from lambdatune.local.errors import ApiError, validation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from lambdatune.local.httpd import Request
 
 
 @dataclass(slots=True)
 class Reply:
-    """An answer: HTTP status, a JSON document or bytes, and further headers."""
+    """An answer: HTTP status, a JSON document or bytes, and further headers.
+
+    `stream` gives the body chunk by chunk, instead of `body`; it raises BrokenStreamError when it has no proper end.
+    `own_id` is the header with which a gateway names its request instead of Lambda's x-amzn-RequestId; empty
+    where it has none.
+    """
 
     status: int = 200
     document: Any = None
     body: bytes = b""
     content_type: str = "application/json"
     headers: list[tuple[str, str]] = field(default_factory=list)
+    own_id: tuple[str, str] | None = None
+    stream: AsyncIterator[bytes] | None = None
+
+    def queued(self, host_queued_ns: int) -> Reply:
+        """Return this answer, which tells how long the call waited for the host, if it did."""
+        if host_queued_ns:
+            self.headers.append(("X-Lambdatune-Queued-Ms", f"{host_queued_ns / 1e6:.3f}"))
+        return self
 
     def content(self) -> bytes:
         """Return the bytes of the body."""

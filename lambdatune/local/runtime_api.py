@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Protocol
 from lambdatune.local.httpd import HttpConnection, Request, render
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 MAX_RESPONSE_BYTES = 6 * 1024 * 1024 + 100
 """Largest response of a synchronous call; AWS's own message says 6291556 bytes."""
 
 _PREFIX = "/2018-06-01/runtime/"
+_MODE = "lambda-runtime-function-response-mode"
+_STREAMING = "streaming"
 _JSON = [("Content-Type", "application/json")]
 _ACCEPTED = render(202, _JSON, b'{"status":"OK"}\n')
 
@@ -29,6 +31,17 @@ class RuntimeEvents(Protocol):
 
     def failed(self, request_id: str, request: Request) -> bool:
         """Note that the handler raised; False when no such call is in flight."""
+
+    def streaming(
+        self, request_id: str, request: Request, source: asyncio.Transport | None
+    ) -> Callable[[bytes], object] | None:
+        """Return what takes a response that is streamed; None when it is to be collected."""
+
+    def truncated(self, request_id: str) -> None:
+        """Note that the connection was lost in the middle of a streamed response."""
+
+    def disconnected(self) -> None:
+        """Note that no connection of the runtime is left."""
 
     def init_failed(self, request: Request) -> None:
         """Note that the runtime could not initialise."""
@@ -66,6 +79,11 @@ class RuntimeApi:
         """Whether the runtime waits for an event."""
         return self._parked is not None
 
+    @property
+    def connected(self) -> bool:
+        """Whether the runtime, or a child of it, has a connection."""
+        return bool(self._connections)
+
     def send_event(self, headers: Mapping[str, str], payload: bytes) -> None:
         """Answer the waiting ``GET next``."""
         assert self._parked is not None
@@ -79,6 +97,10 @@ class RuntimeApi:
     def lost(self, connection: _Connection) -> None:
         """Forget a connection."""
         self._connections.discard(connection)
+        if connection.streams is not None:
+            self._events.truncated(connection.streams)
+        if not self._connections:
+            self._events.disconnected()
         if self._parked is connection:
             self._parked = None
 
@@ -99,7 +121,22 @@ class RuntimeApi:
             what = f"{request.method} {request.path} is not implemented by the embedded lambdatune endpoint"
             connection.answer(_refusal(404, "NotImplemented", what))
 
+    def sink_of(self, connection: _Connection, request: Request) -> Callable[[bytes], object] | None:
+        """Return what takes the body of a request of the runtime as it comes, None when it is to be collected."""
+        parts = request.path.removeprefix(_PREFIX).split("/")
+        is_response = len(parts) == 3 and parts[0] == "invocation" and parts[2] == "response"
+        if not is_response or request.headers.get(_MODE, "").lower() != _STREAMING:
+            return None
+        sink = self._events.streaming(parts[1], request, connection.transport)
+        connection.streams = None if sink is None else parts[1]
+        return sink
+
     def _finish(self, connection: _Connection, request: Request, request_id: str, outcome: str) -> None:
+        connection.streams = None
+        mode = request.headers.get(_MODE)
+        if outcome == "response" and mode is not None and mode.lower() != _STREAMING:
+            connection.answer(_refusal(400, "InvalidFunctionResponseMode", "Invalid function response mode"))
+            return
         if outcome == "response":
             known = self._events.responded(request_id, request)
         elif outcome == "error":
@@ -120,6 +157,7 @@ class _Connection(HttpConnection):
     def __init__(self, api: RuntimeApi) -> None:
         super().__init__(MAX_RESPONSE_BYTES)
         self._api = api
+        self.streams: str | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -128,6 +166,9 @@ class _Connection(HttpConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._api.lost(self)
+
+    def sink_of(self, request: Request) -> Callable[[bytes], object] | None:
+        return self._api.sink_of(self, request)
 
     def received(self, request: Request) -> None:
         self._api.received(self, request)

@@ -183,12 +183,12 @@ class Endpoint:
         packages = PackageStore(services.directory / "code")
         functions = Functions(naming, packages, fleet, options.settle_ms / 1_000)
         invoker = Invoker(functions, fleet, naming, options.account_concurrency, self._capacity)
-        sources = self._sources = EventSources(functions, invoker, naming, options, lambda: self.url)
         signatures = SignatureVerifier(dict(options.credentials))
+        sources = self._sources = EventSources(functions, invoker, naming, signatures, options, lambda: self.url)
         front = self._front = Front(
             invoke=InvokeApi(functions, fleet, naming, options.account_concurrency, sources.accept),
             functions=FunctionsApi(functions, packages, services.runtimes, naming, lambda: self.url),
-            settings=SettingsApi(functions, naming, options.account_concurrency),
+            settings=SettingsApi(functions, naming, options.account_concurrency, sources.mapping),
             provisioned=ProvisionedApi(functions, fleet.provisioned, naming, options.account_concurrency),
             logs=LogsApi(services.logs, naming),
             sources=sources,

@@ -16,6 +16,9 @@ from lambdatune.local.reply import Reply, json_body, page
 from lambdatune.local.validate import check_tags
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lambdatune.local.events.mappings.records import Mapping
     from lambdatune.local.functions import Functions
     from lambdatune.local.httpd import Request
     from lambdatune.local.names import Naming
@@ -31,10 +34,18 @@ class SettingsApi:
         functions: the registry.
         naming: makes ARNs.
         account_concurrency: executions at once over all functions.
+        mapping: returns the event source mapping of an ARN, None for the ARN of something else.
     """
 
-    def __init__(self, functions: Functions, naming: Naming, account_concurrency: int) -> None:
+    def __init__(
+        self,
+        functions: Functions,
+        naming: Naming,
+        account_concurrency: int,
+        mapping: Callable[[str], Mapping | None],
+    ) -> None:
         self._functions = functions
+        self._mapping = mapping
         self._naming = naming
         self._account_concurrency = account_concurrency
 
@@ -153,19 +164,22 @@ class SettingsApi:
 
     async def tag(self, arn: str, request: Request) -> Reply:
         """TagResource."""
-        function = self._tagged(arn)
-        function.tags = check_tags({**function.tags, **check_tags(json_body(request).get("Tags"))})
+        owner = self._tagged(arn)
+        owner.tags = check_tags({**owner.tags, **check_tags(json_body(request).get("Tags"))})
         return Reply(204)
 
     async def untag(self, arn: str, request: Request) -> Reply:
         """UntagResource."""
-        function = self._tagged(arn)
+        owner = self._tagged(arn)
         for name, value in request.query_pairs:
             if name == "tagKeys":
-                function.tags.pop(value, None)
+                owner.tags.pop(value, None)
         return Reply(204)
 
-    def _tagged(self, arn: str) -> Function:
+    def _tagged(self, arn: str) -> Function | Mapping:
+        mapping = self._mapping(arn)
+        if mapping is not None:
+            return mapping
         name, qualifier = parse_reference(arn)
         if qualifier is not None:
             raise invalid("Tags on function aliases and versions are not supported. Please specify a function ARN.")

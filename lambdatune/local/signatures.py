@@ -151,6 +151,11 @@ class SignatureVerifier:
         return key
 
 
+def claimed_key(request: Request) -> str:
+    """Return the id of the access key in the scope of a request's signature, an empty text when there is none."""
+    return request.headers.get("authorization", "").partition("Credential=")[2].partition("/")[0]
+
+
 def claimed_service(request: Request) -> str:
     """Return the service in the scope of a request's signature, an empty text when there is none."""
     scope = request.headers.get("authorization", "").partition("/aws4_request")[0]

@@ -141,7 +141,7 @@ class Snapshot:
         fd = self._far_end.fileno()
         variables = {**variables, "_LAMBDATUNE_SNAPSHOT": f"{fd}:{program.snapshot_code}"}
         try:
-            self._sandbox.spawn(program.command, variables, root, (fd,))
+            self._sandbox.spawn(program.command_at(config.memory_mb), variables, root, (fd,))
         except OSError as error:
             raise SnapshotError("FunctionError.InvalidEntryPoint", str(error.strerror or error)) from error
         self._far_end.close()

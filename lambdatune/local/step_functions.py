@@ -9,12 +9,13 @@ import re
 import time
 import uuid
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 from lambdatune.local import asl
 from lambdatune.local.errors import ApiError, not_implemented
 from lambdatune.local.names import parse_reference
-from lambdatune.local.reply import Reply, json_body
+from lambdatune.local.reply import Reply, json_body, structures, texts
 
 if TYPE_CHECKING:
     from lambdatune.local.events.invoker import Invoker
@@ -35,6 +36,7 @@ class _Machine:
     definition: str
     parsed: dict[str, Any]
     role: str
+    tags: dict[str, str] = field(default_factory=dict)
     created_s: float = field(default_factory=time.time)
 
 
@@ -71,6 +73,8 @@ class StepFunctionsApi:
             case "DeleteStateMachine":
                 self._machines.pop(str(body.get("stateMachineArn")), None)
                 return Reply(200, {})
+            case "TagResource" | "UntagResource" | "ListTagsForResource":
+                return self._tags(action, body)
             case "StartSyncExecution":
                 return await self._start(body)
         raise not_implemented(f"the action {action} of Step Functions")
@@ -92,8 +96,21 @@ class StepFunctionsApi:
         known = self._machines.get(arn)
         if known is not None and known.definition != text:
             raise ApiError("StateMachineAlreadyExists", f"State Machine Already Exists: '{arn}'")
-        machine = self._machines.setdefault(arn, _Machine(name, arn, text, parsed, str(body.get("roleArn") or "")))
+        made = _Machine(name, arn, text, parsed, str(body.get("roleArn") or ""), _tag_map(body))
+        machine = self._machines.setdefault(arn, made)
         return Reply(200, {"stateMachineArn": arn, "creationDate": machine.created_s})
+
+    def _tags(self, action: str, body: dict[str, Any]) -> Reply:
+        arn = str(body.get("resourceArn") or "")
+        machine = self._machines.get(arn)
+        if machine is None:
+            raise ApiError("ResourceNotFound", f"Resource not found: '{arn}'")
+        if action == "ListTagsForResource":
+            return Reply(200, {"tags": [{"key": key, "value": value} for key, value in machine.tags.items()]})
+        machine.tags |= _tag_map(body)
+        for key in texts(body.get("tagKeys")):
+            machine.tags.pop(key, None)
+        return Reply(200, {})
 
     def _existing(self, body: dict[str, Any]) -> _Machine:
         arn = str(body.get("stateMachineArn") or "")
@@ -160,9 +177,25 @@ class StepFunctionsApi:
         return {
             "ExecutedVersion": version.version,
             "Payload": result,
+            "SdkHttpMetadata": _http_metadata(version.version, request_id, len(outcome.payload)),
             "SdkResponseMetadata": {"RequestId": request_id},
             "StatusCode": 200,
         }
+
+
+def _http_metadata(version: str, request_id: str, size: int) -> dict[str, Any]:
+    """Return what the SDK inside Step Functions tells of the HTTP answer of Lambda."""
+    headers = {
+        "Connection": "keep-alive",
+        "Content-Length": str(size),
+        "Content-Type": "application/json",
+        "Date": formatdate(usegmt=True),
+        "X-Amz-Executed-Version": version,
+        "x-amzn-Remapped-Content-Length": "0",
+        "x-amzn-RequestId": request_id,
+    }
+    every = {name: [value] for name, value in headers.items()}
+    return {"AllHttpHeaders": every, "HttpHeaders": headers, "HttpStatusCode": 200}
 
 
 async def _ended(definition: dict[str, Any], data: Any, task: Any) -> dict[str, Any]:
@@ -171,6 +204,10 @@ async def _ended(definition: dict[str, Any], data: Any, task: Any) -> dict[str, 
     except asl.StateError as error:
         return {"status": "FAILED", "error": error.error, "cause": error.cause}
     return {"status": "SUCCEEDED", "output": json.dumps(output), "outputDetails": {"included": True}}
+
+
+def _tag_map(body: dict[str, Any]) -> dict[str, str]:
+    return {str(tag.get("key")): str(tag.get("value") or "") for tag in structures(body.get("tags"))}
 
 
 def _summary(machine: _Machine) -> dict[str, Any]:

@@ -105,6 +105,8 @@ def _check_snap_start(config: Configuration) -> None:
     """Refuse what AWS has no SnapStart for (AWS docs, "SnapStart": Python 3.12 and later, 512 MB of /tmp)."""
     if config.snap_start == "None":
         return
+    if config.runtime.startswith("java"):  # which AWS has it for
+        raise invalid("The embedded lambdatune endpoint implements SnapStart for Python 3.12 and later only.")
     if config.runtime not in SNAP_START_RUNTIMES:
         raise invalid(f"{config.runtime} is not supported for SnapStart enabled functions.")
     if config.ephemeral_mb > _SNAP_START_EPHEMERAL_MB:

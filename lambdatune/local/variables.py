@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lambdatune.local.names import Naming
+    from lambdatune.local.program import Program
     from lambdatune.local.records import Version
-    from lambdatune.local.runtimes import Program
 
 _RESERVED = frozenset(
     {

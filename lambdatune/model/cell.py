@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lambdatune.model.modes import Mode
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -21,7 +25,7 @@ class Cell:
     memory_mb: int
     architecture: str
     runtime: str
-    mode: str = "invoke"
+    mode: Mode = "invoke"
 
     @property
     def tag(self) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from lambdatune.model.modes import Mode  # noqa: TC001  msgspec reads the annotations
+
 SCHEMA: Literal["lambdatune.run/1"] = "lambdatune.run/1"
 
 RunStatus = Literal["complete", "interrupted", "failed"]
@@ -45,6 +47,9 @@ class WarmStats:
 
     Attributes:
         count: whatever became of them; the figures have counts of their own.
+        first_byte_ms: from the send to the answer's first byte; of mode ``stream`` only.
+        queue_delay_ms: from accepted to the start of the execution, of messages that are delivered.
+        e2e_ms: from the intended send to the end of the execution, of messages that are delivered.
     """
 
     count: int
@@ -52,6 +57,9 @@ class WarmStats:
     response_ms: Stats
     service_ms: Stats
     billed_ms_mean: float | None = None
+    first_byte_ms: Stats | None = None
+    queue_delay_ms: Stats | None = None
+    e2e_ms: Stats | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,9 @@ class ColdStats:
         init_ms: Init Duration (or Restore Duration).
         duration_ms: the handler's alone.
         total_ms: both together, what a target on ``cold.duration`` is about.
+        first_byte_ms: as of warm calls.
+        queue_delay_ms: as of warm calls; it holds the init, which comes before the start.
+        e2e_ms: as of warm calls.
     """
 
     count: int
@@ -72,6 +83,45 @@ class ColdStats:
     response_ms: Stats
     service_ms: Stats
     billed_ms_mean: float | None = None
+    first_byte_ms: Stats | None = None
+    queue_delay_ms: Stats | None = None
+    e2e_ms: Stats | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of the messages of a cell, in the modes in which they are delivered.
+
+    ``accepted = executed + dead_lettered + lost``; ``executed`` holds the retried and the duplicated ones.
+
+    Attributes:
+        sent: messages that were sent.
+        accepted: of these, those that the service took.
+        executed: executed well in the end.
+        retried: of these, those of which an execution had failed before.
+        duplicated: of these, those that were executed well more than once.
+        dead_lettered: given up after their retries.
+        lost: accepted, and neither executed nor dead-lettered while they were waited for.
+        invocations: executions of the function, a batch counted once.
+        batch_size_mean: messages of an invocation.
+        batch_size_max: the largest.
+        drain_ms: longest time from the last send of an order to the end of the last execution of its messages.
+        throughput_per_s: messages executed well per second, from the first send of an order to the last end, in the
+            order with the most messages.
+    """
+
+    sent: int
+    accepted: int
+    executed: int
+    retried: int
+    duplicated: int
+    dead_lettered: int
+    lost: int
+    invocations: int
+    batch_size_mean: float | None
+    batch_size_max: int | None
+    drain_ms: float | None
+    throughput_per_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +171,14 @@ class CellResult:
         preinitialised: first calls of environments that were initialised before the call came (provisioned
             concurrency, proactive initialisation); counted neither as warm nor as cold.
         environments: execution environments that served its calls; None when the function's log could not tell.
+        delivery: what became of its messages; None in modes in which calls wait for their result.
     """
 
     function: str
     memory_mb: int
     architecture: str
     runtime: str
-    mode: str
+    mode: Mode
     verdict: Verdict
     invocations: int
     errors: dict[str, int]
@@ -141,6 +192,7 @@ class CellResult:
     reason: str | None = None
     preinitialised: int = 0
     environments: int | None = None
+    delivery: Delivery | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,9 +81,16 @@ class Tariff:
         """
         return self.prices.request + billed_ms / _MS_PER_S * self.per_second(memory_mb)
 
-    def per_million(self, billed_ms: float, memory_mb: int) -> float:
-        """Return what a million calls of this mean Billed Duration in ms cost, in the first price tier."""
-        return _MILLION * self.per_call(billed_ms, memory_mb)
+    def per_million(self, billed_ms: float, memory_mb: int, *, invocations: float = 1.0) -> float:
+        """Return what a million calls cost, in the first price tier.
+
+        Args:
+            billed_ms: mean Billed Duration of a call in ms; of a message in a batch, its share of it.
+            memory_mb: memory size in MB.
+            invocations: that a call stands for: 0.1 of a message in a batch of ten. Each costs a request fee.
+        """
+        fees = invocations * self.prices.request
+        return _MILLION * (fees + billed_ms / _MS_PER_S * self.per_second(memory_mb))
 
     def blended_per_million(
         self, warm_billed_ms: float, cold_billed_ms: float, memory_mb: int, *, cold_rate: float

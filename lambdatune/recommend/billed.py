@@ -13,15 +13,21 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Billed:
-    """Billed Durations of successful calls: their number, sum and sum of squares, in ms."""
+    """Billed Durations of successful calls: their number, sum and sum of squares, in ms.
+
+    Attributes:
+        invocations: that the calls stand for: fewer than the calls where these are messages of batches.
+    """
 
     calls: int = 0
     total_ms: float = 0.0
     total_squared: float = 0.0
+    invocations: float = 0.0
 
-    def add(self, billed_ms: NDArray[np.float64]) -> None:
-        """Take in further calls."""
+    def add(self, billed_ms: NDArray[np.float64], invocations: NDArray[np.float64]) -> None:
+        """Take in further calls, and how many invocations each stands for."""
         self.calls += len(billed_ms)
+        self.invocations += float(invocations.sum())
         self.total_ms += float(billed_ms.sum())
         self.total_squared += float(billed_ms @ billed_ms)
 
@@ -29,6 +35,11 @@ class Billed:
     def mean_ms(self) -> float | None:
         """The mean, None without calls."""
         return self.total_ms / self.calls if self.calls else None
+
+    @property
+    def invocations_per_call(self) -> float:
+        """The mean, 1 without calls."""
+        return self.invocations / self.calls if self.calls else 1.0
 
     @property
     def standard_error_ms(self) -> float | None:

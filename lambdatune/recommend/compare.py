@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from lambdatune.model.errors import UsageError
+from lambdatune.model.modes import MODES
+from lambdatune.model.result import Stats
 from lambdatune.stats.comparison import Estimate, ratio
 
 if TYPE_CHECKING:
-    from lambdatune.model.result import CellResult, RunResult, Stats
+    from lambdatune.model.result import CellResult, RunResult
     from lambdatune.model.target import ClockName
     from lambdatune.stats.comparison import Ratio
 
@@ -51,7 +53,7 @@ def differences(
         population: which calls the times are of.
         clock: which clock they are on; cold calls on the duration clock count init.
     """
-    one, other = _stats(base, population, clock), _stats(cell, population, clock)
+    one, other = clock_stats(base, population, clock), clock_stats(cell, population, clock)
     found = [
         _difference(name, _estimate(one, name), _estimate(other, name), getattr(one, name), getattr(other, name))
         for name in _PERCENTILES
@@ -112,12 +114,19 @@ def cautions(result: RunResult, base: RunResult) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _stats(cell: CellResult, population: Literal["warm", "cold"], clock: ClockName) -> Stats:
-    if population == "cold":
-        cold = cell.cold
-        return {"duration": cold.total_ms, "response": cold.response_ms, "service": cold.service_ms}[clock]
-    warm = cell.warm
-    return {"duration": warm.duration_ms, "response": warm.response_ms, "service": warm.service_ms}[clock]
+def clock_stats(cell: CellResult, population: Literal["warm", "cold"], clock: ClockName) -> Stats:
+    """Return the figures of a cell's warm or cold calls on a clock; cold ones on the duration clock with init.
+
+    The end of a call that waits for its result is its answer.
+    """
+    calls = cell.cold if population == "cold" else cell.warm
+    if clock == "duration":
+        return cell.cold.total_ms if population == "cold" else cell.warm.duration_ms
+    if clock == "service":
+        return calls.service_ms
+    if clock == "e2e" and MODES[cell.mode].is_delivered:
+        return calls.e2e_ms or Stats(0)
+    return calls.response_ms
 
 
 def _estimate(stats: Stats, name: str) -> Estimate | None:

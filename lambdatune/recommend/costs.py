@@ -36,7 +36,8 @@ def cost_of(cell: CellEvidence, plan: Plan) -> Cost:
         mean = cell.blended_cost_per_million(cold_rate)
         if mean is not None:
             reach = student_quantile(plan.confidence, degrees) * error
-            intervals[name] = (max(mean - reach, 1e6 * cell.tariff.prices.request), mean + reach)
+            fees = 1e6 * cell.tariff.prices.request * cell.invocations_per_call
+            intervals[name] = (max(mean - reach, min(fees, mean)), mean + reach)
     return Cost(
         warm=cell.cost_per_million(cold=False),
         cold=cell.cost_per_million(cold=True),

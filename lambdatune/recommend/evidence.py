@@ -21,6 +21,7 @@ from lambdatune.stats.rows import (
     counted_times_ms,
     counts_for,
     empty_rows,
+    invocations_of,
     is_cold,
     is_ok,
     is_throttled,
@@ -83,7 +84,7 @@ class CellEvidence:
         self.cold_calls = 0
         self._ok_calls = 0
         self._warm_sent = 0
-        self._ran_calls = 0
+        self._invocations = 0.0
         self._billed_ms_sum = 0.0
         self._longest_billed_ms: float | None = None
         self._budget = budget
@@ -129,12 +130,13 @@ class CellEvidence:
 
     def _count(self, rows: Rows) -> None:
         ok, cold = is_ok(rows), is_cold(rows)
-        billed_ms = rows["billed_ms"]
+        billed_ms, invocations = rows["billed_ms"], invocations_of(rows)
         self.calls += len(rows)
         self.cold_calls += int(np.count_nonzero(cold))
         self._ok_calls += int(np.count_nonzero(ok))
-        self.warm_billed.add(billed_ms[ok & is_warm(rows)])
-        self.cold_billed.add(billed_ms[ok & cold])
+        warm = ok & is_warm(rows)
+        self.warm_billed.add(billed_ms[warm], invocations[warm])
+        self.cold_billed.add(billed_ms[ok & cold], invocations[ok & cold])
         known_ms = billed_ms[~np.isnan(billed_ms)]
         if len(known_ms):
             self._longest_billed_ms = max(self._longest_billed_ms or 0.0, float(known_ms.max()))
@@ -146,9 +148,9 @@ class CellEvidence:
         self._pay_for(rows)
 
     def _pay_for(self, rows: Rows) -> None:
-        ran_ms = np.nan_to_num(rows["billed_ms"][~is_throttled(rows)])
-        self._ran_calls += len(ran_ms)
-        self._billed_ms_sum += float(np.sum(ran_ms))
+        ran = rows[~is_throttled(rows)]
+        self._invocations += float(np.sum(invocations_of(ran)))
+        self._billed_ms_sum += float(np.sum(np.nan_to_num(ran["billed_ms"])))
 
     @property
     def rows(self) -> Rows:
@@ -262,14 +264,25 @@ class CellEvidence:
         return self._p50_ms
 
     def cost_per_million(self, *, cold: bool) -> float | None:
-        """Return dollars per million warm (or cold) calls, None when none succeeded."""
-        billed_ms = (self.cold_billed if cold else self.warm_billed).mean_ms
-        return None if billed_ms is None else self.tariff.per_million(billed_ms, self.cell.memory_mb)
+        """Return dollars per million warm (or cold) calls, None when none succeeded.
+
+        Of messages in batches a million messages, which take fewer invocations.
+        """
+        billed = self.cold_billed if cold else self.warm_billed
+        if billed.mean_ms is None:
+            return None
+        return self.tariff.per_million(billed.mean_ms, self.cell.memory_mb, invocations=billed.invocations_per_call)
+
+    @property
+    def invocations_per_call(self) -> float:
+        """How many invocations a call stands for in the mean: 1, or less where it is a message of a batch."""
+        billed = self.warm_billed if self.warm_billed.calls else self.cold_billed
+        return billed.invocations_per_call
 
     def spent_usd(self) -> float:
         """Return what all calls so far cost; one without a REPORT line at least its request fee."""
         # Whole milliseconds add up exactly, so that the sum is the same in whatever batches the rows came.
-        fees = self._ran_calls * self.tariff.per_call(0.0, self.cell.memory_mb)
+        fees = self._invocations * self.tariff.per_call(0.0, self.cell.memory_mb)
         return fees + self._billed_ms_sum / 1000 * self.tariff.per_second(self.cell.memory_mb)
 
     def dearest_call_usd(self) -> float | None:

@@ -83,8 +83,15 @@ class Outlook:
             billed_ms = (1 - rate) * billed_ms + rate * np.ceil(cold.durations_ms(sizes_mb)).mean(axis=1)
         tariff = self._evidence.tariff
         per_second = np.array([tariff.per_second(int(size)) for size in sizes_mb])
-        cost = tariff.prices.request + billed_ms / 1000 * per_second
+        # A message of a batch bears its share of what the batch costs.
+        cost = (tariff.prices.request + billed_ms / 1000 * per_second) * self._invocations_per_call()
         return strategic(self._plan, cost * 1e6, np.median(times_ms, axis=1))
+
+    def _invocations_per_call(self) -> float:
+        measured = [cell for cell in self._evidence if cell.warm_calls + cell.cold_calls]
+        weights = [cell.warm_calls + cell.cold_calls for cell in measured]
+        shares = [cell.invocations_per_call for cell in measured]
+        return float(np.average(shares, weights=weights)) if measured else 1.0
 
     def slow_share(self, target: Target, sizes_mb: Floats) -> Floats:
         """Return the share of calls expected to exceed `target` at each size, from all sizes' calls together.

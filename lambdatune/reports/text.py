@@ -4,21 +4,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lambdatune.pricing.cost import money
+from lambdatune.reports.mode_table import mode_table
+from lambdatune.reports.plain_table import UNKNOWN, is_unbounded, ms, table
+from lambdatune.reports.wording import (
+    billed,
+    currency_sign,
+    failed_calls,
+    function_of,
+    is_best,
+    margin,
+    mode_of,
+    remarks,
+    targets_of,
+    verdict_words,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from lambdatune.model.result import CellResult, RunResult
 
-    from lambdatune.model.result import CellResult, Cost, RunResult, Stats
-
-_MARKS = {"meets": "✓", "misses": "✗", "unproven": "?", "failed": "!", "not-tried": "○"}
-_UNKNOWN = "-"
 _HEADERS = (
     ("", "MB"),
-    ("cold", "n"), ("", "init p50"), ("", "p50"), ("", "p95"), ("", "p99"),
-    ("warm", "n"), ("", "p50"), ("", "p95"), ("", "p99"),
-    ("", "errors"), ("per 1M", "$"), ("", "verdict"),
-)  # fmt: skip
+    ("cold", "n"),
+    ("", "init p50"),
+    ("", "p50"),
+    ("", "p95"),
+    ("", "p99"),
+    ("warm", "n"),
+    ("", "p50"),
+    ("", "p95"),
+    ("", "p99"),
+    ("", "errors"),
+    ("per 1M", "$"),
+    ("", "verdict"),
+)
 
 
 def render_text(result: RunResult) -> str:
@@ -32,108 +50,46 @@ def render_text(result: RunResult) -> str:
     lines.append(legend)
     if result.recommendation.status == "met" and any(cell.verdict == "unproven" for cell in result.cells):
         lines.append("unproven: left early; one that might be better all the same is named in the advice")
-    lines += _preinitialised(result)
-    lines += [f"note: {note}" for note in result.validity.notes]
-    lines += [f"INVALID: {reason}" for reason in result.validity.reasons]
-    lines += [
-        f"{cell.memory_mb} MB failed: {cell.reason}"
-        for cell in result.cells
-        if cell.verdict == "failed" and cell.reason
-    ]
-    if result.status != "complete":
-        lines.append(f"status: {result.status}")
+    lines += mode_table(result)
+    lines += [f"{kind}: {sentence}" for kind, sentence in remarks(result)]
     lines += ["", result.recommendation.sentence]
     lines += [f"  or: {alternative.sentence}" for alternative in result.recommendation.alternatives]
     return "\n".join(lines) + "\n"
 
 
-def _preinitialised(result: RunResult) -> list[str]:
-    count = sum(cell.preinitialised for cell in result.cells)
-    if not count:
-        return []
-    calls = f"{count} calls" if count > 1 else "1 call"
-    note = (
-        f"note: {calls} met an environment that was initialised ahead of time (provisioned concurrency, or AWS's own "
-        "proactive initialisation): its init is in the REPORT line, but nobody waited for it; counted neither as cold "
-        "nor as warm"
-    )
-    return [note]
-
-
 def _title(result: RunResult) -> str:
-    function = result.function
-    targets = " and ".join(result.plan.get("targets", [])) or "no target"
-    billed = money(result.spend.usd, _currency(result), 4) + (
-        " at AWS prices" if result.environment.get("embedded") else ""
-    )
-    runtime = f"{function.runtime}, " if function.runtime else ""
+    mode = mode_of(result)
+    by = "" if mode == "invoke" else f" by {mode}"
     return (
-        f"{function.name} ({runtime}{function.architecture}), {targets}: "
-        f"{result.spend.invocations} calls, {billed}, run {result.id}"
+        f"{result.function.name} ({function_of(result)}){by}, {targets_of(result)}: "
+        f"{result.spend.invocations} calls, {billed(result)}, run {result.id}"
     )
-
-
-def _currency(result: RunResult) -> str:
-    """Return the currency of a run's amounts; runs of before it was recorded had dollars."""
-    currency: str = result.environment.get("prices", {}).get("currency", "USD")
-    return currency
 
 
 def _table(result: RunResult) -> list[str]:
-    best = result.recommendation.memory_mb
-    sign = "$" if _currency(result) == "USD" else _currency(result)
-    rows = [[header.replace("$", sign) for _, header in _HEADERS]] + [
-        _cells(cell, best=cell.memory_mb == best) for cell in result.cells
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADERS))]
-    widths = [max(width, len(group)) for width, (group, _) in zip(widths, _HEADERS, strict=True)]
-    return [_aligned([group for group, _ in _HEADERS], widths), *(_aligned(row, widths) for row in rows)]
-
-
-def _aligned(fields: Sequence[str], widths: Sequence[int]) -> str:
-    parts = [field.rjust(width) for field, width in zip(fields[:-1], widths[:-1], strict=True)]
-    return "  ".join([*parts, fields[-1]]).rstrip()
+    sign = currency_sign(result)
+    headers = [(group, header.replace("$", sign)) for group, header in _HEADERS]
+    return table(headers, [_cells(cell, best=is_best(cell, result)) for cell in result.cells])
 
 
 def _cells(cell: CellResult, *, best: bool) -> list[str]:
     cold, warm = cell.cold, cell.warm
     cost = cell.cost_usd_per_million.blended
-    verdict = f"{_MARKS[cell.verdict]} {cell.verdict}" if cell.certificates or cell.verdict == "failed" else ""
+    verdict = verdict_words(cell)
     return [
         str(cell.memory_mb),
-        str(cold.count), _ms(cold.init_ms, "p50"),
-        _ms(cold.total_ms, "p50"), _ms(cold.total_ms, "p95"), _ms(cold.total_ms, "p99"),
-        str(warm.count), _ms(warm.duration_ms, "p50"), _ms(warm.duration_ms, "p95"), _ms(warm.duration_ms, "p99"),
-        str(sum(cell.errors.values()) + cell.throttles),
-        _UNKNOWN if cost is None else f"{cost:.2f}{_margin(cell.cost_usd_per_million)}",
+        str(cold.count), ms(cold.init_ms, "p50"),
+        ms(cold.total_ms, "p50"), ms(cold.total_ms, "p95"), ms(cold.total_ms, "p99"),
+        str(warm.count), ms(warm.duration_ms, "p50"), ms(warm.duration_ms, "p95"), ms(warm.duration_ms, "p99"),
+        str(failed_calls(cell)),
+        UNKNOWN if cost is None else f"{cost:.2f}{margin(cell.cost_usd_per_million)}",
         f"{verdict}  ★ best" if best else verdict,
     ]  # fmt: skip
 
 
-def _margin(cost: Cost) -> str:
-    """Return how far the mean cost may be off at the plan's confidence, nothing where a single call leaves it open."""
-    interval = cost.intervals.get("blended")
-    if interval is None or not cost.blended:
-        return ""
-    return f" ±{100 * (interval[1] - cost.blended) / cost.blended:.0f}%"
-
-
-def _ms(stats: Stats, percentile: str) -> str:
-    value: float | None = getattr(stats, percentile)
-    if value is None:
-        return _UNKNOWN
-    digits = 1 if value < 1_000 else 0
-    return f"{value:.{digits}f}{'+' if _unbounded(stats, percentile) else ''}"
-
-
-def _unbounded(stats: Stats, percentile: str) -> bool:
-    interval = stats.intervals.get(percentile)
-    return interval is not None and interval[1] is None
-
-
 def _has_unbounded(result: RunResult) -> bool:
     return any(
-        _unbounded(stats, percentile)
+        is_unbounded(stats, percentile)
         for cell in result.cells
         for stats in (cell.cold.init_ms, cell.cold.total_ms, cell.warm.duration_ms)
         for percentile in ("p50", "p95", "p99")

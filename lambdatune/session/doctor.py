@@ -20,7 +20,7 @@ from lambdatune.session.preflight import ground_of
 
 if TYPE_CHECKING:
     from lambdatune.aws.functions import FunctionDescription
-    from lambdatune.aws.permissions import Ground, Need
+    from lambdatune.aws.need import Ground, Need
     from lambdatune.aws.probes import Finding
     from lambdatune.model.plan import Plan
     from lambdatune.session.checks import State
@@ -68,7 +68,9 @@ async def examine(plan: Plan) -> Examination:
         return Examination((Check("function", plan.function.name, "ok", note), *await check_host(plan)), None)
     async with _access(plan) as access:
         checks, ground = await _on_aws(plan, access)
-    return Examination((*checks, *await check_host(plan)), policy_of(needs_of(ground, plan.isolation)))
+    return Examination(
+        (*checks, *await check_host(plan)), policy_of(needs_of(ground, plan.isolation, plan.mode, plan.mode_options))
+    )
 
 
 async def policy_for(plan: Plan) -> dict[str, Any] | None:
@@ -83,7 +85,7 @@ async def policy_for(plan: Plan) -> dict[str, Any] | None:
         _, greeting = await _credentials(access)
         description, _ = await _function(plan, access)
         ground = _ground(plan, access, greeting, description)
-    return policy_of(needs_of(ground, plan.isolation))
+    return policy_of(needs_of(ground, plan.isolation, plan.mode, plan.mode_options))
 
 
 def _access(plan: Plan) -> AwsAccess:
@@ -111,7 +113,7 @@ async def _on_aws(plan: Plan, access: AwsAccess) -> tuple[list[Check], Ground]:
 
 def _triable(plan: Plan, ground: Ground) -> list[Need]:
     """Return the needs that can be told apart now: without a function's name those of its own cannot."""
-    needs = needs_of(ground, plan.isolation)
+    needs = needs_of(ground, plan.isolation, plan.mode, plan.mode_options)
     if ground.function == ANY_FUNCTION:
         return [need for need in needs if need.target not in {"function", "role"}]
     return list(needs)

@@ -13,6 +13,7 @@ from lambdatune.aws.versions import OwnVersions
 from lambdatune.load.order import connections_of
 from lambdatune.model.errors import AwsRefused, UsageError
 from lambdatune.model.memory import MemoryChoice
+from lambdatune.model.modes import MODES
 from lambdatune.session.pacing import warm_pacing
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ async def allowed_share(plan: Plan, subject: Subject) -> Share:
         except AwsRefused as error:
             return Share(note=f"warning: the account's free concurrency is not known, and not kept to: {error.message}")
     most = max(math.floor(plan.concurrency_share * free), 1)
+    if MODES[plan.mode].is_delivered:
+        return Share(most)  # what is sent waits for its turn; how many run at once is the event source's to say
     peak = connections_of(warm_pacing(plan))
     if peak > most:
         raise UsageError(

@@ -13,7 +13,6 @@ from lambdatune.load.order import (
     Order,
     Stages,
     TimedBurst,
-    WeightedPayload,
     connections_of,
 )
 from lambdatune.model.errors import AwsRefused
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lambdatune.aws.isolation import Isolation, Version
-    from lambdatune.load.driver import LoadDriver
     from lambdatune.load.order import Pacing
     from lambdatune.model.plan import Plan
     from lambdatune.recommend.evidence import CellEvidence, Evidence
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
     from lambdatune.session.events import Observer
     from lambdatune.session.outcome import EndedBy
     from lambdatune.session.recorder import Recorder
+    from lambdatune.session.sending import Sender
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ class Measurement:
         plan: limits, load and payloads.
         evidence: one per cell; cells are added as the search asks for new sizes.
         search: which size gets the next calls.
-        driver: the load driver, ready.
+        sender: sends the orders.
         isolation: where versions come from.
         recorder: takes the rows.
         observer: watches.
@@ -81,7 +80,7 @@ class Measurement:
         evidence: Evidence,
         search: Search,
         *,
-        driver: LoadDriver,
+        sender: Sender,
         isolation: Isolation,
         recorder: Recorder,
         observer: Observer,
@@ -90,7 +89,7 @@ class Measurement:
         self._plan = plan
         self._evidence = evidence
         self._search = search
-        self._driver = driver
+        self._sender = sender
         self._isolation = isolation
         self._recorder = recorder
         self._observer = observer
@@ -125,10 +124,11 @@ class Measurement:
         no row; rows that the load processes had sent by then are kept.
         """
         self._end("interrupt", "interrupted")
+        self._sender.stop()
         if abandon:
             self._abandon()
         elif self._drain is None:
-            patience_s = min(_DRAIN_S, self._isolation.source.timeout_s)
+            patience_s = min(_DRAIN_S, self._isolation.source.timeout_s) + self._sender.grace_s
             self._drain = asyncio.get_running_loop().call_later(patience_s, self._give_up, patience_s)
 
     def _give_up(self, patience_s: float) -> None:
@@ -234,7 +234,7 @@ class Measurement:
         """End the order that is carried out, unless its calls only mean something together."""
         serving = self.serving
         if serving is not None and not isinstance(serving.pacing, Stages | TimedBurst):
-            self._driver.stop()
+            self._sender.end_order()
 
     def _allow(self, seconds: float) -> None:
         minutes = self._plan.limits.max_minutes
@@ -291,7 +291,7 @@ class Measurement:
             self._stopping = True
             self.outcome = replace(self.outcome, ended_by=by, ended_because=because)
         self._go.set()
-        self._driver.stop()
+        self._sender.end_order()
 
     async def _serve(self, ask: Ask) -> None:
         index = self._evidence.index_of(ask.memory_mb)
@@ -329,19 +329,18 @@ class Measurement:
             cell=cell,
             function=version.function,
             qualifier=version.version,
-            payloads=tuple(
-                WeightedPayload(payload.body, payload.weight, payload.tokens) for payload in self._plan.payloads
-            ),
+            payloads=self._sender.payloads(version, self._plan.payloads),
             pacing=pacing,
             calls=calls,
             seed=self._plan.seed + self._orders,
             timeout_s=self._isolation.source.timeout_s + _CLIENT_PATIENCE_S,
         )
+        await self._sender.point_to(version)
         self._show(step)
         self._in_flight = min(connections_of(pacing), calls)
         self.serving = order
         self.last_cell = cell
-        async for batch in self._driver.run(order):
+        async for batch in self._sender.run(order):
             self._recorder.record(batch, cold=ask.cold)
             self._observer.measured(batch)
             self._show(step)
@@ -358,6 +357,7 @@ class Measurement:
         version = await self._isolation.version(ask.memory_mb)
         self._versions[ask.memory_mb] = version
         if present is not None:
+            await self._sender.point_to(version)
             await self._isolation.discard(present)
         return version
 
@@ -409,11 +409,17 @@ class Measurement:
         return cell.tariff.per_million(longest_ms, cell.cell.memory_mb) / 1e6
 
     def _note_generator(self) -> None:
-        outcome = self._driver.last_outcome
+        outcome = self._sender.last_outcome
         if outcome is None:
             return
         self._generator.note(outcome)
-        self.outcome = replace(self.outcome, generator=self._generator.record())
+        record = self._generator.record(given_up=self._sender.given_up)
+        self.outcome = replace(self.outcome, generator=record)
+
+    def show_waiting(self, sent: int, awaited: int) -> None:
+        """Tell the observer how many of the messages that were sent have not ended."""
+        if awaited:
+            self._show(f"{sent} messages sent, {awaited} not executed yet")
 
     def _show(self, step: str) -> None:
         calls = self._before.invocations + self._recorder.calls

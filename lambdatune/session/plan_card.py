@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lambdatune.aws.marks import CLONE_PREFIX
+from lambdatune.aws.modes.permissions import needs_of_mode
+from lambdatune.model.modes import MODES
 from lambdatune.pricing.cost import money
 from lambdatune.recommend.evidence import spend
+from lambdatune.session.preflight import ground_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lambdatune.aws.isolation import Isolation
+    from lambdatune.aws.modes.protocol import InvocationMode
     from lambdatune.model.cell import Cell
     from lambdatune.model.plan import Plan
     from lambdatune.recommend.evidence import Evidence
@@ -70,9 +75,18 @@ class PlanCard:
 
 
 def plan_card(
-    plan: Plan, cells: Sequence[Cell], evidence: Evidence, search: Search, *, subject: Subject, isolation: Isolation
+    plan: Plan,
+    cells: Sequence[Cell],
+    evidence: Evidence,
+    search: Search,
+    *,
+    subject: Subject,
+    isolation: Isolation,
+    mode: InvocationMode | None = None,
 ) -> PlanCard:
     """Return the card of a plan for a function that was found; what was measured already is not in its figures."""
+    set_up = () if mode is None else tuple(mode.changes)
+    told = () if mode is None else (*mode.warnings, *_permissions(plan, subject))
     calls = max(search.calls_expected(evidence) - spend(evidence).invocations, 0)
     per_call_usd = [cell.tariff.per_million(ASSUMED_BILLED_MS, cell.cell.memory_mb) / 1e6 for cell in evidence]
     endpoint_url = subject.place.endpoint_url
@@ -86,9 +100,25 @@ def plan_card(
         load=_load(plan, max(calls - plan.cold_starts * len(cells), 0)),
         currency=evidence.tariff.currency,
         costs_money=subject.costs_money,
-        changes=isolation.changes,
-        warnings=(*isolation.warnings, *subject.notes),
+        changes=(*isolation.changes, *set_up),
+        warnings=(*isolation.warnings, *told, *subject.notes),
     )
+
+
+def _permissions(plan: Plan, subject: Subject) -> tuple[str, ...]:
+    """Return what the mode needs to be permitted beside the clone's needs; the run's own endpoint asks nothing."""
+    if subject.embedded:
+        return ()
+    description = subject.description
+    ground = ground_of(plan, subject.place.region, CLONE_PREFIX, account=None, description=description)
+    actions: dict[str, dict[str, None]] = {}
+    for need in needs_of_mode(ground, plan.mode, plan.mode_options):
+        service, _, action = need.action.partition(":")
+        actions.setdefault(service, {})[action] = None
+    if not actions:
+        return ()
+    listed = "; ".join(f"{service}: {', '.join(names)}" for service, names in actions.items())
+    return (f"mode {plan.mode} needs these permissions beside the clone's: {listed}",)
 
 
 def _load(plan: Plan, warm_calls: int) -> str | None:
@@ -96,10 +126,11 @@ def _load(plan: Plan, warm_calls: int) -> str | None:
     if per_s is None:
         return None
     seconds = warm_calls / per_s
+    calls = "messages" if MODES[plan.mode].is_delivered else "warm calls"
     takes = f"about {seconds / 60:.0f} minutes of them" if seconds >= 90 else f"about {seconds:.0f} s of them"
     if plan.ramp is not None:
         whole = f"{plan.ramp.calls} calls in {plan.ramp.duration_s:g} s"
-        return f"warm calls come in ramps {plan.ramp}, {whole}, at each size: {takes}"
+        return f"{calls} come in ramps {plan.ramp}, {whole}, at each size: {takes}"
     if plan.burst is not None:
-        return f"warm calls come {plan.burst.size} at once every {plan.burst.every_s:g} s: {takes}"
-    return f"warm calls come at {per_s:g}/s: {takes}"
+        return f"{calls} come {plan.burst.size} at once every {plan.burst.every_s:g} s: {takes}"
+    return f"{calls} come at {per_s:g}/s: {takes}"

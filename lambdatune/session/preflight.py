@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from lambdatune.aws.identity import greet
 from lambdatune.aws.marks import clone_name
-from lambdatune.aws.permissions import Ground, bare_name, needs_of, partition_of, policy_of
+from lambdatune.aws.need import Ground
+from lambdatune.aws.permissions import bare_name, needs_of, partition_of, policy_of
 from lambdatune.aws.price_list import pricing_endpoint
 from lambdatune.aws.probes import Prober
 from lambdatune.model.errors import AwsRefused
@@ -73,7 +74,7 @@ async def preflight(plan: Plan, subject: Subject, run_id: str) -> None:
     done = ("object", "function:lambda:GetFunction")
     needs = [
         need
-        for need in needs_of(ground, plan.isolation)
+        for need in needs_of(ground, plan.isolation, plan.mode, plan.mode_options)
         if need.required and need.target not in done and f"{need.target}:{need.action}" not in done
     ]
     refuse_denied(await Prober(subject.access, ground, identity).try_all(needs))

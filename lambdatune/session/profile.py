@@ -4,24 +4,41 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lambdatune.model.errors import UsageError, nearest
 from lambdatune.session.samples import bundled_profiles
-from lambdatune.session.setting_table import SETTINGS, Given, check_kind, check_name
+from lambdatune.session.setting_table import SETTINGS, Given, check_key, check_kind, check_name
 from lambdatune.session.settings import is_code
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_PLAN = {setting.name for setting in SETTINGS}
+
 
 def read_profile(text: str) -> dict[str, Given]:
-    """Return the settings of a profile: a path to a TOML file, or the name of a bundled one.
+    """Return the settings of the plan in a profile: a path to a TOML file, or the name of a bundled one.
 
     Raises:
         UsageError: naming the file, the key, what was expected and the nearest valid key.
     """
+    return {name: given for name, given in _read(text).items() if name in _PLAN}
+
+
+def read_reports(text: str) -> dict[str, Given]:
+    """Return which reports a profile asks for, by format; relative paths are relative to the current directory.
+
+    Raises:
+        UsageError: as `read_profile`.
+    """
+    here = Path.cwd()
+    return {name: replace(given, directory=here) for name, given in _read(text).items() if name not in _PLAN}
+
+
+def _read(text: str) -> dict[str, Given]:
     path = _find(text)
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -35,7 +52,7 @@ def read_profile(text: str) -> dict[str, Given]:
         ) from error
     given: dict[str, Given] = {}
     for key, value in document.items():
-        check_name(key, f"profile `{path}`")
+        check_key(key, f"profile `{path}`")
         origin = f"profile `{path}`, key `{key}`"
         given[key] = Given(check_kind(key, value, origin), origin, path.parent)
     return given

@@ -10,19 +10,17 @@ import numpy as np
 from lambdatune.session.row_file import HEADER, drop_cut_line, format_rows
 from lambdatune.stats.histogram import LatencyHistogram
 from lambdatune.stats.hlog import HlogWriter
-from lambdatune.stats.rows import clock_ms, is_cold, is_warm
+from lambdatune.stats.rows import clock_ms, clocks_of, is_cold, is_warm
 from lambdatune.stats.summary import described
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
-    from lambdatune.model.target import ClockName
     from lambdatune.recommend.evidence import CellEvidence
     from lambdatune.session.run_directory import RunDirectory
     from lambdatune.stats.rows import Rows
 
-_CLOCKS: tuple[ClockName, ...] = ("duration", "response", "service")
 _LATENESS_S = 2
 """Seconds after which a second's histogram is written: batches come several times a second, in order."""
 
@@ -100,7 +98,7 @@ class Recorder:
                 np.stack([done_s[counted], rows["cell"][counted].astype(np.int64)]), axis=1
             ).T.tolist():
                 chosen = rows[counted & (done_s == second) & (rows["cell"] == index)]
-                for clock in _CLOCKS:
+                for clock in clocks_of(self._evidence[index].cell.mode):
                     tag = f"{self._evidence[index].cell.tag}.{start}.{clock}"
                     histogram = self._seconds[second].setdefault(tag, LatencyHistogram())
                     histogram.record_ms(clock_ms(chosen, clock))

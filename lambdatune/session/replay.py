@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from lambdatune.load.order import connections_of
@@ -12,6 +13,7 @@ from lambdatune.model.cell import Cell
 from lambdatune.model.errors import UsageError
 from lambdatune.model.load_shape import parse_burst, parse_ramp
 from lambdatune.model.memory import parse_memory
+from lambdatune.model.modes import ModeOptions
 from lambdatune.model.plan import FunctionSource, Limits, Payload, Plan
 from lambdatune.model.target import parse_target
 from lambdatune.pricing.cost import Tariff
@@ -193,6 +195,7 @@ def plan_of(record: dict[str, Any]) -> Plan:
             memory=parse_memory(record["memory"]),
             targets=tuple(map(parse_target, record["targets"])),
             mode=record["mode"],
+            mode_options=msgspec.convert(record.get("mode_options", {}), ModeOptions),
             strategy=record.get("strategy", "cheapest"),
             confidence=record["confidence"],
             concurrency=record["concurrency"],
@@ -218,7 +221,7 @@ def plan_of(record: dict[str, Any]) -> Plan:
             prices=record.get("prices"),
             seed=record["seed"],
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, msgspec.ValidationError) as error:
         raise UsageError(
             f"the plan in run.json is not complete: {error}", hint="use the version that wrote it"
         ) from error

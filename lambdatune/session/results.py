@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import platform
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import lambdatune
 from lambdatune.model.invocation import Status
+from lambdatune.model.modes import MODES
 from lambdatune.model.result import (
     CellResult,
     FunctionInfo,
@@ -20,15 +21,19 @@ from lambdatune.model.result import (
 from lambdatune.recommend.costs import cost_of
 from lambdatune.recommend.decide import recommend
 from lambdatune.recommend.evidence import spend
+from lambdatune.session.delivered.linking import linking_notes
 from lambdatune.session.fingerprint import fingerprint_of
 from lambdatune.session.prices import price_record
 from lambdatune.session.steered import steered_of
 from lambdatune.session.validity import rule
+from lambdatune.stats.delivery import delivery_of
 from lambdatune.stats.environments import count_of
-from lambdatune.stats.rows import is_cold, is_error, is_preinitialised, is_throttled, is_warm
+from lambdatune.stats.rows import clocks_of, is_cold, is_error, is_preinitialised, is_throttled, is_warm
 from lambdatune.stats.summary import cold_stats, histogram_of, warm_stats
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lambdatune.model.plan import Payload, Plan
     from lambdatune.model.result import RunStatus, Validity
     from lambdatune.model.target import ClockName
@@ -43,8 +48,6 @@ CONTINUED = "continued"
 
 DEFAULT_BODY = b"{}"
 """The event that is sent when none is given: it needs not be recorded to be sent again."""
-
-_CLOCKS: tuple[ClockName, ...] = ("duration", "response", "service")
 
 
 def _cell_result(evidence: CellEvidence, plan: Plan) -> CellResult:
@@ -61,15 +64,16 @@ def _cell_result(evidence: CellEvidence, plan: Plan) -> CellResult:
         invocations=len(rows),
         errors=_errors(rows),
         throttles=int(np.count_nonzero(is_throttled(rows))),
-        warm=warm_stats(rows, plan.confidence, environments),
-        cold=cold_stats(rows, plan.confidence, environments),
+        warm=warm_stats(rows, plan.confidence, environments, mode=cell.mode),
+        cold=cold_stats(rows, plan.confidence, environments, mode=cell.mode),
         cost_usd_per_million=cost_of(evidence, plan),
         max_memory_used_mb=int(memory_used.max()) if len(rows) and memory_used.max() >= 0 else None,
         certificates=evidence.certificates(),
-        histograms=_histograms(rows),
+        histograms=_histograms(rows, clocks_of(cell.mode)),
         reason=evidence.failure(),
         preinitialised=int(np.count_nonzero(is_preinitialised(rows))),
         environments=None if environments is None else count_of(environments),
+        delivery=delivery_of(rows) if MODES[cell.mode].is_delivered else None,
     )
 
 
@@ -120,7 +124,9 @@ def compose(plan: Plan, evidence: Evidence, facts: Facts, status: RunStatus, out
     """Return the result of a run from what was measured: cells, validity and advice."""
     ruled = rule(evidence, plan, outcome, facts.environment.get("embedded"))
     steered = tuple(entry.sentence for entry in steered_of(facts.environment))
-    ruled = replace(ruled, notes=(*ruled.notes, *steered, *continued_notes(facts.environment)))
+    ruled = replace(
+        ruled, notes=(*linking_notes(facts.environment), *ruled.notes, *steered, *continued_notes(facts.environment))
+    )
     return RunResult(
         id=facts.id,
         started=facts.started,
@@ -151,6 +157,11 @@ def plan_record(plan: Plan) -> dict[str, Any]:
     record["memory"] = str(plan.memory)
     record["ramp"] = None if plan.ramp is None else str(plan.ramp)
     record["burst"] = None if plan.burst is None else str(plan.burst)
+    record["mode_options"] = {
+        option.name: list(value) if isinstance(value, tuple) else value
+        for option in fields(plan.mode_options)
+        if (value := getattr(plan.mode_options, option.name)) != option.default
+    }
     record["targets"] = [str(target) for target in plan.targets]
     record["payloads"] = [_payload_record(payload, keep_body=plan.record_payloads) for payload in plan.payloads]
     return record
@@ -191,10 +202,10 @@ def _errors(rows: Rows) -> dict[str, int]:
     return {Status(kind).name.lower(): count for kind, count in zip(kinds.tolist(), counts.tolist(), strict=True)}
 
 
-def _histograms(rows: Rows) -> dict[str, str]:
+def _histograms(rows: Rows, clocks: Sequence[ClockName]) -> dict[str, str]:
     found = {}
     for start, calls in (("warm", rows[is_warm(rows)]), ("cold", rows[is_cold(rows)])):
-        for clock in _CLOCKS:
+        for clock in clocks:
             histogram = histogram_of(calls, clock)
             if histogram.count:
                 found[f"{start}.{clock}"] = histogram.encode()

@@ -11,8 +11,19 @@ from lambdatune.model.plan import FunctionSource
 
 SAMPLE_PREFIX = "sample:"
 
-_SAMPLES = {"checkout": ("python3.12", "app.handler")}
-"""Sample name to runtime and handler; the code is in ``lambdatune/bundled/functions/<name>``."""
+_SAMPLES = {
+    "checkout": ("python3.12", "app.handler"),
+    "basket-python": ("python3.12", "basket.handler"),
+    "basket-node": ("nodejs20.x", "basket.handler"),
+    "basket-java": ("java17", "basket.Basket::handle"),
+    "basket-shell": ("provided.al2023", "basket"),
+    "lookup-python": ("python3.12", "lookup.handler"),
+    "lookup-node": ("nodejs20.x", "lookup.handler"),
+}
+"""Sample name to runtime and handler; the code is in ``lambdatune/bundled/functions/<name>``.
+
+``basket`` is one CPU-bound job in several runtimes, ``lookup`` an I/O-bound one.
+"""
 
 
 def sample_names() -> list[str]:

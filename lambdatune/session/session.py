@@ -18,12 +18,14 @@ from lambdatune.recommend.evidence import gather
 from lambdatune.recommend.search import TuningSearch
 from lambdatune.recommend.sizes import spread_sizes
 from lambdatune.session.credentials import credentials_now, keep_fresh
+from lambdatune.session.delivered.linking import LINKING, LinkRecord
 from lambdatune.session.environments import learn_environments
 from lambdatune.session.events import Silent
 from lambdatune.session.holding import hold
 from lambdatune.session.isolation import allowed_share, fitted, isolation_of
 from lambdatune.session.liveness import own_mark
 from lambdatune.session.measure import Measurement
+from lambdatune.session.modes import mode_of, sender_of
 from lambdatune.session.outcome import Outcome
 from lambdatune.session.plan_card import plan_card
 from lambdatune.session.preflight import preflight
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lambdatune.aws.isolation import Isolation
+    from lambdatune.aws.modes.protocol import InvocationMode
     from lambdatune.model.plan import Plan
     from lambdatune.model.result import RunResult, RunStatus
     from lambdatune.recommend.evidence import Evidence
@@ -201,9 +204,10 @@ class Session:
             cells = [cell.cell for cell in evidence]
         cold_batch = min(subject.cold_batch, share.most) if share.most else subject.cold_batch
         search = TuningSearch(plan, cold_batch=cold_batch)
-        isolation = isolation_of(plan, subject, Maker(run_id, own_mark()))
-        card = plan_card(plan, cells, evidence, search, subject=subject, isolation=isolation)
-        return _Ready(run_id, subject, evidence, search, isolation, card)
+        maker = Maker(run_id, own_mark())
+        isolation, mode = isolation_of(plan, subject, maker), mode_of(plan, subject, maker)
+        card = plan_card(plan, cells, evidence, search, subject=subject, isolation=isolation, mode=mode)
+        return _Ready(run_id, subject, evidence, search, isolation, mode, card)
 
     def _warn_of_exposure(self) -> None:
         """Tell, before credentials travel, that they could be read on the way to a Dask scheduler."""
@@ -226,11 +230,18 @@ class Session:
             run.journal.begin(own_mark())
             sizes_mb = [cell.cell.memory_mb for cell in evidence]
             await isolation.prepare(run.journal, sizes_mb, self)
+            if ready.mode is not None:
+                await ready.mode.prepare(run.journal, self)
+            links = LinkRecord(self.plan.mode)
+            sender = sender_of(
+                self.plan, subject, driver=driver, mode=ready.mode, isolation=isolation, links=links,
+                memory_mb_of=lambda cell: evidence[cell].cell.memory_mb, waiting=self._show_waiting,
+            )  # fmt: skip
             recorded = None if self._continued is None else self._continued.rows
             with Recorder(run, evidence, recorded=recorded) as recorder:
                 self._measurement = Measurement(
                     self.plan, evidence, ready.search,
-                    driver=driver, isolation=isolation, recorder=recorder, observer=self.observer,
+                    sender=sender, isolation=isolation, recorder=recorder, observer=self.observer,
                     continued=self._continued,
                 )  # fmt: skip
                 if self._stop_asked.is_set():
@@ -241,11 +252,17 @@ class Session:
                     await self._measurement.run()
                 finally:
                     fresh.cancel()
+                    if ready.mode is not None:
+                        facts.environment[LINKING] = links.to_json()
             await learn_environments(
                 run, subject.access, isolation.log_group, evidence, self.observer,
                 is_json=subject.description.logs_json, stopped=self._stop_asked.is_set(),
                 after_order=0 if self._continued is None else self._continued.orders,
             )  # fmt: skip
+
+    def _show_waiting(self, sent: int, awaited: int) -> None:
+        if self._measurement is not None:
+            self._measurement.show_waiting(sent, awaited)
 
     def _underway(self, run: RunDirectory, ready: _Ready, facts: Facts, measurement: Measurement) -> Underway:
         async def check_load(plan: Plan) -> None:
@@ -294,6 +311,7 @@ class _Ready:
     evidence: Evidence
     search: Search
     isolation: Isolation
+    mode: InvocationMode | None
     card: PlanCard
 
 

@@ -53,6 +53,11 @@ SETTINGS: tuple[Setting, ...] = (
         f"Memory sizes in MB: a list (128,512,1024) or a range (128-3008). [default: {DEFAULT_MEMORY}]",
     ),
     Setting(
+        "mode", "text", "MODE",
+        "How the function is invoked. Synchronous: invoke, stream, function-url, http, step-functions; asynchronous: "
+        "event, sns, s3, eventbridge; polling: sqs, kinesis, dynamodb-streams. [default: invoke]",
+    ),
+    Setting(
         "target", "texts", "TARGET",
         "Latency target, [warm|cold|all.][duration|response|service|e2e.]pNN<=TIME, for example 'p95<=200ms'. "
         "Repeatable: all must hold.",
@@ -109,6 +114,26 @@ SETTINGS: tuple[Setting, ...] = (
         "function itself, whose $LATEST changes for a moment each time), or current (the function as it is, at its "
         "one size; nothing is changed). [default: clone]",
     ),
+    Setting("batch-size", "integer", "N", "Most messages of a batch. [default: 10 of sqs, 100 of a stream]", 1, 10_000),
+    Setting("batch-window", "integer", "SECONDS", "How long a batch may be gathered. [default: 0]", 0, 300),
+    Setting("maximum-concurrency", "integer", "N", "Most batches of a queue at once. [default: AWS's 1,000]", 2, 1_000),
+    Setting("fifo", "flag", "", "A FIFO queue instead of a standard one, with mode sqs."),
+    Setting("stream-shards", "integer", "N", "Shards of the stream, with mode kinesis. [default: 1]", 1, 100),
+    Setting("parallelization-factor", "integer", "N", "Batches of a shard at once. [default: 1]", 1, 10),
+    Setting(
+        "http-kind", "text", "KIND",
+        "With mode http: http (an HTTP API), rest (a REST API) or alb (an Application Load Balancer). [default: http]",
+    ),
+    Setting(
+        "auth", "text", "KIND",
+        "Who may call the function URL or API of the clone: iam (signed requests) or none (anyone). [default: iam]",
+    ),
+    Setting("alb-subnets", "texts", "SUBNET", "Subnets of the load balancer, two at least on AWS. Repeatable."),
+    Setting("alb-security-groups", "texts", "GROUP", "Security groups of the load balancer. Repeatable."),
+    Setting(
+        "workflow-role", "text", "ARN",
+        "Role with which the workflow of mode step-functions invokes the clone. [default: one is created]",
+    ),
     Setting(
         "concurrency-share", "text", "SHARE",
         "Share of the account's unreserved concurrency that the load may take. [default: 50%]",
@@ -124,10 +149,19 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("seed", "integer", "N", "Seed of every random choice. [default: 0]", 0),
 )  # fmt: skip
 
+REPORT_SETTINGS: tuple[Setting, ...] = (
+    Setting("json", "text", "FILE", "Write run.json there as well; - is stdout, in place of the text."),
+    Setting("markdown", "text", "FILE", "Write a report in Markdown there as well; - is stdout."),
+    Setting("junit", "text", "FILE", "Write targets as JUnit test cases there as well; - is stdout."),
+    Setting("html", "text", "FILE", "Write a page with charts there as well; - is stdout."),
+)
+"""Which reports a run writes besides its directory: keys of a profile and options too, but no part of a plan."""
+
 _TOO_LARGE = 2**63
 """No setting means anything from here on; infinities and NaN, which TOML has, are not below it either."""
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
+_KEYS = _BY_NAME | {setting.name: setting for setting in REPORT_SETTINGS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +186,7 @@ def check_kind(name: str, value: object, origin: str) -> Any:
         UsageError: naming the setting, what was expected and what was given.
     """
     try:
-        return _checked(_BY_NAME[name], value, origin)
+        return _checked(_KEYS[name], value, origin)
     except UsageError as error:
         error.setting = name
         raise
@@ -184,13 +218,26 @@ def _shortened(number: str) -> str:
 
 
 def check_name(name: str, origin: str) -> None:
-    """Check that there is a setting `name`.
+    """Check that a plan has a setting `name`.
 
     Raises:
         UsageError: with the nearest one.
     """
-    if name not in _BY_NAME:
-        raise UsageError(f"{origin}: there is no key `{name}`", hint=did_you_mean(name, _BY_NAME))
+    _check_known(name, origin, _BY_NAME)
+
+
+def check_key(name: str, origin: str) -> None:
+    """Check that a profile may have a key `name`: a setting of the plan, or a report.
+
+    Raises:
+        UsageError: with the nearest one.
+    """
+    _check_known(name, origin, _KEYS)
+
+
+def _check_known(name: str, origin: str, known: dict[str, Setting]) -> None:
+    if name not in known:
+        raise UsageError(f"{origin}: there is no key `{name}`", hint=did_you_mean(name, known))
 
 
 def _checked_text(setting: Setting, value: object, origin: str) -> str | list[str]:

@@ -16,6 +16,13 @@ from lambdatune.session.isolation_settings import (
     parse_isolation,
     refuse_what_current_cannot,
 )
+from lambdatune.session.mode_settings import (
+    MODE_SETTINGS,
+    default_rate_per_s,
+    parse_mode,
+    read_mode_options,
+    refuse_what_mode_cannot,
+)
 from lambdatune.session.payloads import read_payloads
 from lambdatune.session.samples import SAMPLE_PREFIX, find_sample, sample_names
 from lambdatune.session.setting_table import DEFAULT_MEMORY, Given
@@ -45,14 +52,18 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
     isolation = reader.read("isolation", parse_isolation, "clone")
     if isolation == "current":
         refuse_what_current_cannot(given, targets)
+    mode = reader.read("mode", parse_mode, "invoke")
+    refuse_what_mode_cannot(mode, isolation, given)
     return Plan(
         function=_function(reader, given),
         memory=memory,
         targets=targets,
+        mode=mode,
+        mode_options=read_mode_options(mode, given),
         strategy=reader.read("strategy", parse_strategy, "cheapest"),
         confidence=reader.value("confidence", 0.95),
         concurrency=reader.value("concurrency", 1),
-        rate_per_s=reader.read("rate", parse_rate_per_s, None),
+        rate_per_s=reader.read("rate", parse_rate_per_s, default_rate_per_s(mode, given)),
         arrivals=_arrivals(given),
         ramp=_ramp(reader, given),
         burst=reader.read("burst", parse_burst, None),
@@ -99,6 +110,9 @@ def faults_of(given: Mapping[str, Given]) -> tuple[Plan | None, dict[str, UsageE
             rest.pop(name, None)
             if name in ("rate", "ramp"):
                 rest.pop("arrivals", None)  # which would only lack what was taken away
+            if name == "mode":
+                for other in MODE_SETTINGS:
+                    rest.pop(other, None)  # whether they are right depends on the mode
             if name in ("function", *_OF_CODE):
                 rest = {name: value for name, value in rest.items() if name not in _OF_CODE}
                 rest["function"] = Given(sample_names()[0], "function", Path())

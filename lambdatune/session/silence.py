@@ -28,7 +28,7 @@ def silent_calls(evidence: Iterable[CellEvidence]) -> int:
 def silence(calls: int) -> str:
     """Return the sentence about `calls` successful calls of which none brought a REPORT line."""
     return (
-        f"none of {calls} successful calls brought a REPORT line in its log tail (X-Amz-Log-Result), so that Duration, "
-        "init, memory and cost are unknown: this endpoint does not give it, a log level hides it, or an extension "
-        "delays it"
+        f"none of {calls} successful calls brought a REPORT line in its log tail (X-Amz-Log-Result) or log group, so "
+        "that Duration, init, memory and cost are unknown: this endpoint does not give it, a log level hides it, or an "
+        "extension delays it"
     )

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lambdatune.model.invocation import Status
+from lambdatune.model.modes import MODES
 from lambdatune.model.result import Validity
 from lambdatune.model.target import Target
 from lambdatune.recommend.health import warnings
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from lambdatune.model.plan import Plan
+    from lambdatune.model.target import ClockName
     from lambdatune.recommend.evidence import CellEvidence, Evidence
     from lambdatune.session.generator import GeneratorRecord
     from lambdatune.session.outcome import Outcome
@@ -56,6 +59,7 @@ def rule(evidence: Evidence, plan: Plan, outcome: Outcome, host: dict[str, Any] 
         *([] if silent else _uncounted(evidence)),
         *warnings(evidence, plan, on_aws=host is None),
         *standing_costs(evidence),
+        *_ended_badly(evidence),
     ]
     if calls and throttles / calls > MAX_THROTTLE_SHARE:
         reasons.append(
@@ -65,7 +69,7 @@ def rule(evidence: Evidence, plan: Plan, outcome: Outcome, host: dict[str, Any] 
     reasons += [reason for cell in evidence for reason in _off_targets(cell, seen)]
     if outcome.ended_by == "limit":
         notes.append(f"{outcome.ended_because} ended the run")
-    shift = max((share for cell in evidence for share in _shares(cell.rows, seen)), default=None)
+    shift = max((share for cell in evidence for share in _shares(cell, seen)), default=None)
     notes += _foreign_architectures(evidence, host)
     notes += _generator_notes(seen, shift, host, is_ruled=bool(reasons))
     return Validity(
@@ -86,6 +90,20 @@ def rule(evidence: Evidence, plan: Plan, outcome: Outcome, host: dict[str, Any] 
         shards_lost=seen.shards_lost,
         calls_lost=seen.calls_lost,
     )
+
+
+def _ended_badly(evidence: Sequence[CellEvidence]) -> Iterator[str]:
+    """Yield what became of delivered messages that were not executed once and well, and what that means."""
+    told = {
+        Status.RETRIED: "were executed after an execution of them had failed",
+        Status.DUPLICATED: "were executed more than once, as at-least-once delivery allows",
+        Status.DEAD_LETTERED: "were given up after their retries",
+        Status.LOST: "were accepted, and neither executed nor given up while they were waited for",
+    }
+    for status, what in told.items():
+        count = sum(int(np.count_nonzero(cell.rows["status"] == status)) for cell in evidence)
+        if count:
+            yield f"{count} messages {what}: each counts as one over every target, and its executions are in the costs"
 
 
 def _off_targets(cell: CellEvidence, seen: GeneratorRecord) -> Iterator[str]:
@@ -121,18 +139,25 @@ def _of_target(rows: Rows, target: Target, seen: GeneratorRecord) -> tuple[Any, 
     chosen = rows[counts_for(rows, target) & is_ok(rows)]
     times_ms = clock_ms(chosen, target.clock)
     # The service time runs from the send: what came before is not in it.
-    late_ms = generator_delays_ms(chosen, seen.connections) if target.clock == "response" else np.zeros(len(chosen))
+    late_ms = (
+        generator_delays_ms(chosen, seen.connections) if target.clock in {"response", "e2e"} else np.zeros(len(chosen))
+    )
     return times_ms, late_ms
 
 
-def _shares(rows: Rows, seen: GeneratorRecord) -> Iterator[float]:
-    """Yield by which share the generator moved the reported percentiles of the response time."""
+def _shares(cell: CellEvidence, seen: GeneratorRecord) -> Iterator[float]:
+    """Yield by which share the generator moved the reported percentiles of the time that the sender sees.
+
+    That of a message that is delivered ends with its execution: acceptance is no result.
+    """
+    rows = cell.rows
+    clock: ClockName = "e2e" if MODES[cell.cell.mode].is_delivered else "response"
     for population in ("warm", "cold"):
-        target = Target(population, "response", 50.0, math.inf)
+        target = Target(population, clock, 50.0, math.inf)
         chosen = rows[counts_for(rows, target) & described(rows)]
         delays_ms = generator_delays_ms(chosen, seen.connections)
         for percentile in PERCENTILES.values():
-            shift = shift_of(clock_ms(chosen, "response"), delays_ms, percentile)
+            shift = shift_of(clock_ms(chosen, clock), delays_ms, percentile)
             if shift is not None:
                 yield shift.share
 

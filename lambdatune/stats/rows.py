@@ -37,10 +37,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lambdatune.model.invocation import INVOCATION_COLUMNS, Start, Status
+from lambdatune.model.modes import MODES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lambdatune.model.modes import Mode
     from lambdatune.model.target import ClockName, Population, Target
 
     Rows = NDArray[np.void]
@@ -120,6 +122,11 @@ def first_byte_ms(rows: Rows) -> NDArray[np.float64]:
 def invocations_of(rows: Rows) -> NDArray[np.float64]:
     """Return how many invocations each row stands for: 1, or a message's share of those of its batches."""
     return np.where(rows["attempts"] > 0, rows["invocations"], 1.0)
+
+
+def clocks_of(mode: Mode) -> tuple[ClockName, ...]:
+    """Return the clocks that tell something of their own in a mode."""
+    return ("duration", "response", "service", *(("e2e",) if MODES[mode].is_delivered else ()))
 
 
 def clock_ms(rows: Rows, clock: ClockName) -> NDArray[np.float64]:

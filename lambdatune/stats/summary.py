@@ -2,8 +2,8 @@
 
 **Which calls are described.** Calls that returned a result, and calls that were cut off by a time limit
 (Lambda's or the client's), at the time at which they were cut off: leaving those out would make a slow
-function look fast. Calls that failed in another way are counted elsewhere, because the time until a
-failure is not a latency.
+function look fast. So are messages that were executed after a retry, or twice. Calls that failed in another
+way are counted elsewhere, because the time until a failure is not a latency.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lambdatune.model.invocation import Status
+from lambdatune.model.modes import MODES
 from lambdatune.model.result import ColdStats, Stats, WarmStats
 from lambdatune.stats import histogram as histograms
 from lambdatune.stats.environments import groups_of
 from lambdatune.stats.intervals import percentile_interval
-from lambdatune.stats.rows import clock_ms, is_cold, is_warm
+from lambdatune.stats.rows import clock_ms, first_byte_ms, is_cold, is_warm, queue_delay_ms
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lambdatune.model.modes import Mode
     from lambdatune.model.target import ClockName
     from lambdatune.stats.histogram import LatencyHistogram
     from lambdatune.stats.rows import Mask, Rows
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 PERCENTILES = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p99_9": 99.9}
 """Percentiles of `Stats`, by the name of their field."""
 
-_DESCRIBED = (Status.OK, Status.TIMEOUT, Status.CLIENT_TIMEOUT)
+_DESCRIBED = (Status.OK, Status.TIMEOUT, Status.CLIENT_TIMEOUT, Status.RETRIED, Status.DUPLICATED)
 
 
 def nearest_rank(values: NDArray[np.float64], quantile: float) -> float:
@@ -100,13 +102,16 @@ def summarise_histogram(histogram: LatencyHistogram, confidence: float) -> Stats
     )
 
 
-def warm_stats(rows: Rows, confidence: float, environments: NDArray[np.int64] | None = None) -> WarmStats:
+def warm_stats(
+    rows: Rows, confidence: float, environments: NDArray[np.int64] | None = None, *, mode: Mode = "invoke"
+) -> WarmStats:
     """Return the figures of the warm calls among the rows of a cell.
 
     Args:
         rows: of the cell.
         confidence: of the intervals.
         environments: of each row; None when they are not known.
+        mode: decides which figures there are.
     """
     warm = is_warm(rows)
     chosen = warm & described(rows)
@@ -117,10 +122,13 @@ def warm_stats(rows: Rows, confidence: float, environments: NDArray[np.int64] | 
         response_ms=calls.on_clock("response"),
         service_ms=calls.on_clock("service"),
         billed_ms_mean=mean_or_none(calls.rows["billed_ms"]),
+        **calls.of_mode(mode),
     )
 
 
-def cold_stats(rows: Rows, confidence: float, environments: NDArray[np.int64] | None = None) -> ColdStats:
+def cold_stats(
+    rows: Rows, confidence: float, environments: NDArray[np.int64] | None = None, *, mode: Mode = "invoke"
+) -> ColdStats:
     """Return the figures of the cold calls (inits and restores) among the rows of a cell.
 
     An init that ran again inside the call is part of its Duration and has no time of its own: such a call
@@ -130,6 +138,7 @@ def cold_stats(rows: Rows, confidence: float, environments: NDArray[np.int64] | 
         rows: of the cell.
         confidence: of the intervals.
         environments: of each row; None when they are not known.
+        mode: decides which figures there are.
     """
     cold = is_cold(rows)
     chosen = cold & described(rows)
@@ -145,6 +154,7 @@ def cold_stats(rows: Rows, confidence: float, environments: NDArray[np.int64] | 
         response_ms=calls.on_clock("response"),
         service_ms=calls.on_clock("service"),
         billed_ms_mean=mean_or_none(described_rows["billed_ms"]),
+        **calls.of_mode(mode),
     )
 
 
@@ -164,6 +174,14 @@ class _Calls:
 
     def on_clock(self, clock: ClockName) -> Stats:
         return self.of(clock_ms(self.rows, clock))
+
+    def of_mode(self, mode: Mode) -> dict[str, Stats]:
+        """Return the figures that only some modes have."""
+        if mode == "stream":
+            return {"first_byte_ms": self.of(first_byte_ms(self.rows))}
+        if MODES[mode].is_delivered:
+            return {"queue_delay_ms": self.of(queue_delay_ms(self.rows)), "e2e_ms": self.on_clock("e2e")}
+        return {}
 
     def of(self, values_ms: NDArray[np.float64]) -> Stats:
         """Return the figures of a value of each call, without those that are not known."""

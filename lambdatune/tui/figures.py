@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lambdatune.model.modes import MODES
+from lambdatune.recommend.compare import clock_stats
 from lambdatune.stats.histogram import LatencyHistogram
-from lambdatune.stats.rows import clock_ms, is_cold, is_warm
+from lambdatune.stats.rows import clock_ms, clocks_of, is_cold, is_warm
 from lambdatune.stats.summary import described
 from lambdatune.tui.charts.bars import Bar
 from lambdatune.tui.charts.canvas import PLAIN
@@ -22,6 +24,7 @@ from lambdatune.tui.charts.table import Column, TableRow
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lambdatune.model.modes import Mode
     from lambdatune.model.result import CellResult, RunResult, Stats
     from lambdatune.model.target import ClockName, Population, Target
     from lambdatune.stats.rows import Rows
@@ -49,6 +52,7 @@ CLOCKS: dict[ClockName, str] = {
     "duration": "function clock (REPORT)",
     "response": "client clock from the intended send",
     "service": "client clock from the actual send",
+    "e2e": "end to end: from the intended send to the end of the execution",
 }
 
 SIZE_COLUMNS = (
@@ -66,25 +70,37 @@ SIZE_COLUMNS = (
     Column("verdict", "verdict", right=False),
 )
 
+_STREAM_COLUMNS = (
+    Column("memory", "memory"),
+    Column("state", "state", right=False, drop=11),
+    Column("n", "n", drop=8),
+    Column("cold_p50", "cold p50", drop=9),
+    Column("cold_p99", "cold p99", drop=5),
+    Column("init", "init", drop=10),
+    Column("first_p50", "first byte p50", drop=2),
+    Column("first_p95", "first byte p95", drop=1),
+    Column("warm_p50", "warm p50", drop=3),
+    Column("warm_p95", "warm p95"),
+    Column("warm_p99", "warm p99", drop=4),
+    Column("errors", "err", drop=7),
+    Column("cost", "$/1M"),
+    Column("verdict", "verdict", right=False),
+)
+
 _WINDOWS = 60
 _CALLS_IN_A_WINDOW = 10
 
 
-def clock_stats(cell: CellResult, population: Population, clock: ClockName) -> Stats:
-    """Return the figures of a cell's warm or cold calls on a clock; cold ones on the duration clock with init."""
-    if population == "cold":
-        return {"duration": cell.cold.total_ms, "response": cell.cold.response_ms, "service": cell.cold.service_ms}[
-            clock
-        ]
-    return {"duration": cell.warm.duration_ms, "response": cell.warm.response_ms, "service": cell.warm.service_ms}[
-        clock
-    ]
+def own_clock(mode: Mode, clock: ClockName) -> ClockName:
+    """Return the clock that tells the same in a mode: where a call waits for its result, e2e is the response time."""
+    return clock if clock in clocks_of(mode) else "response"
 
 
 def percentile_ms(cell: CellResult, target: Target) -> float | None:
     """Return what a cell has where `target` has its threshold; None without calls."""
     kinds = ("warm", "cold") if target.population == "all" else (target.population,)
-    blobs = tuple(cell.histograms[name] for kind in kinds if (name := f"{kind}.{target.clock}") in cell.histograms)
+    clock = own_clock(cell.mode, target.clock)
+    blobs = tuple(cell.histograms[name] for kind in kinds if (name := f"{kind}.{clock}") in cell.histograms)
     return _percentile(blobs, target.percentile) if blobs else None
 
 
@@ -105,13 +121,65 @@ def state_of(cell: CellResult, result: RunResult) -> tuple[str, str, str]:
     return VERDICTS[cell.verdict]
 
 
+def mode_of(result: RunResult) -> Mode:
+    """Return the invocation mode of a run."""
+    return result.cells[0].mode if result.cells else "invoke"
+
+
+def mode_words(mode: str) -> str:
+    """Return what is said of the mode where a run is named: nothing of the usual one."""
+    return "" if mode == "invoke" else f" · {mode}"
+
+
+def size_columns(mode: Mode, clock: ClockName) -> Sequence[Column]:
+    """Return the columns of the table of sizes: those of the mode, and the figures of `clock` stay the longest."""
+    if mode == "stream":
+        return _STREAM_COLUMNS
+    if not MODES[mode].is_delivered:
+        return SIZE_COLUMNS
+    warm, queue = (2, 1) if clock == "e2e" else (1, 2)
+    return (
+        Column("memory", "memory"),
+        Column("state", "state", right=False, drop=12),
+        Column("n", "n", drop=9),
+        Column("cold_p50", "cold p50", drop=10),
+        Column("init", "init", drop=11),
+        Column("warm_p50", "warm p50", drop=7),
+        Column("warm_p95", "warm p95", drop=warm),
+        Column("queue_p50", "queued p50", drop=6),
+        Column("queue_p95", "queued p95", drop=queue),
+        Column("e2e_p50", "e2e p50", drop=3),
+        Column("e2e_p95", "e2e p95"),
+        Column("errors", "err", drop=4),
+        Column("cost", "$/1M"),
+        Column("verdict", "verdict", right=False),
+    )
+
+
+def times_words(mode: Mode, clock: ClockName) -> str:
+    """Return what the times in the table of sizes are."""
+    if mode == "stream":
+        return f"latency in ms, {CLOCKS[own_clock(mode, clock)]}; first byte: from the actual send"
+    if MODES[mode].is_delivered:
+        words = {"duration": "REPORT", "response": "client, due to accepted", "service": "client, sent to accepted"}
+        return f"ms; warm: {words[_beside_e2e(mode, clock)]}; queued: until start; e2e: until end"
+    return f"latency in ms, {CLOCKS[own_clock(mode, clock)]}"
+
+
+def _beside_e2e(mode: Mode, clock: ClockName) -> ClockName:
+    """Return the clock of the columns of cold and warm calls: e2e has columns of its own in the modes that know it."""
+    return "duration" if clock == "e2e" and MODES[mode].is_delivered else clock
+
+
 def size_rows(result: RunResult, clock: ClockName) -> list[TableRow]:
     """Return the rows of the table of sizes, times on one clock."""
     return [_size_row(cell, result, clock) for cell in result.cells]
 
 
 def _size_row(cell: CellResult, result: RunResult, clock: ClockName) -> TableRow:
+    clock = _beside_e2e(cell.mode, clock)
     cold, warm = clock_stats(cell, "cold", clock), clock_stats(cell, "warm", clock)
+    own = {"queue": cell.warm.queue_delay_ms, "e2e": cell.warm.e2e_ms, "first": cell.warm.first_byte_ms}
     glyph, word, role = state_of(cell, result)
     errors = sum(cell.errors.values()) + cell.throttles
     state = {"failed": ("! failed", "failed"), "not-tried": ("○ not tried", "muted")}.get(
@@ -130,6 +198,12 @@ def _size_row(cell: CellResult, result: RunResult, clock: ClockName) -> TableRow
         "errors": (f"⚠ {errors}" if errors else "0", "unproven" if errors else PLAIN),
         "cost": (format_usd(cell.cost_usd_per_million.blended), PLAIN),
         "verdict": (f"{glyph} {word}", role),
+        **{
+            f"{name}_{percentile}": (bounded_ms(stats, percentile), PLAIN)
+            for name, stats in own.items()
+            if stats is not None
+            for percentile in ("p50", "p95")
+        },
     }
 
 
@@ -197,7 +271,8 @@ def curves(rows: Rows, kinds: Sequence[Population], clocks: Sequence[ClockName])
     for clock in clocks:
         for kind in kinds:
             role = kind if clock == "duration" else {"warm": "other", "cold": "p99"}[kind]
-            name = kind if clock == "duration" or len(clocks) == 1 else f"{kind} client"
+            other = "end to end" if clock == "e2e" else "client"
+            name = kind if clock == "duration" or len(clocks) == 1 else f"{kind} {other}"
             found.append(Curve(name, role, times_of(rows, kind, clock)))
     return found
 

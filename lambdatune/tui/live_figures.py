@@ -26,7 +26,7 @@ from lambdatune.tui.figures import VERDICTS, beaten
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lambdatune.session.live.messages import LiveCell, LiveFigures, OverTime, Said, Snapshot
+    from lambdatune.session.live.messages import LiveCell, LiveDelivery, LiveFigures, OverTime, Said, Snapshot
     from lambdatune.tui.charts.canvas import Floats
 
 NONE = "–"  # noqa: RUF001  a dash, not a minus
@@ -77,6 +77,24 @@ COLUMNS = (
     Column("cost", "$/1M"),
     Column("verdict", "verdict", right=False),
 )
+_DELIVERED_COLUMNS = (
+    Column("memory", "memory"),
+    Column("state", "state", right=False, drop=2),
+    Column("cold_p50", "cold p50", drop=12),
+    Column("warm_p50", "warm p50", drop=4),
+    Column("warm_p95", "warm p95", drop=7),
+    Column("queue_p50", "queued p50", drop=3),
+    Column("e2e_p50", "e2e p50"),
+    Column("executed", "executed", drop=9),
+    Column("retried", "retried", drop=10),
+    Column("twice", "twice", drop=11),
+    Column("dead", "dead", drop=5),
+    Column("lost", "lost", drop=6),
+    Column("cost", "$/1M"),
+    Column("verdict", "verdict", right=False),
+)
+"""Where messages are delivered: what waits, what is done, and what is not."""
+
 _KIND = Column("kind", "of", right=False)
 
 
@@ -126,7 +144,13 @@ def times_line(snapshot: Snapshot, *, is_over: bool = False) -> str:
 
 def columns_for(snapshot: Snapshot) -> Sequence[Column]:
     """Return the columns of the table: one that tells cells of the same size apart only where there are such."""
-    return (COLUMNS[0], _KIND, *COLUMNS[1:]) if _kinds(snapshot) else COLUMNS
+    columns = _DELIVERED_COLUMNS if is_delivered(snapshot) else COLUMNS
+    return (columns[0], _KIND, *columns[1:]) if _kinds(snapshot) else columns
+
+
+def is_delivered(snapshot: Snapshot) -> bool:
+    """Return whether messages are delivered, and do not wait for their result."""
+    return any(cell.delivery is not None for cell in snapshot.cells)
 
 
 def _kinds(snapshot: Snapshot) -> tuple[str, ...]:
@@ -165,7 +189,21 @@ def _cell_row(cell: LiveCell, snapshot: Snapshot, index: int, kinds: Sequence[st
         "errors": (errors, "unproven" if failed else PLAIN),
         "cost": (NONE if cell.cost_usd_per_million is None else format_usd(cell.cost_usd_per_million), PLAIN),
         "verdict": _verdict(cell, snapshot),
+        **({} if cell.delivery is None else _delivered(cell.delivery, has_calls=cell.calls > 0)),
     }
+
+
+def _delivered(delivery: LiveDelivery, *, has_calls: bool) -> TableRow:
+    """Return what only messages have: those that did not go well are marked."""
+    counts = {
+        "retried": delivery.retried, "twice": delivery.duplicated, "dead": delivery.dead, "lost": delivery.lost,
+    }  # fmt: skip
+    row = {name: (f"⚠ {count}", "unproven") if count else ("0" if has_calls else NONE, PLAIN)
+           for name, count in counts.items()}  # fmt: skip
+    row["executed"] = (str(delivery.executed) if has_calls else NONE, PLAIN)
+    row["queue_p50"] = (_figure(delivery.queue_p50_ms), PLAIN)
+    row["e2e_p50"] = (_figure(delivery.e2e_p50_ms), PLAIN)
+    return row
 
 
 def _figure(value_ms: float | None, count: int = 0, needed: int = 0) -> str:
@@ -350,6 +388,8 @@ def now_line(snapshot: Snapshot, width: int) -> str:
 def about(snapshot: Snapshot, width: int) -> str:
     """Return what is measured and where, as much of it as fits."""
     parts = [snapshot.place, snapshot.architecture, snapshot.runtime or "image", snapshot.mode, snapshot.load]
+    if snapshot.mode != "invoke":  # Told before all else: where the screen is narrow there is little room.
+        parts.insert(0, parts.pop(3))
     return _fitting(parts, width)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lambdatune.model.quantities import format_number
+from lambdatune.recommend.compare import clock_stats
 from lambdatune.stats.summary import PERCENTILES
 from lambdatune.tui.charts.scale import format_ms, format_usd, with_unit
-from lambdatune.tui.figures import bounded_ms, clock_stats, percentile_ms
+from lambdatune.tui.figures import bounded_ms, percentile_ms
 
 if TYPE_CHECKING:
-    from lambdatune.model.result import CellResult, RunResult
+    from lambdatune.model.result import CellResult, Delivery, RunResult
     from lambdatune.model.target import Target
 
 _FIELDS = {percentile: name for name, percentile in PERCENTILES.items()}
@@ -46,6 +47,29 @@ def evidence_line(result: RunResult, target: Target) -> str:
         parts.append(f"{cell.environments} environment" + ("" if cell.environments == 1 else "s"))
     now = _now(result, cell, target)
     return " · ".join([*parts, now] if now else parts)
+
+
+def delivery_line(memory_mb: int, delivery: Delivery) -> str:
+    """Return what became of the messages of a size; what did not go well is marked.
+
+    Executed of sent, of these those retried and those executed more than once, then those given up and those lost;
+    messages of an invocation, the time from the last send to the last end, and the throughput.
+    """
+    parts = [f"{memory_mb} MB: {delivery.executed}/{delivery.sent} executed"]
+    refused = delivery.sent - delivery.accepted
+    bad = {"refused": refused} if refused else {}
+    bad |= {
+        "retried": delivery.retried, "twice": delivery.duplicated,
+        "dead-lettered": delivery.dead_lettered, "lost": delivery.lost,
+    }  # fmt: skip
+    parts += [f"⚠ {count} {word}" if count else f"0 {word}" for word, count in bad.items()]
+    if delivery.batch_size_mean is not None:
+        parts.append(f"batch {delivery.batch_size_mean:.1f} (max {delivery.batch_size_max})")
+    if delivery.drain_ms is not None:
+        parts.append(f"drain {with_unit(format_ms(delivery.drain_ms))}")
+    if delivery.throughput_per_s is not None:
+        parts.append(f"{delivery.throughput_per_s:.3g}/s")
+    return " · ".join(parts)
 
 
 def _percentile(cell: CellResult, target: Target, confidence: float) -> str:

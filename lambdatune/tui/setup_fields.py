@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lambdatune.model.errors import UsageError
+from lambdatune.model.modes import MODES
+from lambdatune.session.mode_settings import TAKEN_BY as MODES_OF_SETTING
+from lambdatune.session.mode_settings import DEFAULT_RATE_PER_S
 from lambdatune.session.setting_table import DEFAULT_MEMORY, SETTINGS, Given, check_kind
 from lambdatune.session.settings import faults_of, is_code
 
@@ -61,6 +64,9 @@ LOAD = "load"
 LOADS: Choices = ((NOT_GIVEN, "in flight"), ("rate", "rate"), ("ramp", "ramp"), ("burst", "burst"))
 """Choices of the load: the closed loop, or which setting says when calls come."""
 
+DELIVERED_LOADS: Choices = ((NOT_GIVEN, f"{DEFAULT_RATE_PER_S:g}/s"), *LOADS[1:])
+"""In modes in which messages are delivered: nobody waits, so that calls in flight are no load."""
+
 CODE = "code"
 """The row of what only code on this machine needs."""
 
@@ -73,6 +79,22 @@ COMMON: tuple[FieldRow, ...] = (
         Field("timeout", "Timeout s", "60"),
     )),
     FieldRow("memory", (Field("memory", "Memory MB", f"{DEFAULT_MEMORY}   or a list: 128,512,1024"),)),
+    FieldRow("mode", (
+        Field("mode", "Mode", "invoke   or stream, http, event, sns, sqs, ..."),
+    )),
+    FieldRow("batches", (Field("batch-size", "Batch size", "10 or 100"), Field("batch-window", "window s", "0"))),
+    FieldRow("maximum-concurrency", (Field("maximum-concurrency", "At once", "1000 batches"),)),
+    FieldRow("fifo", (Field("fifo", "FIFO queue", choices=_NO_YES),)),
+    FieldRow("stream-shards", (Field("stream-shards", "Stream shards", "1"),)),
+    FieldRow("parallelization-factor", (Field("parallelization-factor", "Per shard", "1 batch at once"),)),
+    FieldRow("http-kind", (
+        Field("http-kind", "HTTP kind",
+              choices=((NOT_GIVEN, "http"), ("rest", "rest"), ("alb", "alb"))),
+    )),
+    FieldRow("auth", (Field("auth", "Auth", choices=((NOT_GIVEN, "iam"), ("none", "none"))),)),
+    FieldRow("alb-subnets", (Field("alb-subnets", "Subnets", "two at least on AWS", lines=True),)),
+    FieldRow("alb-security-groups", (Field("alb-security-groups", "Groups", "none", lines=True),)),
+    FieldRow("workflow-role", (Field("workflow-role", "Role", "one is created"),)),
     FieldRow("target", (Field("target", "Targets", "none   for example p95<=200ms, cold.p90<=1s", lines=True),)),
     FieldRow(LOAD, (Field(LOAD, "Load", choices=LOADS),)),
     FieldRow("when", (
@@ -117,6 +139,17 @@ _MORE: tuple[FieldRow, ...] = (
 )  # fmt: skip
 
 _SETTINGS: dict[str, Setting] = {setting.name: setting for setting in SETTINGS}
+
+
+def fields_of_mode(mode: str, http_kind: str) -> frozenset[str]:
+    """Return which of the settings that only some modes take mean something: none in a mode that there is not."""
+    balancer = {"alb-subnets", "alb-security-groups"} if http_kind != "alb" else set()
+    return frozenset(name for name, modes in MODES_OF_SETTING.items() if mode in modes and name not in balancer)
+
+
+def is_delivered(mode: str) -> bool:
+    """Return whether messages are delivered in a mode, so that only a rate is a load."""
+    return any(mode == name and facts.is_delivered for name, facts in MODES.items())
 
 
 def _others(rows: Sequence[FieldRow]) -> tuple[FieldRow, ...]:

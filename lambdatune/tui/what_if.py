@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, TypeVar, get_args
 
 from lambdatune.model.plan import Strategy
 from lambdatune.model.quantities import format_number
-from lambdatune.model.target import ClockName, Population, Target
+from lambdatune.model.target import Population, Target
 from lambdatune.session.replay import WhatIf
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lambdatune.model.plan import Plan
+    from lambdatune.model.target import ClockName
 
 Value = TypeVar("Value")
 
@@ -103,10 +104,10 @@ class Question:
         target = self.target or start
         return replace(self, target=replace(target, percentile=_after(target.percentile, _PERCENTILES)))
 
-    def next_clock(self, start: Target) -> Question:
-        """Return it on the next clock."""
+    def next_clock(self, start: Target, clocks: Sequence[ClockName]) -> Question:
+        """Return it on the next of the clocks that the run's mode has."""
         target = self.target or start
-        return replace(self, target=replace(target, clock=_after(target.clock, get_args(ClockName))))
+        return replace(self, target=replace(target, clock=_after(target.clock, clocks)))
 
     def next_population(self, start: Target) -> Question:
         """Return it for the next kind of calls."""

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from lambdatune.aws.permissions import Ground, bare_name, needs_of, partition_of, policy_of
+from lambdatune.aws.need import Ground
+from lambdatune.aws.permissions import bare_name, needs_of, partition_of, policy_of
 from lambdatune.aws.price_list import pricing_region
 from lambdatune.aws.probes import principal_of
 

@@ -21,9 +21,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.alone]
 LONG = ("--memory", "256,512", "--target", "p99.9<=2s", "--cold-starts", "2")
 
 
-def begin_on(local, start, output: Path) -> subprocess.Popen[str]:
+def begin_on(local, start, output: Path, *more: str) -> subprocess.Popen[str]:
     return start(
-        "run", "--endpoint-url", local.url, "--function", "quick", *LONG, "--output", str(output)
+        "run", "--endpoint-url", local.url, "--function", "quick", *LONG, "--output", str(output), *more
     )  # fmt: skip
 
 
@@ -40,8 +40,8 @@ def begin_embedded(functions, start, output: Path) -> subprocess.Popen[str]:
 def test_a_signal_keeps_the_rows_and_removes_the_clone(endpoint, create, start, tmp_path, number, code) -> None:
     local = endpoint()
     create(local, "quick")
-    output = tmp_path / "runs"
-    process = begin_on(local, start, output)
+    output, report = tmp_path / "runs", tmp_path / "junit.xml"
+    process = begin_on(local, start, output, "--junit", str(report))
     run = wait_for_rows(output, 20)
     processes = family(process.pid)
     process.send_signal(number)
@@ -49,6 +49,7 @@ def test_a_signal_keeps_the_rows_and_removes_the_clone(endpoint, create, start, 
     assert process.returncode == code, err
     assert "Traceback" not in err
     assert "status: interrupted" in out
+    assert '<error type="interrupted"' in report.read_text()
     result = result_of(run)
     assert result["status"] == "interrupted"
     assert result["spend"]["invocations"] >= 20

@@ -101,11 +101,15 @@ def test_what_may_not_be_deleted_is_named_with_the_command_for_it(account, lambd
 
 
 @pytest.mark.parametrize("isolation", ["clone", "version"])
-def test_credentials_that_expire_in_the_middle_leave_a_list_and_a_restore(account, lambdatune, isolation) -> None:
+def test_credentials_that_expire_in_the_middle_leave_a_list_and_a_restore(
+    account, lambdatune, isolation, tmp_path
+) -> None:
     before = everything(account)
+    report = tmp_path / "junit.xml"
     with FaultyProxy(account, **EXPIRED, **once_published(account, lambdatune, isolation)) as proxy:
-        done = lambdatune(*options(proxy.url, isolation))
+        done = lambdatune(*options(proxy.url, isolation), "--junit", str(report))
     assert done.code == 8, done.err
+    assert '<error type="failed" message="an error ended the run: ' in report.read_text()
     assert "the credentials have expired" in done.err
     assert "Traceback" not in done.err
     commands = [part for part in done.err.replace(")", ";").split("; ") if part.startswith("by hand: aws ")]

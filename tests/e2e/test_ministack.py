@@ -13,6 +13,9 @@ import pytest
 from support.ministack import running_ministack
 from support.program import make_function, only_run, result_of
 from support.signing import KEY
+from support.sources import all_sources
+
+from lambdatune.model.modes import MODES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,6 +54,9 @@ def tune(lambdatune: Callable[..., Finished], ministack: str, tmp_path: Path) ->
         )  # fmt: skip
 
     return run
+
+
+_SERVED = ("lambda", "logs", "sqs", "sns", "s3", "events", "stepfunctions")
 
 
 def snapshot(url: str) -> dict[str, Any]:
@@ -123,3 +129,25 @@ def test_after_a_run_nothing_is_owed(tune: Callable[..., Finished], lambdatune: 
     tune("quiet")
     done = lambdatune("restore", "--all")
     assert done.code == 0, done.err
+
+
+LACKING = {
+    "stream": "brought a REPORT line",
+    "step-functions": "brought a REPORT line",
+    "function-url": "which is not on this machine",
+    "event": "no record of them came to the clone's destination",  # sns, s3 and eventbridge alike, after 15 s each
+}
+
+
+@pytest.mark.parametrize("mode", ["sqs", *LACKING])
+def test_a_mode_is_tuned_or_a_sentence_says_what_the_emulator_lacks(mode, tune, ministack) -> None:
+    before = all_sources(ministack, _SERVED)
+    load = ("--burst", "4/100ms") if MODES[mode].is_delivered else ()
+    done = tune("quiet", "--mode", mode, *load)
+    if mode in LACKING:
+        assert done.code in {6, 7}
+        assert LACKING[mode] in done.err + done.out
+    else:
+        assert done.code == 0, done.err
+        assert "by sqs" in done.out
+    assert all_sources(ministack, _SERVED) == before

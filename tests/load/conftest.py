@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,6 +31,29 @@ def shared_stub():
     process = StubProcess()
     yield process
     process.close()
+
+
+@pytest.fixture(scope="session")
+def start_embedded():
+    """Start the embedded endpoint with options, as a context that gives what it tells of itself."""
+
+    @contextlib.contextmanager
+    def start(*options: str):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lambdatune.local", "--port", "0", "--exit-with-stdin", *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=Path(__file__).parents[2],
+        )
+        try:
+            yield json.loads(process.stdout.readline())
+        finally:
+            process.stdin.close()
+            process.stdout.close()
+            process.wait(20)
+
+    return start
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from the kernel's receive stamp (where there is one) to just before the answer i
 
 import argparse
 import base64
+import binascii
 import heapq
 import itertools
 import json
@@ -35,6 +36,24 @@ def report(request_id, residence_ns, extra="", used=64):
         f"Memory Size: 128 MB\tMax Memory Used: {used} MB\t{extra}\n"
     )
     return base64.b64encode(text.encode())
+
+
+def event(kind, payload):
+    """Return a message of an event stream, of kind PayloadChunk, InvokeComplete or exception."""
+    named = {":message-type": "event", ":event-type": kind}
+    if kind == "exception":
+        named = {":message-type": "exception", ":exception-type": "ServiceException"}
+    headers = b"".join(
+        bytes([len(name)]) + name.encode() + b"\7" + struct.pack("!H", len(value)) + value.encode()
+        for name, value in named.items()
+    )
+    prelude = struct.pack("!II", 16 + len(headers) + len(payload), len(headers))
+    body = prelude + struct.pack("!I", binascii.crc32(prelude)) + headers + payload
+    return body + struct.pack("!I", binascii.crc32(body))
+
+
+def chunk(data):
+    return b"%x\r\n%s\r\n" % (len(data), data)
 
 
 class Client:
@@ -375,6 +394,32 @@ class Stub:
 
     def do_huge(self, client):
         return [(0, lambda ns: self.answer(ns, b'"' + b"x" * (6 * 1024 * 1024 - 2) + b'"'))]
+
+    def do_stream(self, client, ms="0", ending="whole"):
+        """Begin at once, send two payload chunks after `ms` each, and InvokeComplete after another: `whole`, or not."""
+        request_id = f"00000000-0000-4000-8000-{next(self.ids):012x}"
+        self.stats["in_flight"] -= 1
+        wait = float(ms)
+
+        def last(ns):
+            complete = {"LogResult": report(request_id, ns, "Init Duration: 0.01 ms\t").decode()}
+            if ending == "error":
+                complete |= {"ErrorCode": "KeyError", "ErrorDetails": '{"errorType": "KeyError"}'}
+            data = event("exception", b'{"message": "told so"}')
+            if ending != "exception":
+                data = event("InvokeComplete", json.dumps(complete).encode())
+            if ending == "damaged":
+                data = data[:-1] + bytes([data[-1] ^ 1])
+            return chunk(data[:-9] if ending == "cut" else data) + b"0\r\n\r\n" * (ending != "dropped")
+
+        head = (
+            b"HTTP/1.1 200 OK\r\nx-amzn-RequestId: %s\r\nContent-Type: application/vnd.amazon.eventstream\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n" % request_id.encode()
+        )
+        empty = ending == "empty"
+        one, other = ((chunk(event("PayloadChunk", text)), NOTHING)[empty] for text in (b"one", b"other"))
+        steps = [(0, head), (wait, one), (2 * wait, other), (3 * wait, last)]
+        return [*steps, (3 * wait + 1, CLOSE)] if ending == "dropped" else steps
 
     def do_never(self, client):
         return [(0, NOTHING)]

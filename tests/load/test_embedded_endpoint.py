@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
-import subprocess
-import sys
 import zipfile
-from pathlib import Path
 
 import aioboto3
 import numpy as np
@@ -35,20 +31,9 @@ def handler(event, context):
 
 
 @pytest.fixture(scope="module")
-def embedded():
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lambdatune.local", "--port", "0", "--exit-with-stdin", "--init-timeout-s", "1.5"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        cwd=Path(__file__).parents[2],
-    )
-    try:
-        yield json.loads(process.stdout.readline())
-    finally:
-        process.stdin.close()
-        process.stdout.close()
-        process.wait(20)
+def embedded(start_embedded):
+    with start_embedded("--init-timeout-s", "1.5") as told:
+        yield told
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ from hypothesis import given, settings
 
 from lambdatune.load.response import KEPT_BODY_BYTES, MalformedAnswer, ResponseParser, header
 
+from .test_event_stream import event
+
 
 def chunked(body: bytes, sizes: list[int], trailer: bytes) -> bytes:
     out, at = b"", 0
@@ -46,10 +48,11 @@ def answers(draw):
 
 
 @settings(max_examples=300, deadline=None)
-@given(answer=answers(), cuts=st.lists(st.integers(0, 700), max_size=12))
-def test_any_cut_reads_the_same(answer, cuts):
+@given(answer=answers(), cuts=st.lists(st.integers(0, 700), max_size=12), kept=st.sampled_from([0, 20, 1000]))
+def test_any_cut_reads_the_same(answer, cuts, kept):
     wire, status, body, ends_with_connection, stays = answer
     parser = ResponseParser()
+    parser.kept_bytes = kept
     borders = sorted({0, len(wire), *(cut for cut in cuts if cut < len(wire))})
     pieces = [wire[a:b] for a, b in itertools.pairwise(borders)]
     results = [parser.feed(piece) for piece in pieces]
@@ -62,7 +65,8 @@ def test_any_cut_reads_the_same(answer, cuts):
     assert parser.status == status
     assert parser.keep_alive is stays
     assert header(parser.head, parser.lower_head, b"\r\nx-amzn-requestid:") == b"id-1"
-    assert parser.body == (body if status >= 300 else b"")
+    assert parser.body == (body if status >= 300 else body[:kept])
+    assert parser.events is None
     parser.reset()
     assert parser.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
     assert parser.keep_alive
@@ -96,6 +100,31 @@ def test_garbage_never_breaks_anything_else(data, prefix):
 def test_what_is_not_http_is_told(wire):
     with pytest.raises(MalformedAnswer):
         ResponseParser().feed(wire)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    payloads=st.lists(st.binary(max_size=40), max_size=4),
+    sizes=st.lists(st.integers(1, 50), max_size=5),
+    cuts=st.lists(st.integers(0, 700), max_size=12),
+    framing=st.sampled_from(["length", "chunked"]),
+)
+def test_events_are_read_through_any_framing(payloads, sizes, cuts, framing):
+    body = b"".join(event("PayloadChunk", payload) for payload in payloads) + event("InvokeComplete", b"{}")
+    length = b"Content-Length: %d" % len(body) if framing == "length" else b"Transfer-Encoding: chunked"
+    wire = b"HTTP/1.1 200 OK\r\ncontent-type: application/vnd.amazon.eventstream\r\n" + length + b"\r\n\r\n"
+    wire += body if framing == "length" else chunked(body, sizes, b"")
+    parser = ResponseParser()
+    parser.has_events = True
+    borders = sorted({0, len(wire), *(cut for cut in cuts if cut < len(wire))})
+    results = [parser.feed(wire[a:b]) for a, b in itertools.pairwise(borders)]
+    assert results == [False] * (len(results) - 1) + [True]
+    assert parser.events.is_whole
+    assert parser.events.chunks == len(payloads)
+    assert parser.body == b""
+    parser.reset()
+    assert parser.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+    assert parser.events is None
 
 
 def test_bytes_after_the_answer_end_the_connection():

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 
+from lambdatune.load.answers import Answer
 from lambdatune.load.log_tail import WarmTails, read_log_tail
 from lambdatune.load.response import MalformedAnswer, ResponseParser, header
-from lambdatune.load.row_buffer import Answer, RowBuffer
+from lambdatune.load.row_buffer import RowBuffer
 from lambdatune.load.shapes import Shapes
 from lambdatune.model.invocation import Start, Status
 from lambdatune.model.report_line import parse_report

@@ -82,7 +82,15 @@ def test_who_may_call(endpoint: Any, public: tuple[str, str]) -> None:
     assert endpoint.call("PUT", base, {"AuthType": "AWS_IAM"}).json["AuthType"] == "AWS_IAM"
     assert endpoint.call("GET", path, None, PLAIN).status == 403
     signed = endpoint.call("GET", path)
-    assert signed.json["requestContext"]["accountId"] == "123456789012"
+    context = signed.json["requestContext"]
+    assert (context["accountId"], context["authorizer"]["iam"]["accessKey"]) == ("123456789012", "x")
+    assert "authorization" not in signed.json["headers"]
+    assert endpoint.call("PUT", base, {"InvokeMode": "RESPONSE_STREAM"}).json["AuthType"] == "AWS_IAM"
+    streamed = endpoint.call("GET", f"{path}?mode=response")
+    # What a handler returns without streaming is the body as it is.
+    assert (streamed.status, streamed.json["statusCode"]) == (200, 201)
+    assert endpoint.call("GET", f"{path}?mode=raise").status == 502
+    assert endpoint.call("PUT", base, {"InvokeMode": "BUFFERED"}).json["InvokeMode"] == "BUFFERED"
     endpoint.call("PUT", base, {"AuthType": "NONE"})
     endpoint.call("DELETE", f"/2015-03-31/functions/{name}/policy/url")
     assert endpoint.call("GET", path, None, PLAIN).status == 403
@@ -96,7 +104,7 @@ def test_who_may_call(endpoint: Any, public: tuple[str, str]) -> None:
 def test_what_is_not_there_is_refused(endpoint: Any) -> None:
     name = endpoint.create(SOURCE, wait=False)
     base = f"/2021-10-31/functions/{name}/url"
-    for members in ({"InvokeMode": "RESPONSE_STREAM"}, {"Cors": {"AllowOrigins": ["*"]}}):
-        answer = endpoint.call("POST", base, {"AuthType": "NONE", **members})
-        assert "does not implement" in json.loads(answer.body)["message"]
+    answer = endpoint.call("POST", base, {"AuthType": "NONE", "Cors": {"AllowOrigins": ["*"]}})
+    assert "does not implement" in json.loads(answer.body)["message"]
+    assert endpoint.call("POST", base, {"AuthType": "NONE", "InvokeMode": "x"}).error == "ValidationException"
     assert endpoint.call("POST", base, {}).error == "ValidationException"

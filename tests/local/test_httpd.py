@@ -10,7 +10,7 @@ import pytest
 from lambdatune.local.httpd import HttpConnection, Request, render
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 
 class Echo(HttpConnection):
@@ -82,3 +82,42 @@ async def test_expect_continue(port: int) -> None:
 )
 async def test_broken_requests_are_refused(port: int, request_bytes: bytes, status: bytes) -> None:
     assert await _exchange(port, request_bytes) == [status]
+
+
+async def test_a_body_for_a_sink_comes_in_pieces_and_trailers_after_it() -> None:
+    pieces: list[bytes] = []
+    requests: list[Request] = []
+
+    class Streamed(HttpConnection):
+        def sink_of(self, request: Request) -> Callable[[bytes], object] | None:
+            return pieces.append if request.path == "/s" else None
+
+        def received(self, request: Request) -> None:
+            requests.append(request)
+            self.answer(render(200, [], request.body))
+
+    server = await asyncio.get_running_loop().create_server(lambda: Streamed(4), "127.0.0.1", 0)
+    whole = b"3\r\nabc\r\nA;x=y\r\n0123456789\r\n0\r\nX-One: 1\r\nx-two:2\r\n\r\n"
+    head = b" HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    for step in (1, 2, 5, len(whole)):
+        pieces.clear()
+        requests.clear()
+        parts = [whole[start : start + step] for start in range(0, len(whole), step)]
+        # Without a sink the body is collected, and thrown away over the limit.
+        answers = await _exchange(
+            server.sockets[0].getsockname()[1], b"PUT /s" + head, *parts, b"PUT /c" + head, *parts, count=2
+        )
+        assert answers == [b"200 ", b"200 "]
+        assert b"".join(pieces) == b"abc0123456789"
+        streamed, collected = requests
+        assert streamed.trailers == collected.trailers == {"x-one": "1", "x-two": "2"}
+        assert (streamed.body_bytes, streamed.too_large) == (13, False)
+        assert (collected.body_bytes, collected.too_large) == (13, True)
+    server.close()
+
+
+@pytest.mark.parametrize("size", [b"-1", b"", b"0x3", b"1_0", b"g"])
+async def test_a_chunk_without_a_size_is_refused(port: int, size: bytes) -> None:
+    head = b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    (answer,) = await _exchange(port, head, size + b"\r\n\r\n")
+    assert answer.startswith(b"400")

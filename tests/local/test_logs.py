@@ -80,13 +80,26 @@ def test_groups(endpoint: Any) -> None:
         ("{ $.record.metrics.memorySizeMB = 128 }", '{"record": {"metrics": {"memorySizeMB": 128}}}', True),
         ('{ $.type = "platform.*" }', '{"type": "platform.start"}', True),
         ('{ $.type = "platform.report" }', "text", False),
+        ('{ ($.type = "a") || ($.type = "b") }', '{"type": "b"}', True),
+        ('{ ($.type = "a") || ($.type = "b") }', '{"type": "c"}', False),
+        ("{ $.x = 1 || $.y = 1 && $.z = 1 }", '{"x": 1}', True),
+        ("{ ($.x = 1 || $.y = 1) && $.z = 1 }", '{"x": 1}', False),
+        ("{ ($.x = 1 || $.y = 1) && $.z = 1 }", '{"y": 1, "z": 1}', True),
+        ('{ $.x = "" }', '{"x": ""}', True),
+        ('{ $.x = "" }', '{"x": "y"}', False),
+        ("{ $.x = 1 }", "{broken", False),
+        ('?"START RequestId" ?"END RequestId"', "END RequestId: x", True),
+        ('?"[ERROR] "', "[ERROR] ValueError: x", True),
     ],
 )
 def test_patterns(pattern: str, message: str, expected: bool) -> None:
     assert compile_pattern(pattern)(message) is expected
 
 
-@pytest.mark.parametrize("pattern", ["{ $.a = 1 && $.b = 2 }", "%regex%", '"open'])
+@pytest.mark.parametrize(
+    "pattern",
+    ["{ $.a > 1 }", "{ ($.a = 1 }", "{ $.a = 1 && }", "{ $.a = 1 ) }", "{ }", "{ $.a = 1", "%regex%", '"open'],
+)
 def test_patterns_that_are_not_understood_are_refused(pattern: str) -> None:
     with pytest.raises(ApiError, match="does not implement"):
         compile_pattern(pattern)

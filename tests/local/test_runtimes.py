@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -136,6 +137,22 @@ def test_provided_bootstrap(endpoint: Any) -> None:
     assert failed.function_error == "Handled"
     assert failed.json == {"errorType": "Own.Error", "errorMessage": "as asked"}
     assert endpoint.invoke(name, {"x": 2}).report.init_ms is None
+
+
+def test_the_bootstrap_in_shell_that_the_docs_show(endpoint: Any) -> None:
+    docs = (Path(__file__).parents[2] / "docs" / "embedded-endpoint.md").read_text(encoding="utf-8")
+    script = docs.partition("```sh\n")[2].partition("```")[0]
+    name = endpoint.create(
+        files={"bootstrap": script},
+        modes={"bootstrap": 0o100755},
+        Runtime="provided.al2023",
+        Handler="any",
+        MemorySize=1769,
+    )
+    assert endpoint.invoke(name, {"name": "you"}).json == {"greeting": "hello, you"}
+    failed = endpoint.invoke(name, {"nobody": 1})
+    assert (failed.function_error, failed.json["errorType"]) == ("Unhandled", "NoName")
+    assert 'no name in: {"nobody": 1}' in failed.tail
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import aioboto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from support.signing import signed
 
 SOURCE = """
 calls = 0
@@ -55,6 +56,7 @@ async def test_both_ways_to_call_a_function(endpoint: Any, arn: str) -> None:
     service = {
         "Type": "Task",
         "Resource": "arn:aws:states:::lambda:invoke",
+        "TimeoutSeconds": 10,
         "Parameters": {"FunctionName": arn, "Payload": {"y.$": "$.x.z", "k": 1}},
         "ResultSelector": {"p.$": "$.Payload.got"},
         "ResultPath": "$.r",
@@ -64,12 +66,59 @@ async def test_both_ways_to_call_a_function(endpoint: Any, arn: str) -> None:
     assert json.loads((await _execute(endpoint, states, {"x": {"z": 7}}))["output"]) == {"p": {"y": 7, "k": 1}}
 
 
+async def test_the_whole_result_of_an_invocation_names_the_request_of_its_report(endpoint: Any, arn: str) -> None:
+    service = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Parameters": {"FunctionName.$": "$.name", "Payload.$": "$.event"},
+        "End": True,
+    }
+    answer = await _execute(endpoint, {"A": service}, {"name": arn, "event": {"x": 1}})
+    output = json.loads(answer["output"])
+    assert (output["ExecutedVersion"], output["Payload"], output["StatusCode"]) == ("$LATEST", {"got": {"x": 1}}, 200)
+    request_id = output["SdkResponseMetadata"]["RequestId"]
+    metadata = output["SdkHttpMetadata"]
+    assert metadata["AllHttpHeaders"]["x-amzn-RequestId"] == [metadata["HttpHeaders"]["x-amzn-RequestId"]]
+    assert (metadata["HttpHeaders"]["x-amzn-RequestId"], metadata["HttpStatusCode"]) == (request_id, 200)
+    pattern = f'"REPORT RequestId: {request_id}"'
+    group = {"logGroupName": f"/aws/lambda/{arn.rpartition(':')[2]}", "filterPattern": pattern}
+    assert len(endpoint.target("FilterLogEvents", group).json["events"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [({"n": 3}, "many"), ({"n": 1, "s": "abc"}, "text"), ({"n": 1}, "else"), ({"n": 9, "no": True}, "else")],
+)
+async def test_choices_and_waits(endpoint: Any, event: Any, told: str) -> None:
+    refused = {"Not": {"Variable": "$.no", "IsPresent": True}}
+    choices = [
+        {"And": [{"Variable": "$.n", "NumericGreaterThanEquals": 3}, refused], "Next": "many"},
+        {"Variable": "$.s", "StringMatches": "a*c", "Next": "text"},
+    ]
+    ends = {name: {"Type": "Pass", "Result": name, "End": True} for name in ("many", "text", "else")}
+    states = {
+        "A": {"Type": "Wait", "Seconds": 0, "Next": "B"},
+        "B": {"Type": "Choice", "Choices": choices, "Default": "else"},
+        **ends,
+    }
+    assert json.loads((await _execute(endpoint, states, event))["output"]) == told
+
+
+def test_the_host_that_sdks_ask_for_synchronous_executions(endpoint: Any) -> None:
+    for host, status in (("sync-127.0.0.1", 400), ("sync-any.localhost", 400), ("sync-evil.example", 403)):
+        url = f"http://{host}:{endpoint.port}/"
+        body = b'{"stateMachineArn": "arn:aws:states:us-east-1:123456789012:stateMachine:absent"}'
+        asked = {"X-Amz-Target": "AWSStepFunctions.StartSyncExecution"}
+        answer = endpoint.call("POST", "/", body, signed("POST", url, body, asked, service="states"))
+        assert answer.status == status, answer.body
+
+
 async def test_a_function_that_fails(endpoint: Any, arn: str) -> None:
     task = {"Type": "Task", "Resource": arn, "End": True}
     failed = await _execute(endpoint, {"A": task}, {"fail": 1})
     assert (failed["status"], failed["error"]) == ("FAILED", "ValueError")
     assert json.loads(failed["cause"])["errorMessage"] == "as asked"
-    retry = [{"ErrorEquals": ["ValueError"], "IntervalSeconds": 1, "MaxAttempts": 1}]
+    retry = [{"ErrorEquals": ["ValueError"], "IntervalSeconds": 1, "MaxAttempts": 1, "JitterStrategy": "FULL"}]
     again = await _execute(endpoint, {"A": {**task, "Retry": retry}}, {"fail": 2})
     assert again["status"] == "SUCCEEDED"
     caught = {**task, "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "B", "ResultPath": "$.e"}]}
@@ -85,6 +134,8 @@ async def test_a_function_that_fails(endpoint: Any, arn: str) -> None:
             {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": [{}], "End": True},
             "expected an object",
         ),
+        ({"Type": "Choice", "Choices": [{"Variable": "$.a", "NumericEquals": "1", "Next": "A"}]}, "of another type"),
+        ({"Type": "Wait", "Seconds": -1, "End": True}, "at least 0"),
         ({"Type": "Map", "End": True}, "Type Map is not implemented"),
         ({"Type": "Pass", "Next": "Absent"}, "there is no state Absent"),
         ({"Type": "Pass", "End": True, "InputPath": "$..a"}, "expected a path like"),

@@ -48,3 +48,14 @@ def test_a_single_call_bounds_nothing(plan_for, evidence_for, make_rows) -> None
     assert cost.warm == cost.blended
     assert cost.cold is None
     assert cost.intervals == {}
+
+
+def test_a_million_messages_cost_what_their_batches_are_billed(plan_for, evidence_for, messages) -> None:
+    plan = plan_for(memory="512", mode="sqs")
+    (cell,) = evidence_for(plan)
+    cell.add(messages)
+    of_a_batch = cell.tariff.per_call(40.0, 512)
+    assert cell.cost_per_million(cold=False) == pytest.approx(of_a_batch / 5 * 1e6)
+    assert cell.spent_usd() == pytest.approx(4 * of_a_batch)
+    low, high = cost_of(cell, plan).intervals["warm"]
+    assert low <= of_a_batch / 5 * 1e6 <= high

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.recorded_runs import Recipe
 
 from lambdatune.model.cell import Cell
 from lambdatune.model.invocation import Start, Status
 from lambdatune.model.memory import parse_memory
 from lambdatune.model.plan import FunctionSource, Plan
-from lambdatune.model.result import FunctionInfo, RunResult
+from lambdatune.model.result import Delivery, FunctionInfo, RunResult
 from lambdatune.model.target import parse_target
 from lambdatune.pricing.cost import Tariff
 from lambdatune.recommend.evidence import gather
 from lambdatune.session.outcome import Outcome
+from lambdatune.session.replay import open_run
 from lambdatune.session.results import Facts, compose
 
 
@@ -36,3 +40,37 @@ def result(make_rows) -> RunResult:
         {"region": "eu-central-1", "embedded": None},
     )
     return compose(plan, evidence, facts, "complete", Outcome())
+
+
+HOSTILE = "a|b`c`<script>alert(1)</script>\n## x * [y](z) & ]]> \x00\u202e \" '"
+"""A name that would break out of every format that does not escape it."""
+
+
+@pytest.fixture
+def recorded(run_of) -> Callable[[Recipe], RunResult]:
+    """Return a function from a recipe to the result of its recorded run."""
+    return lambda recipe: open_run(run_of(recipe))
+
+
+@pytest.fixture
+def hostile(result) -> RunResult:
+    """Return a result in which every text that comes from elsewhere is hostile."""
+    failed, *rest = (replace(cell, function=HOSTILE, runtime=HOSTILE) for cell in result.cells)
+    return replace(
+        result,
+        function=replace(result.function, name=HOSTILE, runtime=HOSTILE),
+        plan={**result.plan, "function": {**result.plan["function"], "name": HOSTILE}},
+        cells=(replace(failed, errors={HOSTILE: 12}, reason=HOSTILE), *rest),
+        recommendation=replace(result.recommendation, sentence=HOSTILE, function=HOSTILE),
+        validity=replace(result.validity, notes=(HOSTILE,)),
+    )
+
+
+@pytest.fixture
+def delivered(result) -> RunResult:
+    """Return a result of a mode in which messages are delivered."""
+    failed, first, *rest = result.cells
+    stats = first.warm.duration_ms
+    delivery = Delivery(300, 300, 298, 3, 1, 1, 1, 40, 7.5, 10, 1234.0, 9.9)
+    warm = replace(first.warm, queue_delay_ms=stats, e2e_ms=stats)
+    return replace(result, cells=(failed, replace(first, mode="sqs", delivery=delivery, warm=warm), *rest))

@@ -80,7 +80,9 @@ def aws_environment() -> dict[str, str]:
     }  # fmt: skip
 
 
-def make_function(url: str, name: str, source: str, *, memory_mb: int = 512, **settings: Any) -> None:
+def make_function(
+    url: str, name: str, source: str, *, memory_mb: int = 512, timeout_s: int = 60, **settings: Any
+) -> None:
     """Create a Python function on an endpoint and wait until it can be called; `settings` are CreateFunction's."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as package:
@@ -90,7 +92,7 @@ def make_function(url: str, name: str, source: str, *, memory_mb: int = 512, **s
     )
     client.create_function(
         FunctionName=name, Runtime="python3.12", Role="arn:aws:iam::000000000000:role/any", Handler="app.handler",
-        Code={"ZipFile": archive.getvalue()}, MemorySize=memory_mb, Timeout=60, **settings,
+        Code={"ZipFile": archive.getvalue()}, MemorySize=memory_mb, Timeout=timeout_s, **settings,
     )  # fmt: skip
     client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.1})
     client.close()

@@ -9,7 +9,13 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 KEY = "x"
-_BY_TARGET = {"AmazonSQS": "sqs", "AWSEvents": "events"}
+_BY_TARGET = {
+    "AmazonSQS": "sqs",
+    "AWSEvents": "events",
+    "Kinesis_20131202": "kinesis",
+    "DynamoDB_20120810": "dynamodb",
+    "DynamoDBStreams_20120810": "dynamodb",
+}
 
 
 def signed(

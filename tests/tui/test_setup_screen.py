@@ -13,6 +13,7 @@ from textual.widgets import Footer, Input
 
 from lambdatune.model.errors import UsageError
 from lambdatune.session.live.messages import ListFunctions, LookUp, Refused
+from lambdatune.session.mode_settings import MODE_SETTINGS
 from lambdatune.session.profile import read_profile
 from lambdatune.session.setting_table import SETTINGS
 from lambdatune.tui.app import actions
@@ -31,6 +32,7 @@ PLAN = {
     "payload": ['{"items": 20000}'],
 }
 ON_AWS = {"function": "shop", "target": ["p95<=200ms", "cold.p90<=1s"], "rate": "50/s", "region": "eu-central-1"}
+SQS = {"function": "shop", "mode": "sqs", "target": ["e2e.p95<=1s"], "batch-size": 10, "fifo": True, "rate": "20/s"}
 WRONG = {"function": "shop", "memory": "128,lots", "target": ["p95<60"], "cold-starts": 3}
 
 
@@ -89,6 +91,7 @@ STATES = {
     "setup-costs-money": (ON_AWS, SHOP, ("ctrl+r",)),
     "setup-card": (ON_AWS, SHOP, ("ctrl+t",)),
     "setup-functions": ({"function": "shop"}, SHOP, ("ctrl+f", "s", "h", "o", "p", "down")),
+    "setup-sqs": (SQS, SAMPLE, ()),
     "setup-path": ({"function": "./code"}, SAMPLE, ()),
 }
 
@@ -312,7 +315,8 @@ def test_every_setting_has_a_field() -> None:
 async def test_every_field_is_reached_by_tab_and_says_what_it_is(code) -> None:
     async with setup(PLAN | {"function": "./code", "runtime": "python3.12", "ramp": "9s:5/s"}, engine_of()) as pilot:
         reached = [(one.id or "").removeprefix("field-") for one in pilot.app.screen.focus_chain]
-        assert reached == [name for name in FIELDS if name not in ("rate", "burst")] + ["card"]
+        hidden = {"rate", "burst", *MODE_SETTINGS}
+        assert reached == [name for name in FIELDS if name not in hidden] + ["card"]
         await press(pilot, "tab")
         assert pilot.app.focused.id == "field-runtime"
         assert "Runtime of a function given as a path" in str(pilot.app.screen.query_one("#about").render())
@@ -505,3 +509,44 @@ async def test_no_state_is_told_by_colour_alone(monkeypatch) -> None:
     async with setup(WRONG, engine_of()) as pilot:
         for words in ("✗ memory `128,lots`", "✗ target `p95<60`", "✗ not looked up: Memory MB, Targets", "◉ in flight"):
             assert words in text_of(pilot)
+
+
+# --- modes ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_mode_shows_what_only_it_takes_and_keeps_the_rest_for_later() -> None:
+    engine = engine_of()
+    async with setup({**SQS, "maximum-concurrency": 5}, engine) as pilot:
+        screen = pilot.app.screen
+        assert engine.asked[-1].settings.values["maximum-concurrency"] == 5
+        assert not screen._row("stream-shards").display
+        assert not screen._row("concurrency").editor("concurrency").display
+        await write(pilot, "mode", "kinesis")
+        asked = engine.asked[-1].settings.values
+        assert asked["mode"] == "kinesis"
+        assert asked["batch-size"] == 10
+        assert not {"fifo", "maximum-concurrency"} & asked.keys()
+        assert screen._row("stream-shards").display
+        await write(pilot, "mode", "sqs")
+        assert engine.asked[-1].settings.values["fifo"] is True
+
+
+async def test_what_is_wrong_with_a_mode_is_said_at_its_field() -> None:
+    async with setup({**SQS, "batch-size": 50}, engine_of()) as pilot:
+        assert pilot.app.screen._row("batch-size").editor("batch-size").has_class("is-wrong")
+        await write(pilot, "mode", "sqss")
+        assert pilot.app.screen._row("mode").editor("mode").has_class("is-wrong")
+
+
+@pytest.fixture(params=["stream-shards = 2", "concurrency = 4"])
+def odd_profile(request) -> Path:
+    path = Path("odd.toml")
+    path.write_text(f'function = "shop"\nmode = "sqs"\n{request.param}\n')
+    return path
+
+
+async def test_a_profile_with_what_its_mode_does_not_take_is_not_opened(odd_profile) -> None:
+    async with setup({}, engine_of()) as pilot:
+        await press(pilot, "ctrl+o")
+        await write_path(pilot, str(odd_profile))
+        assert "mode sqs" in text_of(pilot)

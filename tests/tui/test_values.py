@@ -64,7 +64,7 @@ def test_a_run_without_a_target_gets_one_from_where_it_starts() -> None:
     assert own.as_what_if().targets == ()
     assert own.moved(1, own=own, start=START).target == START
     assert own.next_percentile(START).target.percentile == 99
-    assert own.next_clock(START).target.clock == "response"
+    assert own.next_clock(START, ("duration", "response", "service")).target.clock == "response"
     assert own.next_population(START).target.population == "cold"
 
 

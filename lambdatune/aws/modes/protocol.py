@@ -96,3 +96,10 @@ class InvocationMode(Protocol):
         Raises:
             AwsRefused: when AWS refuses.
         """
+
+    async def backlog(self) -> int | None:
+        """Return about how many messages wait or are being worked on; None where AWS does not tell.
+
+        Raises:
+            AwsRefused: when AWS refuses.
+        """

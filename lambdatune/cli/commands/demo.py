@@ -28,6 +28,7 @@ def command(output: Path | None, plain: bool, quiet: bool) -> int:
 
         return show_screens(output=output, settings=settings_of(given_from("quickstart", {})), starts=True)
     from lambdatune.cli.headless import run_headless  # noqa: PLC0415  heavy, and not needed for --help
+    from lambdatune.cli.report_files import ReportFiles  # noqa: PLC0415  not needed for --help
 
     plan = plan_from("quickstart", {})
-    return run_headless(plan, output=output, json_file=None, plain=plain, quiet=quiet, assume_yes=True)
+    return run_headless(plan, output=output, reports=ReportFiles(), plain=plain, quiet=quiet, assume_yes=True)

@@ -22,6 +22,9 @@ import click
 @click.option("--async-wait-scale", type=click.FloatRange(0, 1, min_open=True), default=1.0, show_default=True,
               metavar="FACTOR", help="Factor on the waits between asynchronous retries (1 and 2 minutes on AWS), on "
               "their back-off and on their maximum age.")  # fmt: skip
+@click.option("--stream-poll-ms", type=click.FloatRange(5, 60_000), default=1_000.0, show_default=True, metavar="MS",
+              help="Time between two polls of a Kinesis shard by an event source mapping, a second on AWS; a shard of "
+              "a DynamoDB stream is polled four times as often.")  # fmt: skip
 @click.option(
     "--credentials",
     multiple=True,
@@ -34,6 +37,7 @@ def command(
     memory_limiter: str,
     account_concurrency: int,
     async_wait_scale: float,
+    stream_poll_ms: float,
     credentials: tuple[str, ...],
 ) -> int:
     """Serve the embedded AWS-compatible endpoint by itself, on 127.0.0.1 only.
@@ -54,7 +58,7 @@ def command(
 
     options = Options(
         port=port, cpu_limiter=cpu_limiter, memory_limiter=memory_limiter, account_concurrency=account_concurrency,
-        async_wait_scale=async_wait_scale,
+        async_wait_scale=async_wait_scale, stream_poll_ms=stream_poll_ms,
         credentials=tuple(parse_credentials(text) for text in credentials),
     )  # fmt: skip
     return run(options)

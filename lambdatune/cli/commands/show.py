@@ -10,6 +10,7 @@ import click
 from lambdatune.model.errors import UsageError
 from lambdatune.model.quantities import parse_share
 from lambdatune.model.target import parse_target
+from lambdatune.reports.formats import FORMATS, render
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
-_FORMATS = ("text", "json", "csv", "hgrm")
+_TOOLS = ("sam", "cloudformation", "terraform", "cdk", "serverless", "aws-cli")
 
 
 @click.command("show")
 @click.argument("run")
-@click.option("--format", "format_name", type=click.Choice(_FORMATS), default="text", show_default=True,
+@click.option("--format", "format_name", type=click.Choice(tuple(FORMATS)), default="text", show_default=True,
               help="How to render it.")  # fmt: skip
 @click.option("--tag", metavar="TAG", help="With hgrm: only this histogram, for example mem-512.warm.duration.")
 @click.option(
@@ -37,9 +38,21 @@ _FORMATS = ("text", "json", "csv", "hgrm")
 @click.option("--strategy", metavar="STRATEGY", help="Decide anew: cheapest, fastest or balanced.")
 @click.option("--confidence", type=float, metavar="SHARE", help="Decide anew with this confidence.")
 @click.option("--cold-rate", metavar="SHARE", help="Decide anew for this share of cold starts.")
+@click.option("--apply", "tool", type=click.Choice(_TOOLS),
+              help="Print the change that follows the advice, for this tool; nothing is changed.")  # fmt: skip
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
               help="Where RUN is looked for. [default: the user's data directory]")  # fmt: skip
-def command(run: str, format_name: str, tag: str | None, output: Path | None, **anew: Any) -> None:
+@click.option("--to", "file", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write it there instead of to stdout.")  # fmt: skip
+def command(
+    run: str,
+    format_name: str,
+    tag: str | None,
+    tool: str | None,
+    output: Path | None,
+    file: Path | None,
+    **anew: Any,
+) -> None:
     """Render a recorded run, finished or interrupted, or decide it anew from its recorded calls.
 
     RUN is a run's directory, its id or the start of it, or `latest`.
@@ -49,8 +62,29 @@ def command(run: str, format_name: str, tag: str | None, output: Path | None, **
 
     if tag is not None and format_name != "hgrm":
         raise UsageError(f"--tag: format {format_name} has no tags", hint="add --format hgrm")
+    if tool is not None and format_name != "text":
+        raise UsageError(f"--apply is printed in place of a report, and --format {format_name} is given as well",
+                         hint="leave one of them out")  # fmt: skip
     result = open_run(find_run(run, output or default_output()), _what_if(**anew))
-    click.echo(_render(result, format_name, tag), nl=False)
+    _put(_render(result, format_name, tag) if tool is None else _change(result, tool), file)
+
+
+def _put(text: str, file: Path | None) -> None:
+    """Write a text to a file, or to stdout.
+
+    Raises:
+        UsageError: when it cannot be written.
+    """
+    if file is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"--to: `{file}` cannot be written: {error.strerror}",
+            hint="give a file in a directory that exists and may be written to",
+        ) from error
 
 
 def _what_if(
@@ -83,11 +117,14 @@ def _read(option: str, parse: Callable[[str], Value], text: str) -> Value:
 
 
 def _render(result: RunResult, format_name: str, tag: str | None) -> str:
-    from lambdatune.reports.csv_report import render_csv  # noqa: PLC0415
-    from lambdatune.reports.hgrm_report import render_hgrm  # noqa: PLC0415
-    from lambdatune.reports.json_report import render_json  # noqa: PLC0415
-    from lambdatune.reports.text import render_text  # noqa: PLC0415
+    if tag is not None:
+        from lambdatune.reports.hgrm_report import render_hgrm  # noqa: PLC0415  heavy, and not needed for --help
 
-    if format_name == "hgrm":
         return render_hgrm(result, tag)
-    return {"text": render_text, "json": render_json, "csv": render_csv}[format_name](result)
+    return render(result, format_name)
+
+
+def _change(result: RunResult, tool: str) -> str:
+    from lambdatune.reports.apply_report import render_apply  # noqa: PLC0415
+
+    return render_apply(result, tool)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lambdatune.local.names import Naming
     from lambdatune.local.outcomes import Outcome
     from lambdatune.local.records import Function, Version
+    from lambdatune.local.response_stream import ResponseStream
 
 
 class Invoker:
@@ -85,16 +86,22 @@ class Invoker:
             del self._begun[name]
 
     async def run(
-        self, name: str, qualifier: str | None, request_id: str, payload: bytes, trace_id: str | None = None
+        self,
+        name: str,
+        qualifier: str | None,
+        request_id: str,
+        payload: bytes,
+        trace_id: str | None = None,
+        stream: ResponseStream | None = None,
     ) -> tuple[Outcome, Version]:
-        """Run one call; return its outcome and the version that was called.
+        """Run one call; return its outcome and the version that was called. `stream` takes a streamed response.
 
         Raises:
             ApiError: ResourceNotFoundException, or a refusal that may pass: a throttle, a state, the host.
         """
         function, version = self.find(name, qualifier)
         check_state(function.state_of(version), is_snapshot=version.configuration.snap_start != "None")
-        call = Call(request_id, payload, self._naming.function_arn(name, qualifier), trace_id)
+        call = Call(request_id, payload, self._naming.function_arn(name, qualifier), trace_id, stream=stream)
         unreserved = self._account_concurrency - self._functions.held_total()
         outcome, queued_ns = await self._fleet.invoke(function, version, call, unreserved, qualifier)
         outcome.host_queued_ns = queued_ns

@@ -28,7 +28,7 @@ class Origin:
     """Where a message came from.
 
     Attributes:
-        source: event, sqs, sns, s3 or eventbridge.
+        source: event, sqs, sns, s3, eventbridge, kinesis or dynamodb-streams.
         message_id: the identifier that its sender was given.
         accepted_ns: when it was accepted, in nanoseconds of Unix time.
     """
@@ -43,7 +43,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         sequence: counts the rows from 1.
-        source: event, sqs, sns, s3 or eventbridge.
+        source: event, sqs, sns, s3, eventbridge, kinesis or dynamodb-streams.
         message_id: the identifier that its sender was given.
         function: bare name.
         accepted_ns: when the message was accepted.

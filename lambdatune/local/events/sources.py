@@ -12,9 +12,14 @@ from lambdatune.local.errors import ApiError, invalid
 from lambdatune.local.events import query
 from lambdatune.local.events.asynchronous import MAX_PAYLOAD_BYTES, AsyncEvent, AsyncQueue
 from lambdatune.local.events.deliveries import Deliveries, Parcel
+from lambdatune.local.events.dynamodb.api import DynamoDbApi
+from lambdatune.local.events.dynamodb.streams_api import StreamsApi
+from lambdatune.local.events.dynamodb.tables import Tables
 from lambdatune.local.events.eventbridge.api import EventBridgeApi
 from lambdatune.local.events.invoke_settings import EventInvokeApi
-from lambdatune.local.events.mappings.api import MappingsApi
+from lambdatune.local.events.kinesis.api import KinesisApi
+from lambdatune.local.events.kinesis.stream import Streams
+from lambdatune.local.events.mappings.api import MappingsApi, Sources
 from lambdatune.local.events.permissions import Permissions
 from lambdatune.local.events.record import Messages, Origin
 from lambdatune.local.events.s3.api import S3Api
@@ -23,7 +28,7 @@ from lambdatune.local.events.s3.store import Store
 from lambdatune.local.events.sns.api import NAMESPACE, SnsApi
 from lambdatune.local.events.sqs.api import SqsApi
 from lambdatune.local.events.sqs.queues import Queues
-from lambdatune.local.http_api import HttpApis
+from lambdatune.local.gateways.wiring import Gateways
 from lambdatune.local.names import parse_reference
 from lambdatune.local.reply import Reply
 from lambdatune.local.step_functions import StepFunctionsApi
@@ -32,11 +37,13 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from lambdatune.local.events.invoker import Invoker
+    from lambdatune.local.events.mappings.records import Mapping as SourceMapping
     from lambdatune.local.front import Handler
     from lambdatune.local.functions import Functions
     from lambdatune.local.httpd import Request
     from lambdatune.local.names import Naming
     from lambdatune.local.options import Options
+    from lambdatune.local.signatures import SignatureVerifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,7 @@ class EventSources:
         functions: the registry.
         invoker: runs the calls.
         naming: makes ARNs.
+        signatures: verifies who sent a request to a gateway.
         options: of the endpoint.
         endpoint_url: returns the URL of the endpoint.
     """
@@ -68,6 +76,7 @@ class EventSources:
         functions: Functions,
         invoker: Invoker,
         naming: Naming,
+        signatures: SignatureVerifier,
         options: Options,
         endpoint_url: Callable[[], str],
     ) -> None:
@@ -75,6 +84,8 @@ class EventSources:
         self._messages = Messages()
         self._deliveries = Deliveries()
         self._scale = options.async_wait_scale
+        self._settle_s = options.settle_ms / 1_000
+        self._stream_poll_ms = options.stream_poll_ms
         self._queue = AsyncQueue(invoker, self._deliveries, self._messages, naming, options.async_wait_scale)
         self._queues = Queues(naming, self._messages, endpoint_url)
         self._deliveries.register("lambda", self._invoke)
@@ -83,25 +94,33 @@ class EventSources:
         bridge = EventBridgeApi(naming, self._deliveries)
         self._deliveries.register("sns", sns.deliver)
         self._deliveries.register("events", bridge.deliver)
+        streams = Streams(naming.region, naming.account_id, self._later)
+        tables = Tables(naming.region, naming.account_id, self._later)
         self._permissions = permissions = Permissions(functions, naming)
-        self.http_apis = HttpApis(invoker, permissions, naming, endpoint_url)
+        gateways = Gateways(invoker, permissions, naming, signatures, options, endpoint_url)
+        self.doors = gateways.doors
         s3 = S3Api(Store(naming.region, self._deliveries), permissions, naming.region)
         self.others: Mapping[str, Callable[[Request, str], Awaitable[Reply]]] = {
             "sns": sns.serve,
             "s3": s3.serve,
-            "apigateway": self.http_apis.control,
+            **gateways.controls,
         }
         self.refusals: Mapping[str, Callable[[ApiError, str], bytes]] = {
             "sns": lambda error, request_id: query.refusal(error, NAMESPACE, request_id),
             "s3": s3_refusal,
+            **gateways.refusals,
         }
         self.targets: Mapping[str, Target] = {
             "AmazonSQS": Target("sqs", SqsApi(self._queues).serve),
             "AWSEvents": Target("events", bridge.serve),
             "AWSStepFunctions": Target("states", StepFunctionsApi(invoker, naming).serve),
+            "Kinesis_20131202": Target("kinesis", KinesisApi(streams).serve),
+            "DynamoDB_20120810": Target("dynamodb", DynamoDbApi(tables).serve),
+            "DynamoDBStreams_20120810": Target("dynamodb", StreamsApi(tables).serve),
         }
-        settle_s = options.settle_ms / 1_000
-        self._mappings = mappings = MappingsApi(self._queues, invoker, self._messages, naming, settle_s)
+        feeds = {"kinesis": streams.by_arn, "dynamodb": tables.stream}
+        read = Sources(self._queues, feeds, options.stream_poll_ms / 1_000)
+        self._mappings = mappings = MappingsApi(read, invoker, self._deliveries, self._messages, naming, self._settle_s)
         settings = EventInvokeApi(functions, naming)
         self.routes: Mapping[str, Handler] = {
             "POST 2015-03-31/functions/*/policy": permissions.add,
@@ -153,9 +172,18 @@ class EventSources:
         return {
             "async_wait_scale": self._scale,
             "asynchronous": self._queue.counts(),
+            "stream_poll_ms": self._stream_poll_ms,
             "mapping_concurrency": self._mappings.counts(),
             "undelivered": dict(self._deliveries.failed),
         }
+
+    def mapping(self, arn: str) -> SourceMapping | None:
+        """Return the event source mapping of an ARN, None for the ARN of something else.
+
+        Raises:
+            ApiError: ResourceNotFoundException.
+        """
+        return self._mappings.of_arn(arn)
 
     def stop(self) -> None:
         """Begin nothing any more."""
@@ -166,6 +194,10 @@ class EventSources:
     async def close(self) -> None:
         """Wait for what is under way, after the environments have ended."""
         await asyncio.gather(self._queue.close(), self._mappings.close())
+
+    def _later(self, change: Callable[[], None]) -> None:
+        """Make a change after the settle time."""
+        asyncio.get_running_loop().call_later(self._settle_s, change)
 
     def _invoke(self, arn: str, parcel: Parcel) -> None:
         """Deliver to a function, by the asynchronous queue."""

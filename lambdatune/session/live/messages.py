@@ -298,6 +298,27 @@ class LiveFigures(msgspec.Struct, frozen=True):
     counts: bytes = b""
 
 
+class LiveDelivery(msgspec.Struct, frozen=True):
+    """Messages of a cell so far, in the modes in which they are delivered; figures of warm ones in ms.
+
+    Attributes:
+        queue_p50_ms: from accepted to the start of the execution.
+        e2e_p50_ms: from the intended send to the end of the execution; `e2e_p95_ms` likewise.
+        executed: well in the end; `retried` of them after an execution that failed, `duplicated` of them twice.
+        dead: given up after their retries.
+        lost: accepted, and not heard of again.
+    """
+
+    queue_p50_ms: float | None
+    e2e_p50_ms: float | None
+    e2e_p95_ms: float | None
+    executed: int
+    retried: int
+    duplicated: int
+    dead: int
+    lost: int
+
+
 class LiveCell(msgspec.Struct, frozen=True):
     """A cell so far.
 
@@ -307,6 +328,7 @@ class LiveCell(msgspec.Struct, frozen=True):
         init_p50_ms: of cold starts.
         how_sure: confidence that was reached for the verdict, or for meeting as yet; None without a target.
         reason: why it failed or was ended.
+        delivery: of its messages; None in modes in which calls wait for their result.
     """
 
     function: str
@@ -324,6 +346,7 @@ class LiveCell(msgspec.Struct, frozen=True):
     cost_usd_per_million: float | None
     how_sure: float | None = None
     reason: str | None = None
+    delivery: LiveDelivery | None = None
 
 
 class OverTime(msgspec.Struct, frozen=True):

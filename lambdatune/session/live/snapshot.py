@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from lambdatune.model.modes import MODES
 from lambdatune.recommend.evidence import spend
 from lambdatune.recommend.outlook import measured_score
 from lambdatune.session.live.messages import LiveCell, Snapshot
@@ -132,6 +133,7 @@ def _live_cell(cell: CellEvidence, index: int, tally: Tally, *, is_running: bool
         cost_usd_per_million=cell.blended_cost_per_million(cell.plan.cold_rate),
         how_sure=_how_sure(cell),
         reason=reason,
+        delivery=tally.delivery(index) if MODES[cell.cell.mode].is_delivered else None,
     )
 
 

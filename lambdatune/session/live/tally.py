@@ -5,14 +5,16 @@ A snapshot then costs the same however many rows there are.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
+from lambdatune.model.invocation import Status
+from lambdatune.model.target import ClockName
 from lambdatune.recommend.evidence import spend
-from lambdatune.session.live.messages import BINS, BINS_PER_DECADE, LOWEST_MS, LiveFigures, OverTime
+from lambdatune.session.live.messages import BINS, BINS_PER_DECADE, LOWEST_MS, LiveDelivery, LiveFigures, OverTime
 from lambdatune.stats.histogram import BIN_MIDDLE_US, LatencyHistogram
-from lambdatune.stats.rows import clock_ms, is_cold, is_error, is_throttled, is_warm
+from lambdatune.stats.rows import clock_ms, is_cold, is_error, is_throttled, is_warm, queue_delay_ms
 from lambdatune.stats.summary import described, nearest_rank
 
 if TYPE_CHECKING:
@@ -20,13 +22,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lambdatune.model.target import ClockName
     from lambdatune.recommend.evidence import CellEvidence
     from lambdatune.stats.rows import Rows
 
 _WINDOW_S = 1.0
 _RATE_OVER_S = 3
-_CLOCKS: tuple[ClockName, ...] = ("duration", "response", "service")
+_CLOCKS: tuple[ClockName, ...] = get_args(ClockName)
 
 
 def _coarse_bins() -> NDArray[np.int64]:
@@ -100,6 +101,8 @@ class _CellTally:
         self.warm, self.cold, self.init = _Calls(), _Calls(), _Calls()
         self.windows = {clock: _Windows() for clock in _CLOCKS}
         self.errors = self.throttles = self.cold_starts = 0
+        self.queue, self.e2e = _Calls(), _Calls()
+        self.statuses: dict[int, int] = {}
 
     def add(self, rows: Rows, began_ns: int) -> None:
         warm, cold, told = is_warm(rows), is_cold(rows), described(rows)
@@ -108,6 +111,10 @@ class _CellTally:
         self.cold_starts += int(np.count_nonzero(cold))
         self.warm.add(clock_ms(rows[warm & told], "duration"))
         self.cold.add(clock_ms(rows[cold & told], "duration"))
+        self.queue.add(queue_delay_ms(rows[warm & told]))
+        self.e2e.add(clock_ms(rows[warm & told], "e2e"))
+        for status, count in zip(*np.unique(rows["status"], return_counts=True), strict=True):
+            self.statuses[int(status)] = self.statuses.get(int(status), 0) + int(count)
         colds = rows[cold & told]
         self.init.add(np.where(np.isnan(colds["init_ms"]), colds["restore_ms"], colds["init_ms"]).astype(np.float64))
         sent = rows[warm & told]
@@ -170,6 +177,22 @@ class Tally:
     def init_p50_ms(self, index: int) -> float | None:
         """Return the median init time of a cell."""
         return self._of(index).init.figures().p50_ms
+
+    def delivery(self, index: int) -> LiveDelivery:
+        """Return what became of a cell's messages, in a mode in which they are delivered."""
+        cell = self._of(index)
+        e2e, told = cell.e2e.figures(), cell.statuses
+        retried, duplicated = told.get(Status.RETRIED, 0), told.get(Status.DUPLICATED, 0)
+        return LiveDelivery(
+            queue_p50_ms=cell.queue.figures().p50_ms,
+            e2e_p50_ms=e2e.p50_ms,
+            e2e_p95_ms=e2e.p95_ms,
+            executed=told.get(Status.OK, 0) + retried + duplicated,
+            retried=retried,
+            duplicated=duplicated,
+            dead=told.get(Status.DEAD_LETTERED, 0),
+            lost=told.get(Status.LOST, 0),
+        )
 
     def errors(self, index: int) -> int:
         """Return how many calls of a cell failed, throttles apart."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual import on
 from textual.binding import Binding, BindingType
@@ -12,7 +12,6 @@ from textual.content import Content
 from textual.widgets import Static
 
 from lambdatune.model.errors import UsageError
-from lambdatune.model.target import ClockName
 from lambdatune.recommend.compare import cautions, differences, require_comparable
 from lambdatune.tui import figures
 from lambdatune.tui.charts.canvas import PLAIN
@@ -30,9 +29,13 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from lambdatune.model.result import CellResult, RunResult
+    from lambdatune.model.target import ClockName
     from lambdatune.recommend.compare import Difference
     from lambdatune.session.replay import RecordedRun
     from lambdatune.stats.comparison import Ratio
+
+_CLOCKS: tuple[ClockName, ...] = ("duration", "response", "service")
+"""Those on which `differences` compares."""
 
 _ROLES = ("warm", "cold", "other", "p99")
 _GLYPHS = {"faster": "✓", "cheaper": "✓", "slower": "✗", "dearer": "✗", "no difference shown": "=", "not known": "-"}
@@ -88,7 +91,8 @@ class Entry:
     @property
     def name(self) -> str:
         """Its function, size and run."""
-        return f"{self.cell.function} {self.cell.memory_mb} MB ({self.result.id})"
+        mode = "" if self.cell.mode == "invoke" else f" by {self.cell.mode}"
+        return f"{self.cell.function} {self.cell.memory_mb} MB{mode} ({self.result.id})"
 
 
 class CompareScreen(LambdatuneScreen):
@@ -201,8 +205,7 @@ class CompareScreen(LambdatuneScreen):
 
     def action_clock(self) -> None:
         """Compare on the next clock."""
-        clocks: tuple[ClockName, ...] = get_args(ClockName)
-        self.clock = clocks[(clocks.index(self.clock) + 1) % len(clocks)]
+        self.clock = _CLOCKS[(_CLOCKS.index(self.clock) + 1) % len(_CLOCKS)]
         self._show()
 
     def action_back(self) -> None:

@@ -15,7 +15,7 @@ from lambdatune.session.run_directory import OwedUndo, list_runs
 from lambdatune.tui.charts.canvas import PLAIN
 from lambdatune.tui.charts.scale import format_usd
 from lambdatune.tui.charts.table import Column, TableRow
-from lambdatune.tui.figures import ADVICE
+from lambdatune.tui.figures import ADVICE, mode_of, mode_words
 from lambdatune.tui.screens.base import LambdatuneScreen
 from lambdatune.tui.screens.dialogs import Confirm
 from lambdatune.tui.widgets.table_view import TableView
@@ -282,7 +282,7 @@ def _row(run: RunDirectory, result: RunResult | LambdatuneError, *, marked: bool
         "mark": mark,
         "date": (result.started[:16].replace("T", " "), PLAIN),
         "function": (result.function.name, "title"),
-        "place": (f"{where} {result.function.architecture}", PLAIN),
+        "place": (f"{where} {result.function.architecture}{mode_words(mode_of(result))}", PLAIN),
         "target": (_targets(targets), PLAIN),
         "sizes": (str(len(result.cells)), PLAIN),
         "verdict": (f"{glyph} {word}", role),

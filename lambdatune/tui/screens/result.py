@@ -11,8 +11,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 
 from lambdatune.model.errors import LambdatuneError
+from lambdatune.model.modes import MODES
 from lambdatune.model.quantities import format_number
 from lambdatune.model.target import Target
+from lambdatune.stats.rows import clocks_of
 from lambdatune.tui import figures
 from lambdatune.tui.charts.bars import size_bars
 from lambdatune.tui.charts.frontier import frontier_chart
@@ -47,6 +49,9 @@ _BIG_VIEWS: tuple[View, ...] = ("frontier", "percentiles", "time", "bars")
 
 _KINDS: tuple[tuple[Population, ...], ...] = (("warm", "cold"), ("warm",), ("cold",))
 _CLOCK_SETS: tuple[tuple[ClockName, ...], ...] = (("duration",), ("response",), ("duration", "response"))
+_DELIVERED_CLOCK_SETS: tuple[tuple[ClockName, ...], ...] = (("duration",), ("e2e",), ("duration", "e2e"))
+"""Of messages that are delivered: their answer tells only that they were accepted."""
+
 _DEFAULT_MS = 200.0
 
 
@@ -102,7 +107,9 @@ class ResultScreen(LambdatuneScreen):
         self.view: View = "sizes"
         self._wanted: Question | None = None
         self._kinds = _KINDS[0]
-        self._curve_clocks = _CLOCK_SETS[0]
+        self._mode = figures.mode_of(result)
+        self._clock_sets = _DELIVERED_CLOCK_SETS if MODES[self._mode].is_delivered else _CLOCK_SETS
+        self._curve_clocks = self._clock_sets[0]
         self._log = True
         self._marked: int | None = None
 
@@ -160,7 +167,7 @@ class ResultScreen(LambdatuneScreen):
 
     def action_clock(self) -> None:
         """Take the next clock."""
-        self._ask(self.question.next_clock(self._start()))
+        self._ask(self.question.next_clock(self._start(), clocks_of(self._mode)))
 
     def action_population(self) -> None:
         """Take warm, cold or all calls."""
@@ -214,8 +221,9 @@ class ResultScreen(LambdatuneScreen):
         decision.tell(result, self.target)
         decision.ask(question, self.own, deciding=False)
         table = self.query_one("#sizes", TableView)
+        table.show_columns(figures.size_columns(self._mode, self.target.clock))
         table.show_rows(figures.size_rows(result, self.target.clock))
-        table.border_subtitle = f"latency in ms, {figures.CLOCKS[self.target.clock]}"
+        table.border_subtitle = figures.times_words(self._mode, self.target.clock)
         self._show_bar()
         self._draw_charts()
 
@@ -235,7 +243,7 @@ class ResultScreen(LambdatuneScreen):
         status = "" if record.status == "complete" else f"  ({record.status})"
         self.say(
             (function.name, "bold"),
-            f"  {where} · {function.architecture} · {function.runtime or 'image'}  ",
+            f"  {where} · {function.architecture} · {function.runtime or 'image'}{figures.mode_words(self._mode)}  ",
             (f"{glyph} {word}{status}", style),
             f"  {record.spend.invocations} calls · {price} · {record.id}",
         )
@@ -249,6 +257,7 @@ class ResultScreen(LambdatuneScreen):
         chart, side = self.query_one("#chart", Chart), self.query_one("#side", Chart)
         if cell is None:
             return
+        self.query_one(Decision).tell_delivery(cell)
         if view != "sizes":
             self._draw(chart, view, cell)
         self._draw(side, "ridge", cell)
@@ -280,7 +289,8 @@ class ResultScreen(LambdatuneScreen):
             chart.show(partial(ridge, parts, target_ms=goal))
 
     def _clock_names(self) -> str:
-        return " and ".join("function clock" if clock == "duration" else "client clock" for clock in self._curve_clocks)
+        names = {"duration": "function clock", "e2e": "end to end"}
+        return " and ".join(names.get(clock, "client clock") for clock in self._curve_clocks)
 
     def _views(self) -> tuple[View, ...]:
         """Return the views that take turns: all of them where only one fits on the screen."""
@@ -306,7 +316,8 @@ class ResultScreen(LambdatuneScreen):
 
     def action_curve_clocks(self) -> None:
         """Show the percentile curve on the next clocks."""
-        self._curve_clocks = _CLOCK_SETS[(_CLOCK_SETS.index(self._curve_clocks) + 1) % len(_CLOCK_SETS)]
+        sets = self._clock_sets
+        self._curve_clocks = sets[(sets.index(self._curve_clocks) + 1) % len(sets)]
         self.view = "percentiles"
         self._draw_charts()
 

@@ -269,7 +269,10 @@ class RunPicture(LambdatuneScreen):
         done = sum(cell.state not in {"queued", "running"} for cell in snapshot.cells)
         sizes = f"Memory sizes  {done}/{len(snapshot.cells)}" if snapshot.cells else "Memory sizes"
         goal = f"target {', '.join(snapshot.targets)}" if snapshot.targets else "no target"
-        self._entitle(table, f"{sizes} · {goal}", "latency in ms, function clock (REPORT)")
+        words = "latency in ms, function clock (REPORT)"
+        if figures.is_delivered(snapshot):
+            words = "ms; warm: REPORT; queued: until start; e2e: until end"
+        self._entitle(table, f"{sizes} · {goal}", words)
         table.show_live(figures.columns_for(snapshot), figures.cell_rows(snapshot), self._index())
 
     def _draw_card(self) -> None:
@@ -337,6 +340,7 @@ _SEEN = {
     "duration": "function clock",
     "response": "seen by the client",
     "service": "seen by the client, from the actual send",
+    "e2e": "end to end",
 }
 """Whose latency it is, by the clock."""
 

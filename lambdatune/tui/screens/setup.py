@@ -16,6 +16,7 @@ from textual.widgets import Input, Label, Static, TextArea
 from lambdatune.model.errors import LambdatuneError, UsageError
 from lambdatune.session.live.messages import CardShown, ListFunctions, LookUp, PlanSettings, Refused
 from lambdatune.session.live.plans import settings_of
+from lambdatune.session.mode_settings import MODE_SETTINGS
 from lambdatune.session.profile import placed_values, read_profile, save_profile
 from lambdatune.session.samples import bundled_profiles
 from lambdatune.session.setting_table import Given, check_kind, check_name
@@ -25,13 +26,17 @@ from lambdatune.tui.screens.pick_function import PickFunction
 from lambdatune.tui.setup_fields import (
     CODE,
     COMMON,
+    DELIVERED_LOADS,
     FIELDS,
     LOAD,
+    LOADS,
     MORE,
     NOT_GIVEN,
     fault_sentence,
     faults_of_values,
+    fields_of_mode,
     help_of,
+    is_delivered,
     needs_code_fields,
     text_of,
     value_of,
@@ -142,7 +147,7 @@ class SetupScreen(LambdatuneScreen):
         """Return the values of the fields, and what is wrong with those that cannot be read."""
         values: dict[str, Any] = {}
         faults: dict[str, UsageError] = {}
-        hidden = {name for name in _OPEN_LOADS if name != self._text(LOAD)}
+        hidden = {name for name in _OPEN_LOADS if name != self._text(LOAD)} | self._of_other_modes()
         if self._text(LOAD) not in ("rate", "ramp"):
             hidden.add("arrivals")
         for name in FIELDS:
@@ -164,6 +169,14 @@ class SetupScreen(LambdatuneScreen):
             example = FIELDS[chosen].placeholder
             faults[chosen] = UsageError(f"no {chosen} yet", hint=f"for example {example}", setting=chosen)
         return values, faults
+
+    def _mode(self) -> str:
+        return self._text("mode").strip() or "invoke"
+
+    def _of_other_modes(self) -> set[str]:
+        """Return the fields that mean nothing in the mode: they keep their text, for when it is changed back."""
+        others = set(MODE_SETTINGS) - fields_of_mode(self._mode(), self._text("http-kind"))
+        return others | {"concurrency"} if is_delivered(self._mode()) else others
 
     @on(SettingRow.Edited)
     def _edited(self) -> None:
@@ -189,9 +202,16 @@ class SetupScreen(LambdatuneScreen):
 
     def _show_what_belongs(self) -> None:
         """Show the fields that mean something beside what the others say."""
-        load = self._text(LOAD)
+        load, delivered = self._text(LOAD), is_delivered(self._mode())
         for name in _OPEN_LOADS:
             self._row(name).show_field(name, shown=name == load)
+        self._row(LOAD).offer(LOAD, DELIVERED_LOADS if delivered else LOADS)
+        when = self._row("concurrency")
+        when.show_field("concurrency", shown=not delivered)
+        when.display = not delivered or load in _OPEN_LOADS
+        others = self._of_other_modes()
+        for name in MODE_SETTINGS:
+            self._row(name).display = not all(field.name in others for field in self._row(name).row.fields)
         self._row("arrivals").display = load in ("rate", "ramp")
         of_code = any(self._text(name) for name in ("runtime", "handler", "timeout"))
         is_code = needs_code_fields(self._text("function"), self._directory)
@@ -330,6 +350,7 @@ class SetupScreen(LambdatuneScreen):
             raise UsageError(
                 f"{given[loads[1]].origin}: the load is given already by {loads[0]}", hint="leave one out of the file"
             )
+        _refuse_what_is_hidden(given)
         self._directory = Path.cwd()
         self._fill(settings_of(given).values)
         self.say("New run", (f"  from {text}", "$foreground 70%"))
@@ -377,6 +398,24 @@ class SetupScreen(LambdatuneScreen):
             self.action_card()
             return
         self.post_message(self.Left())
+
+
+def _refuse_what_is_hidden(given: Mapping[str, Given]) -> None:
+    """Refuse what the fields of a profile's mode would hide, and so leave out.
+
+    Raises:
+        UsageError: naming it.
+    """
+    mode = str(given["mode"].value) if "mode" in given else "invoke"
+    kind = str(given["http-kind"].value) if "http-kind" in given else ""
+    for name in MODE_SETTINGS:
+        if name in given and name not in fields_of_mode(mode, kind):
+            raise UsageError(f"{given[name].origin}: mode {mode} does not take it", hint="leave it out of the file")
+    if is_delivered(mode) and "concurrency" in given:
+        raise UsageError(
+            f"{given['concurrency'].origin}: in mode {mode} calls in flight are no load",
+            hint="give a rate, ramp or burst in the file instead",
+        )
 
 
 _ROWS = {field.name: row.name for row in (*COMMON, *MORE) for field in row.fields}

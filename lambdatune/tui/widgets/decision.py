@@ -11,13 +11,13 @@ from textual.widgets import Static
 from lambdatune.model.quantities import format_number
 from lambdatune.tui.charts.scale import format_ms, with_unit
 from lambdatune.tui.figures import ADVICE
-from lambdatune.tui.phrases import evidence_line
+from lambdatune.tui.phrases import delivery_line, evidence_line
 from lambdatune.tui.what_if import percent
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
-    from lambdatune.model.result import RunResult
+    from lambdatune.model.result import CellResult, RunResult
     from lambdatune.model.target import Target
     from lambdatune.tui.what_if import Question
 
@@ -31,6 +31,7 @@ class Decision(Vertical):
         """Lay the panel out."""
         yield Static(id="sentence", markup=False)
         yield Static(id="evidence", markup=False)
+        yield Static(id="delivery", markup=False)
         yield Static(id="alternatives", markup=False)
         yield Static(id="question", markup=False)
 
@@ -52,6 +53,14 @@ class Decision(Vertical):
         notes = [f"note: {note}" for note in result.validity.notes]
         self.query_one("#alternatives", Static).update(Content.styled("\n".join([*others, *notes]), _MUTED))
         self.query_one("#alternatives").set_class(not others and not notes, "is-empty")
+
+    def tell_delivery(self, cell: CellResult) -> None:
+        """Show what became of the messages of a size; nothing in modes in which calls wait for their result."""
+        line = "" if cell.delivery is None else delivery_line(cell.memory_mb, cell.delivery)
+        shown = self.query_one("#delivery", Static)
+        shown.update(Content.styled(line, _MUTED))
+        shown.display = bool(line)
+        self.set_class(bool(line), "has-delivery")
 
     def ask(self, question: Question, own: Question, *, deciding: bool) -> None:
         """Show what is asked; `deciding` while the answer above is still that to an earlier question."""

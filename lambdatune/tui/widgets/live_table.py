@@ -22,7 +22,7 @@ class LiveTable(TableView):
 
     def show_live(self, columns: Sequence[Column], rows: Sequence[TableRow], cursor: int | None) -> None:
         """Show other columns and rows."""
-        self._columns = columns
+        self.show_columns(columns)
         self.show_rows(rows, cursor=cursor)
 
     def action_move(self, by: int) -> None:

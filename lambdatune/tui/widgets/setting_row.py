@@ -155,6 +155,13 @@ class SettingRow(Vertical):
             editor.value = text
             editor.cursor_position = len(text)
 
+    def offer(self, name: str, choices: Choices) -> None:
+        """Offer other words in a field of choices, unless one is taken that is none of them."""
+        editor = self._editors[name]
+        if isinstance(editor, Choice) and editor.choices != choices and editor.value in dict(choices):
+            editor.choices = choices
+            editor.refresh(layout=True)
+
     def editor(self, name: str) -> Widget:
         """Return what takes the focus for a field."""
         return self._editors[name]
@@ -162,6 +169,10 @@ class SettingRow(Vertical):
     def show_field(self, name: str, *, shown: bool) -> None:
         """Show or hide one of the fields."""
         self._labels[name].display = self._editors[name].display = shown
+        first = next((label for label in self._labels.values() if label.display), None)
+        for label in self._labels.values():
+            label.set_class(label is first, "first")
+            label.set_class(label is not first, "further")
 
     def show_faults(self, faults: Mapping[str, LambdatuneError]) -> None:
         """Say what is wrong, with a red border besides; nothing when nothing is."""

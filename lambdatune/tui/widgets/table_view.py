@@ -74,6 +74,10 @@ class TableView(Chart, can_focus=True):
         self._rows: Sequence[TableRow] = ()
         self._top = 0
 
+    def show_columns(self, columns: Sequence[Column]) -> None:
+        """Take other columns; `show_rows` shows them."""
+        self._columns = columns
+
     def show_rows(self, rows: Sequence[TableRow], *, cursor: int | None = None) -> None:
         """Show other rows; the cursor stays where it is unless another row is given."""
         resized = len(rows) != len(self._rows)

@@ -1,1 +1,1 @@
-"""Event source mappings: pollers that take messages from a queue and invoke a function with batches of them."""
+"""Event source mappings: pollers that read queues and streams, and invoke a function with batches of what they read."""

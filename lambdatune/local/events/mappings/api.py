@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lambdatune.local.errors import ApiError, conflict, invalid, not_found, not_implemented, validation
 from lambdatune.local.events.deliveries import service_of
-from lambdatune.local.events.mappings.poller import Poller
+from lambdatune.local.events.mappings.queue_poller import QueuePoller
 from lambdatune.local.events.mappings.records import Mapping, read_changes
+from lambdatune.local.events.mappings.stream_poller import StreamPoller
+from lambdatune.local.events.mappings.stream_settings import starting
+from lambdatune.local.events.sqs.queue import Queue
 from lambdatune.local.names import parse_reference
 from lambdatune.local.reply import Reply, json_body, page
 from lambdatune.local.validate import check_tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Mapping as ByName
 
+    from lambdatune.local.events.deliveries import Deliveries
     from lambdatune.local.events.invoker import Invoker
     from lambdatune.local.events.record import Messages
     from lambdatune.local.events.sqs.queues import Queues
+    from lambdatune.local.events.streams.shard import Feed
     from lambdatune.local.httpd import Request
     from lambdatune.local.names import Naming
 
@@ -29,45 +36,69 @@ _MISSING_QUEUE = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What mappings read from.
+
+    Attributes:
+        queues: all queues.
+        feeds: by service, returns the stream of an ARN, None when there is none.
+        poll_s: from one poll of a Kinesis shard to the next, in seconds.
+    """
+
+    queues: Queues
+    feeds: ByName[str, Callable[[str], Feed | None]]
+    poll_s: float
+
+
 class MappingsApi:
-    """Serves event source mappings of SQS queues.
+    """Serves event source mappings of queues and streams.
 
     Args:
-        queues: all queues.
+        sources: what mappings read from.
         invoker: runs the batches.
+        deliveries: takes batches that are given up to their destination.
         messages: the record.
         naming: makes ARNs.
         settle_s: how long Creating, Updating and the like last, in seconds.
     """
 
-    def __init__(self, queues: Queues, invoker: Invoker, messages: Messages, naming: Naming, settle_s: float) -> None:
-        self._queues = queues
+    def __init__(
+        self,
+        sources: Sources,
+        invoker: Invoker,
+        deliveries: Deliveries,
+        messages: Messages,
+        naming: Naming,
+        settle_s: float,
+    ) -> None:
+        self._sources = sources
         self._invoker = invoker
+        self._deliveries = deliveries
         self._messages = messages
         self._naming = naming
         self._settle_s = settle_s
         self._mappings: dict[str, Mapping] = {}
-        self._pollers: dict[str, Poller] = {}
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._pollers: dict[str, QueuePoller | StreamPoller] = {}
+        self._leaving: dict[asyncio.Task[None], str] = {}
         self._closed = False
 
     async def create(self, _name: str, request: Request) -> Reply:
         """CreateEventSourceMapping."""
         body = json_body(request)
         arn = str(body.get("EventSourceArn") or "")
-        if service_of(arn) != "sqs":
-            if not arn:
-                raise validation("eventSourceArn", "null", "Member must not be null")
-            raise not_implemented(f"event source mappings of {service_of(arn) or arn}")
+        self._check_served(arn)
         name, qualifier = parse_reference(str(body.get("FunctionName") or ""))
-        mapping = Mapping(arn, name, qualifier, tags=check_tags(body.get("Tags") or {}))
+        stream = None if service_of(arn) == "sqs" else starting(body, service_of(arn))
+        mapping = Mapping(arn, name, qualifier, stream, tags=check_tags(body.get("Tags") or {}))
         for attribute, value in read_changes(body, mapping).items():
             setattr(mapping, attribute, value)
         self._check(mapping)
         for other in self._mappings.values():
-            if (other.queue_arn, other.function, other.qualifier) == (arn, name, qualifier):
+            if (other.source_arn, other.function, other.qualifier) == (arn, name, qualifier):
+                kind = "SQS" if stream is None else "event source"
                 raise conflict(
-                    f'An event source mapping with SQS arn (" {arn} ") and function (" {name} ") already exists. '
+                    f'An event source mapping with {kind} arn (" {arn} ") and function (" {name} ") already exists. '
                     f"Please update or delete the existing mapping with UUID {other.identifier}"
                 )
         self._mappings[mapping.identifier] = mapping
@@ -75,14 +106,14 @@ class MappingsApi:
         return Reply(202, mapping.to_api(self._naming))
 
     async def list(self, _name: str, request: Request) -> Reply:
-        """ListEventSourceMappings, of all, of a queue or of a function."""
+        """ListEventSourceMappings, of all, of a source or of a function."""
         query = request.query
         arn, reference = query.get("EventSourceArn"), query.get("FunctionName")
         named = parse_reference(reference) if reference else None
         found = [
             mapping
             for mapping in self._mappings.values()
-            if arn in {None, "", mapping.queue_arn} and named in {None, (mapping.function, mapping.qualifier)}
+            if arn in {None, "", mapping.source_arn} and named in {None, (mapping.function, mapping.qualifier)}
         ]
         chosen, marker = page(
             found, lambda m: m.identifier, query.get("Marker"), query.get("MaxItems"), default=100, most=100
@@ -124,6 +155,15 @@ class MappingsApi:
         self._later(lambda: self._forget(identifier))
         return Reply(202, mapping.to_api(self._naming))
 
+    def of_arn(self, arn: str) -> Mapping | None:
+        """Return the mapping of an ARN, None for the ARN of something else.
+
+        Raises:
+            ApiError: ResourceNotFoundException when there is no such mapping.
+        """
+        _, separator, identifier = arn.partition(":event-source-mapping:")
+        return self._mapping(identifier) if separator else None
+
     def counts(self) -> dict[str, int]:
         """Return the concurrency that each polled mapping has now, by function."""
         return {self._mappings[key].function: poller.concurrency for key, poller in self._pollers.items()}
@@ -154,42 +194,77 @@ class MappingsApi:
                 f"Cannot update the event source mapping because it is in use. Its state is {mapping.state}.",
             )
 
+    def _check_served(self, arn: str) -> None:
+        if not arn:
+            raise validation("eventSourceArn", "null", "Member must not be null")
+        if service_of(arn) not in {"sqs", *self._sources.feeds}:
+            raise not_implemented(f"event source mappings of {service_of(arn) or arn}")
+        if "/consumer/" in arn:
+            raise not_implemented("event source mappings of Kinesis consumers (enhanced fan-out)")
+
     def _check(self, mapping: Mapping) -> None:
-        """Check the function and the queue of a new mapping."""
+        """Check the function and the source of a new mapping."""
         _, version = self._invoker.find(mapping.function, mapping.qualifier)
-        queue = self._queues.by_arn(mapping.queue_arn)
-        if queue is None:
-            raise invalid(_MISSING_QUEUE)
-        if queue.visibility_s < version.configuration.timeout_s:
+        source = self._source(mapping)
+        if source is None:
+            raise invalid(_missing(mapping))
+        if isinstance(source, Queue) and source.visibility_s < version.configuration.timeout_s:
             raise invalid(
-                f"Queue visibility timeout: {queue.visibility_s} seconds is less than Function timeout: "
+                f"Queue visibility timeout: {source.visibility_s} seconds is less than Function timeout: "
                 f"{version.configuration.timeout_s} seconds"
             )
+
+    def _source(self, mapping: Mapping) -> Queue | Feed | None:
+        if mapping.stream is None:
+            return self._sources.queues.by_arn(mapping.source_arn)
+        return self._sources.feeds[service_of(mapping.source_arn)](mapping.source_arn)
 
     def _settle(self, mapping: Mapping, state: str, *, is_enabled: bool) -> None:
         mapping.state = state
 
-        def settled() -> None:
-            if self._mappings.get(mapping.identifier) is not mapping or mapping.state != state:
+        def settled(_leaver: asyncio.Task[None] | None = None) -> None:
+            if self._closed or self._mappings.get(mapping.identifier) is not mapping or mapping.state != state:
                 return
+            for task, identifier in self._leaving.items():
+                if is_enabled and mapping.stream is not None and identifier == mapping.identifier:
+                    # Records stay in order: what runs has to end before the next poller begins.
+                    task.add_done_callback(settled)
+                    return
             mapping.state = "Enabled" if is_enabled else "Disabled"
-            queue = self._queues.by_arn(mapping.queue_arn)
-            if queue is None:
-                mapping.last_result = f"PROBLEM: {_MISSING_QUEUE}"
+            source = self._source(mapping)
+            if source is None:
+                mapping.last_result = f"PROBLEM: {_missing(mapping)}"
             elif is_enabled:
-                self._pollers[mapping.identifier] = Poller(
-                    mapping, queue, self._invoker, self._messages, self._naming.region
-                )
+                self._pollers[mapping.identifier] = self._poller(mapping, source)
 
         self._later(settled)
+
+    def _poller(self, mapping: Mapping, source: Queue | Feed) -> QueuePoller | StreamPoller:
+        if isinstance(source, Queue):
+            return QueuePoller(mapping, source, self._invoker, self._messages, self._naming.region)
+        assert mapping.stream is not None
+        return StreamPoller(
+            mapping,
+            mapping.stream,
+            source,
+            self._invoker,
+            self._deliveries,
+            self._messages,
+            self._naming,
+            self._sources.poll_s,
+        )
 
     def _stop(self, mapping: Mapping) -> None:
         poller = self._pollers.pop(mapping.identifier, None)
         if poller is not None:
             poller.stop()
             task = asyncio.get_running_loop().create_task(poller.close())
-            self._leaving.add(task)
-            task.add_done_callback(self._leaving.discard)
+            self._leaving[task] = mapping.identifier
+            task.add_done_callback(self._leaving.pop)
 
     def _later(self, change: Callable[[], None]) -> None:
         asyncio.get_running_loop().call_later(self._settle_s, lambda: None if self._closed else change())
+
+
+def _missing(mapping: Mapping) -> str:
+    return _MISSING_QUEUE if mapping.stream is None else f"Stream not found: {mapping.source_arn}"

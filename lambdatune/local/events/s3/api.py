@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 from lambdatune.local.errors import ApiError
 from lambdatune.local.events.deliveries import service_of
 from lambdatune.local.events.s3.bodies import body_of, parse_xml
-from lambdatune.local.events.s3.store import OWNER, PRINCIPAL, Notification, StoredObject, new_identifier
+from lambdatune.local.events.s3.store import OWNER, PRINCIPAL, Notification, StoredObject, extended_id, new_identifier
 from lambdatune.local.reply import Reply
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class S3Api:
         Raises:
             ApiError: as S3 does; NotImplemented for what this endpoint does not have.
         """
+        request_id = own_id(request_id)
         name, _, key = request.path.lstrip("/").partition("/")
         name, key = unquote(name), unquote(key)
         if not name:
@@ -63,7 +64,8 @@ class S3Api:
             reply = self._serve_bucket(name, request, request_id)
         else:
             reply = self._serve_object(self._store.bucket(name), key, request, request_id)
-        reply.headers.append(("x-amz-request-id", request_id))
+        reply.own_id = ("x-amz-request-id", request_id)
+        reply.headers.append(("x-amz-id-2", extended_id(request_id)))
         return reply
 
     def _serve_bucket(self, name: str, request: Request, request_id: str) -> Reply:
@@ -259,13 +261,18 @@ def _list(bucket: Bucket, query: dict[str, str]) -> Reply:
     )
 
 
+def own_id(request_id: str) -> str:
+    """Return a request id in the form that S3's have: 16 capital letters and digits."""
+    return request_id.replace("-", "")[:16].upper()
+
+
 def refusal(error: ApiError, request_id: str) -> bytes:
     """Return an error as S3 writes it."""
     code = error.code.removesuffix("Exception")
     code = {"InvalidSignature": "SignatureDoesNotMatch", "UnknownOperation": "NotImplemented"}.get(code, code)
     return (
         f'<?xml version="1.0" encoding="UTF-8"?><Error><Code>{code}</Code><Message>{escape(error.message)}</Message>'
-        f"<RequestId>{request_id}</RequestId></Error>"
+        f"<RequestId>{own_id(request_id)}</RequestId></Error>"
     ).encode()
 
 

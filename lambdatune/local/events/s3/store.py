@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import itertools
 import json
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 PRINCIPAL = "s3.amazonaws.com"
 OWNER = "AIDAEMBEDDEDENDPOINT"
 _MAX_TOTAL_BYTES = 512 * 1024 * 1024
+
+
+def extended_id(request_id: str) -> str:
+    """Return x-amz-id-2 of a request."""
+    return base64.b64encode(hashlib.sha384(request_id.encode()).digest()).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +188,7 @@ class Store:
                 "eventName": event,
                 "userIdentity": {"principalId": f"AWS:{OWNER}"},
                 "requestParameters": {"sourceIPAddress": "127.0.0.1"},
-                "responseElements": {"x-amz-request-id": request_id, "x-amz-id-2": request_id},
+                "responseElements": {"x-amz-request-id": request_id, "x-amz-id-2": extended_id(request_id)},
                 "s3": {
                     "s3SchemaVersion": "1.0",
                     "configurationId": notification.identifier,

@@ -1,4 +1,4 @@
-"""A batch of messages: AWS's event, and which messages an answer says have failed."""
+"""Messages of a queue as the event has them, and as filters see them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,6 @@ from lambdatune.local.events.sqs.api import SENDER
 if TYPE_CHECKING:
     from lambdatune.local.events.sqs.message import Message
     from lambdatune.local.events.sqs.queue import Queue
-    from lambdatune.local.outcomes import Outcome
-
-MAX_EVENT_BYTES = 6 * 1024 * 1024
-"""Of one invocation; a batch that would be larger is cut (AWS docs, "Configuring batching")."""
 
 
 def record_of(message: Message, queue: Queue, region: str) -> dict[str, Any]:
@@ -52,23 +48,3 @@ def passes(rules: tuple[dict[str, Any], ...], record: dict[str, Any]) -> bool:
         body = record["body"]
     seen = {**record, "body": body}
     return any(patterns.matches(rule, seen) for rule in rules)
-
-
-def failed_ids(outcome: Outcome, sent: set[str], *, reports_items: bool) -> set[str]:
-    """Return the ids of the messages that failed.
-
-    An answer that cannot be read, or names a message that was not sent, fails the whole batch (AWS docs,
-    "Implementing partial batch responses").
-    """
-    if outcome.function_error is not None:
-        return sent
-    if not reports_items:
-        return set()
-    try:
-        answer = json.loads(outcome.payload)
-        if answer is None or not answer.get("batchItemFailures"):
-            return set()
-        failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
-    except (ValueError, AttributeError, KeyError, TypeError):
-        return sent
-    return sent if failed - sent else failed

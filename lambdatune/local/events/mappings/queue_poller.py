@@ -1,4 +1,4 @@
-"""The poller of a mapping: gathers batches, scales as AWS does, and deletes what was processed.
+"""The poller of a mapping of a queue: gathers batches, scales as AWS does, and deletes what was processed.
 
 Source: AWS docs, "Configuring scaling behavior for SQS event source mappings": five concurrent batches at first, 300
 more a minute while messages wait, 1,000 at the most.
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lambdatune.local.errors import ApiError
-from lambdatune.local.events.mappings.batch import MAX_EVENT_BYTES, failed_ids, passes, record_of
+from lambdatune.local.events.mappings.answers import MAX_EVENT_BYTES, failed_ids
+from lambdatune.local.events.mappings.queue_batch import passes, record_of
 from lambdatune.local.events.record import EXECUTED, FAILED, Origin
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ _ABSENT_S = 0.1
 _BACK_OFF_S = (0.1, 5.0)
 
 
-class Poller:
+class QueuePoller:
     """Polls one queue for one mapping until it is stopped.
 
     Args:
@@ -181,32 +182,34 @@ class Poller:
             self._in_flight += 1
             self._invoker.begin(self._mapping.function)
             task = asyncio.get_running_loop().create_task(
-                self._process(batch[start:end], payload, self._mapping.function)
+                self._process(batch[start:end], payload, self._mapping.function, self._mapping.qualifier)
             )
             self._batches.add(task)
             task.add_done_callback(self._batches.discard)
             start = end
 
-    async def _process(self, batch: list[Message], payload: bytes, function: str) -> None:
+    async def _process(self, batch: list[Message], payload: bytes, function: str, qualifier: str | None) -> None:
         self._invoker.started(function)
         for message in batch:
-            message.consumer = self._mapping.function
+            message.consumer = function
         # A message that becomes visible again while its batch runs is received anew, under another handle.
         taken = [(message, message.handle, message.receives) for message in batch]
         try:
-            await self._invoke(taken, payload)
+            await self._invoke(taken, payload, function, qualifier)
         finally:
             self._in_flight -= 1
             self._done.set()
 
-    async def _invoke(self, batch: list[tuple[Message, str, int]], payload: bytes) -> None:
+    async def _invoke(
+        self, batch: list[tuple[Message, str, int]], payload: bytes, function: str, qualifier: str | None
+    ) -> None:
         mapping = self._mapping
         request_id = str(uuid.uuid4())
         until_s = time.monotonic() + self._queue.visibility_s
         back_off_s, longest_s = _BACK_OFF_S
         while True:
             try:
-                outcome, _ = await self._invoker.run(mapping.function, mapping.qualifier, request_id, payload)
+                outcome, _ = await self._invoker.run(function, qualifier, request_id, payload)
                 break
             except ApiError as error:
                 # Throttles are tried again until the messages are visible again; what cannot pass is not.
@@ -225,7 +228,7 @@ class Poller:
             origin = Origin("sqs", message.message_id, message.accepted_ns)
             self._messages.add(
                 origin,
-                mapping.function,
+                function,
                 result,
                 call=outcome,
                 attempt=receives,

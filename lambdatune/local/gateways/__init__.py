@@ -1,0 +1,1 @@
+"""How HTTP requests come to functions: HTTP APIs, REST APIs, load balancers, and their payload formats."""

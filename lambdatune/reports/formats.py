@@ -1,0 +1,31 @@
+"""The formats of a report by name. Each renderer is imported when it is used: the help needs their names only."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lambdatune.model.result import RunResult
+
+FORMATS: dict[str, tuple[str, str]] = {
+    "text": ("text", "render_text"),
+    "json": ("json_report", "render_json"),
+    "csv": ("csv_report", "render_csv"),
+    "markdown": ("markdown_report", "render_markdown"),
+    "junit": ("junit_report", "render_junit"),
+    "html": ("html_report", "render_html"),
+    "openmetrics": ("openmetrics_report", "render_openmetrics"),
+    "power-tuning": ("power_tuning_report", "render_power_tuning"),
+    "hgrm": ("hgrm_report", "render_hgrm"),
+}
+"""Name of a format to its module in this room and the function there."""
+
+
+def render(result: RunResult, format_name: str) -> str:
+    """Return the report of a run in one of `FORMATS`."""
+    module, name = FORMATS[format_name]
+    function: Callable[[RunResult], str] = getattr(importlib.import_module(f"{__package__}.{module}"), name)
+    return function(result)

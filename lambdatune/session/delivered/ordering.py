@@ -1,0 +1,199 @@
+"""Messages and calls of which AWS names no execution: they are matched in the order of their times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lambdatune.model.invocation import Status
+from lambdatune.stats.matching import match_in_order
+from lambdatune.stats.nesting import match_nested
+from lambdatune.stats.rows import is_ok
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from lambdatune.aws.executions import Execution
+    from lambdatune.aws.modes.protocol import Ending, InvocationMode
+    from lambdatune.session.delivered.joining import RowWriter
+    from lambdatune.session.delivered.linking import LinkRecord
+    from lambdatune.stats.matching import OrderMatch
+    from lambdatune.stats.rows import Mask, Rows
+
+_NS_PER_MS = 1_000_000
+_NEVER_RAN = (Status.THROTTLED, Status.REFUSED, Status.CONNECTION_ERROR)
+
+
+def _ns(times_ms: Sequence[float]) -> NDArray[np.int64]:
+    return np.round(np.array(times_ms, dtype=np.float64) * _NS_PER_MS).astype(np.int64)
+
+
+MOST_ATTEMPTS = 3
+"""Executions of a message before it is given up, in what the modes set up."""
+
+
+def _taken_ms(execution: Execution) -> float:
+    """Return until when an execution's batch was taken, in Unix ms: START comes after the init of a cold start."""
+    report = execution.report
+    return execution.started_ms - (report.init_ms or report.restore_ms or 0.0)
+
+
+class CallsInOrder:
+    """Calls that wait for their result, whose answer names nothing: an execution lies within the time of its call.
+
+    Args:
+        writer: of the order.
+        links: takes note of how sure the links are.
+    """
+
+    def __init__(self, writer: RowWriter, links: LinkRecord) -> None:
+        self._writer = writer
+        self._links = links
+        self._executions: list[Execution] = []
+
+    def take(self, executions: Sequence[Execution], endings: Sequence[Ending]) -> None:  # noqa: ARG002  of the protocol
+        """Take note of executions; nothing ends elsewhere."""
+        self._executions += executions
+
+    def awaited(self, rows: Rows) -> int:
+        """Return how many more calls than executions there are."""
+        ran = int(np.count_nonzero(~np.isin(rows["status"], _NEVER_RAN)))
+        return max(ran - len(self._executions), 0)
+
+    def joined(self, rows: Rows) -> Rows:
+        """Return the rows with the figures of the executions that lie within them."""
+        made = rows.copy()
+        ran = np.flatnonzero(~np.isin(rows["status"], _NEVER_RAN))
+        match = match_nested(
+            rows["sent_ns"][ran], rows["done_ns"][ran],
+            _ns([each.started_ms for each in self._executions]), _ns([each.finished_ms for each in self._executions]),
+        )  # fmt: skip
+        for index, number in zip(ran.tolist(), match.execution.tolist(), strict=True):
+            if number >= 0:
+                execution = self._executions[number]
+                self._writer.report(made, index, execution)
+                self._writer.refuse_misrouted(made, index, [execution])
+        self._links.messages += len(ran)
+        self._links.ambiguous += match.ambiguous
+        return made
+
+    def unknown(self, joined: Rows) -> Mask:
+        """Mark none: a call without a REPORT line is a call that ended."""
+        return np.zeros(len(joined), dtype=np.bool_)
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What is matched: the messages of an order that were accepted, in the order in which they were sent.
+
+    Attributes:
+        places: of each message, its row.
+        sent_ns: when it was sent.
+        accepted_ns: when the answer came.
+        hopeless: whether it is known to have been given up.
+    """
+
+    places: NDArray[np.int64]
+    sent_ns: NDArray[np.int64]
+    accepted_ns: NDArray[np.int64]
+    hopeless: NDArray[np.bool_]
+
+
+class MessagesInOrder:
+    """Messages of a queue or stream.
+
+    Args:
+        writer: of the order.
+        mode: tells batch size, and when what failed is tried again.
+        links: takes note of how sure the links are.
+        latency_ms: longest time from the moment a batch is gathered to its start, for the error that is told.
+    """
+
+    def __init__(self, writer: RowWriter, mode: InvocationMode, links: LinkRecord, *, latency_ms: float) -> None:
+        self._writer = writer
+        self._mode = mode
+        self._latency_ns = round(latency_ms * _NS_PER_MS)
+        self._links = links
+        self._executions: list[Execution] = []
+        self._endings: list[Ending] = []
+        self._looked_at = (0, 0, 0)
+        self._awaited = 0
+
+    def take(self, executions: Sequence[Execution], endings: Sequence[Ending]) -> None:
+        """Take note of executions, and of messages that were given up."""
+        self._executions += executions
+        self._endings += endings
+
+    def awaited(self, rows: Rows) -> int:
+        """Return how many messages no execution is left for."""
+        news = (len(rows), len(self._executions), len(self._endings))
+        if news != self._looked_at:
+            case = self._case(rows)
+            match = self._match(case)
+            is_over = match.is_finished | case.hopeless | (match.attempts >= MOST_ATTEMPTS)
+            self._looked_at, self._awaited = news, int(np.count_nonzero(~is_over))
+        return self._awaited
+
+    def joined(self, rows: Rows) -> Rows:
+        """Return the rows with the executions that they were matched to."""
+        made = rows.copy()
+        case = self._case(rows)
+        match = self._match(case)
+        for place, numbers, done, hopeless in zip(
+            case.places.tolist(), match.executions, match.is_finished.tolist(), case.hopeless.tolist(), strict=True
+        ):
+            ran = [self._executions[number] for number in numbers]
+            self._writer.executions(made, place, ran, match.sizes[list(numbers)].tolist())
+            # Not every ending names its messages: those of a table's stream only say how many there were.
+            if hopeless or (not done and self._endings and len(ran) >= MOST_ATTEMPTS):
+                made["status"][place] = Status.DEAD_LETTERED
+            elif not done:
+                made["status"][place] = Status.LOST
+            else:
+                made["status"][place] = Status.RETRIED if len(ran) > 1 else Status.OK
+            self._writer.refuse_misrouted(made, place, ran)
+        self._note(match)
+        return made
+
+    def unknown(self, joined: Rows) -> Mask:
+        """Mark messages that no execution was left for."""
+        return np.asarray(joined["status"] == Status.LOST)
+
+    def _case(self, rows: Rows) -> _Case:
+        places = np.flatnonzero(is_ok(rows))
+        places = places[np.argsort(rows["sent_ns"][places], kind="stable")]
+        sent = rows[places]
+        return _Case(places, sent["sent_ns"], sent["done_ns"], self._given_up(sent["request_id"]))
+
+    def _given_up(self, ids: NDArray[np.bytes_]) -> NDArray[np.bool_]:
+        """Mark the messages that endings name: each, or the first one of a batch and those sent after it."""
+        marked = np.zeros(len(ids), dtype=np.bool_)
+        place_of = {message_id: place for place, message_id in enumerate(ids.tolist())}
+        for ending in self._endings:
+            name = ending.message_id or ending.first_sequence
+            place = None if name is None else place_of.get(name[-36:].encode())
+            if place is not None:
+                marked[place : place + ending.batch_size] = True
+        return marked
+
+    def _match(self, case: _Case) -> OrderMatch:
+        ran = self._executions
+        return match_in_order(
+            case.sent_ns, case.accepted_ns, _ns([each.started_ms for each in ran]),
+            _ns([each.finished_ms for each in ran]), np.array([each.failed is True for each in ran], dtype=np.bool_),
+            batch_size=self._mode.batch_size, retry_after_s=self._mode.retry_after_s or 0.0,
+            max_attempts=MOST_ATTEMPTS, lanes=self._mode.lanes, taken_ns=_ns([_taken_ms(each) for each in ran]),
+            hopeless=case.hopeless, latency_ns=self._latency_ns,
+        )  # fmt: skip
+
+    def _note(self, match: OrderMatch) -> None:
+        """Take note of how far percentiles may be off."""
+        links, error = self._links, match.e2e_error
+        links.messages += len(match.last)
+        links.spare += len(match.idle)
+        links.error_ms_p50 = max(links.error_ms_p50, float(np.nan_to_num(error.p50_ms)))
+        links.error_ms_p95 = max(links.error_ms_p95, float(np.nan_to_num(error.p95_ms)))
