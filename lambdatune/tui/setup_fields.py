@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from lambdatune.model.errors import UsageError
 from lambdatune.model.modes import MODES
-from lambdatune.session.mode_settings import TAKEN_BY as MODES_OF_SETTING
 from lambdatune.session.mode_settings import DEFAULT_RATE_PER_S
+from lambdatune.session.mode_settings import TAKEN_BY as MODES_OF_SETTING
 from lambdatune.session.setting_table import DEFAULT_MEMORY, SETTINGS, Given, check_kind
 from lambdatune.session.settings import faults_of, is_code
 
