@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lambdatune.model.modes import MODES
 from lambdatune.model.result import Alternative, Recommendation
 from lambdatune.pricing.cost import money
 from lambdatune.recommend.costs import break_even, tied
@@ -150,15 +151,20 @@ def _met_sentence(best: _Candidate, candidates: list[_Candidate], plan: Plan, op
     )
     return (
         f"Use {best.memory_mb} MB: {which} ({plan.confidence:.0%} confidence, {best.evidence.calls} calls), "
-        f"at {_price(best)} per million calls{{saving}}."
+        f"at {_price(best)} per million {_unit(plan)}{{saving}}."
     )
 
 
 def _bare_sentence(best: _Candidate, candidates: list[_Candidate], plan: Plan) -> str:
     return (
         f"{best.memory_mb} MB is the {_SUPERLATIVE[plan.strategy]} of {len(candidates)} sizes, at {_price(best)} "
-        f"per million calls{{saving}}; no target was set, so its latency (p50 {best.p50_ms:.1f} ms) was not judged."
+        f"per million {_unit(plan)}{{saving}}; no target was set, so its latency (p50 {best.p50_ms:.1f} ms) was not judged."
     )
+
+
+def _unit(plan: Plan) -> str:
+    """Return what costs are a million of: a batch of messages is one call, and each message has its share."""
+    return "messages" if MODES[plan.mode].is_delivered else "calls"
 
 
 def _price(candidate: _Candidate) -> str:

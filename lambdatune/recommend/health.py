@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lambdatune.model.modes import MODES
 from lambdatune.stats.diagnostics import mann_kendall, sign_statistic, two_groups
 from lambdatune.stats.environments import FEWEST, count_of
 from lambdatune.stats.rows import clock_ms, is_ok, is_warm
@@ -135,8 +136,8 @@ def _alike(cell: CellEvidence) -> str | None:
         return None
     return (
         f"calls of one environment are alike at {cell.cell.memory_mb} MB: {effect:.1f} of them weigh as much as one "
-        "independent call. Intervals allow for that, the proof does not: a larger --concurrency spreads the calls "
-        "over more environments"
+        "independent call. Intervals allow for that, the proof does not: a larger "
+        f"{_spread(cell.plan)} spreads the calls over more environments"
     )
 
 
@@ -151,7 +152,7 @@ def _environments(cells: Sequence[CellEvidence], plan: Plan) -> str | None:
         assumed = "" if fewest >= FEWEST else "; with fewer than 5, calls are taken as independent"
         return (
             f"few environments: {fewest} served the calls of a size, and a slow host looks like a slow function"
-            f"{assumed}: --concurrency {_FEW_ENVIRONMENTS} spreads the calls over more hosts"
+            f"{assumed}: {_spread(plan)} {_FEW_ENVIRONMENTS} spreads the calls over more hosts"
         )
     at_once = plan.concurrency if plan.burst is None else plan.burst.size
     if at_once >= _FEW_ENVIRONMENTS:
@@ -159,5 +160,10 @@ def _environments(cells: Sequence[CellEvidence], plan: Plan) -> str | None:
     about = "one environment" if at_once == 1 else f"{at_once} environments"
     return (
         f"few environments: calls are taken as independent, but about {about} at a time served each size, and a slow "
-        f"host looks like a slow function: --concurrency {_FEW_ENVIRONMENTS} spreads the calls over more hosts"
+        f"host looks like a slow function: {_spread(plan)} {_FEW_ENVIRONMENTS} spreads the calls over more hosts"
     )
+
+
+def _spread(plan: Plan) -> str:
+    """Return the option that makes calls run at once: where messages are only accepted, calls in flight do not."""
+    return "--burst" if MODES[plan.mode].is_delivered else "--concurrency"
