@@ -158,7 +158,8 @@ def _met_sentence(best: _Candidate, candidates: list[_Candidate], plan: Plan, op
 def _bare_sentence(best: _Candidate, candidates: list[_Candidate], plan: Plan) -> str:
     return (
         f"{best.memory_mb} MB is the {_SUPERLATIVE[plan.strategy]} of {len(candidates)} sizes, at {_price(best)} "
-        f"per million {_unit(plan)}{{saving}}; no target was set, so its latency (p50 {best.p50_ms:.1f} ms) was not judged."
+        f"per million {_unit(plan)}{{saving}}; no target was set, so its latency (p50 {best.p50_ms:.1f} ms) was not "
+        "judged."
     )
 
 
