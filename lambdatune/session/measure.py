@@ -308,6 +308,8 @@ class Measurement:
             self._observer.narrate(f"{ask.memory_mb} MB is left out: {error.message}")
             return
         pacing: Pacing = Burst(calls) if ask.cold else warm_pacing(self._plan)
+        # That takes seconds on AWS: a stop or a pause in the meantime is seen below, before anything is sent.
+        await self._sender.point_to(version)
         await self._go.wait()
         if not self._is_wanted():
             return
@@ -335,7 +337,6 @@ class Measurement:
             seed=self._plan.seed + self._orders,
             timeout_s=self._isolation.source.timeout_s + _CLIENT_PATIENCE_S,
         )
-        await self._sender.point_to(version)
         self._show(step)
         self._in_flight = min(connections_of(pacing), calls)
         self.serving = order

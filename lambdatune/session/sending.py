@@ -172,7 +172,6 @@ class JoinedMessages(AnsweredCalls):
 
     async def run(self, order: Order) -> AsyncIterator[Rows]:
         """Carry out an order; yield its rows when all of its messages have ended, or were waited for in vain."""
-        self._deadline_s = None
         joiner = self._joiner_of(order)
         # What ran before belongs to an order that was given up.
         since_ms = time.time() * 1_000 - _SKEW_MS
@@ -217,7 +216,12 @@ class JoinedMessages(AnsweredCalls):
             quiet_s = now_s - last_news_s
             if awaited == 0 and quiet_s >= self._settle_s:
                 return
-            if quiet_s > self._messages.patience_s or self._is_late(now_s):
+            if self._is_late(now_s):
+                return
+            if quiet_s > self._messages.patience_s:
+                # Lines that arrived later than any before: the last look, before messages are called lost.
+                late = await self._log.read(from_start=True)
+                joiner.take([found for found in late if found.started_ms >= since_ms], [])
                 return
             if not self._is_aws and not self._is_heard and quiet_s > _DEAF_S:
                 raise _unheard(len(rows), executed, ended)

@@ -51,6 +51,11 @@ class Base:
         return None
 
     @property
+    def most_attempts(self) -> int | None:
+        """AWS decides, or nothing is tried again."""
+        return None
+
+    @property
     def batch_size(self) -> int:
         """One: a message is an invocation."""
         return 1

@@ -66,6 +66,10 @@ class InvocationMode(Protocol):
         """
 
     @property
+    def most_attempts(self) -> int | None:
+        """Executions after which a message is given up; None where AWS or the function's settings decide."""
+
+    @property
     def patience_s(self) -> float:
         """Longest time from one ending to the next while messages are still expected, retries included."""
 

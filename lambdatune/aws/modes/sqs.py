@@ -76,6 +76,11 @@ class Sqs(Base):
         return float(max(self._site.source.timeout_s, 1) + self._site.options.batch_window_s)
 
     @property
+    def most_attempts(self) -> int:
+        """Receives before a message goes to the dead-letter queue."""
+        return _RECEIVES
+
+    @property
     def patience_s(self) -> float:
         """Seconds until a message that fails every time is a dead letter."""
         return _RECEIVES * self.retry_after_s + SLACK_S

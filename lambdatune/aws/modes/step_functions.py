@@ -49,6 +49,7 @@ class StepFunctions:
     batch_size: int = 1
     lanes: int = 0
     retry_after_s: float | None = None
+    most_attempts: int | None = None
 
     def __init__(self, site: Site) -> None:
         self._site = site

@@ -76,6 +76,11 @@ class Streamed(Base, ABC):
         return 0.0
 
     @property
+    def most_attempts(self) -> int:
+        """The first, and the retries that the mapping makes."""
+        return RETRIES + 1
+
+    @property
     def patience_s(self) -> float:
         """Seconds until a batch that fails every time is given up."""
         options, timeout_s = self._site.options, self._site.source.timeout_s

@@ -27,7 +27,8 @@ _NS_PER_MS = 1_000_000
 _HALF_MS = 0.5
 """Log lines have whole milliseconds, rounded down: on average an execution starts half of one later."""
 
-_NEVER_RAN = (Status.THROTTLED, Status.REFUSED, Status.CONNECTION_ERROR)
+NEVER_RAN = (Status.THROTTLED, Status.REFUSED, Status.CONNECTION_ERROR)
+"""What became of a call that has no execution to be found."""
 
 
 class Joiner(Protocol):
@@ -64,7 +65,7 @@ class CallsById:
 
     def awaited(self, rows: Rows) -> int:
         """Return how many calls that named an execution have no REPORT line yet."""
-        ids = rows["request_id"][~np.isin(rows["status"], _NEVER_RAN)].tolist()
+        ids = rows["request_id"][~np.isin(rows["status"], NEVER_RAN)].tolist()
         return sum(1 for request_id in ids if request_id and request_id not in self._executions)
 
     def joined(self, rows: Rows) -> Rows:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lambdatune.model.invocation import Status
+from lambdatune.session.delivered.joining import NEVER_RAN
 from lambdatune.stats.matching import match_in_order
 from lambdatune.stats.nesting import match_nested
 from lambdatune.stats.rows import is_ok
@@ -25,15 +27,10 @@ if TYPE_CHECKING:
     from lambdatune.stats.rows import Mask, Rows
 
 _NS_PER_MS = 1_000_000
-_NEVER_RAN = (Status.THROTTLED, Status.REFUSED, Status.CONNECTION_ERROR)
 
 
 def _ns(times_ms: Sequence[float]) -> NDArray[np.int64]:
     return np.round(np.array(times_ms, dtype=np.float64) * _NS_PER_MS).astype(np.int64)
-
-
-MOST_ATTEMPTS = 3
-"""Executions of a message before it is given up, in what the modes set up."""
 
 
 def _taken_ms(execution: Execution) -> float:
@@ -61,13 +58,13 @@ class CallsInOrder:
 
     def awaited(self, rows: Rows) -> int:
         """Return how many more calls than executions there are."""
-        ran = int(np.count_nonzero(~np.isin(rows["status"], _NEVER_RAN)))
+        ran = int(np.count_nonzero(~np.isin(rows["status"], NEVER_RAN)))
         return max(ran - len(self._executions), 0)
 
     def joined(self, rows: Rows) -> Rows:
         """Return the rows with the figures of the executions that lie within them."""
         made = rows.copy()
-        ran = np.flatnonzero(~np.isin(rows["status"], _NEVER_RAN))
+        ran = np.flatnonzero(~np.isin(rows["status"], NEVER_RAN))
         match = match_nested(
             rows["sent_ns"][ran], rows["done_ns"][ran],
             _ns([each.started_ms for each in self._executions]), _ns([each.finished_ms for each in self._executions]),
@@ -116,6 +113,7 @@ class MessagesInOrder:
     def __init__(self, writer: RowWriter, mode: InvocationMode, links: LinkRecord, *, latency_ms: float) -> None:
         self._writer = writer
         self._mode = mode
+        self._most_attempts = math.inf if mode.most_attempts is None else mode.most_attempts
         self._latency_ns = round(latency_ms * _NS_PER_MS)
         self._links = links
         self._executions: list[Execution] = []
@@ -134,7 +132,7 @@ class MessagesInOrder:
         if news != self._looked_at:
             case = self._case(rows)
             match = self._match(case)
-            is_over = match.is_finished | case.hopeless | (match.attempts >= MOST_ATTEMPTS)
+            is_over = match.is_finished | case.hopeless | (match.attempts >= self._most_attempts)
             self._looked_at, self._awaited = news, int(np.count_nonzero(~is_over))
         return self._awaited
 
@@ -149,7 +147,7 @@ class MessagesInOrder:
             ran = [self._executions[number] for number in numbers]
             self._writer.executions(made, place, ran, match.sizes[list(numbers)].tolist())
             # Not every ending names its messages: those of a table's stream only say how many there were.
-            if hopeless or (not done and self._endings and len(ran) >= MOST_ATTEMPTS):
+            if hopeless or (not done and self._endings and len(ran) >= self._most_attempts):
                 made["status"][place] = Status.DEAD_LETTERED
             elif not done:
                 made["status"][place] = Status.LOST
@@ -182,12 +180,16 @@ class MessagesInOrder:
 
     def _match(self, case: _Case) -> OrderMatch:
         ran = self._executions
+        # A poll of a stream does not wait for records, as that of a queue does for messages: it takes what had arrived,
+        # which was between send and answer.
+        is_stream = self._mode.retry_after_s == 0
+        there_ns = (case.sent_ns + case.accepted_ns) // 2 if is_stream else case.sent_ns
         return match_in_order(
-            case.sent_ns, case.accepted_ns, _ns([each.started_ms for each in ran]),
+            there_ns, case.accepted_ns, _ns([each.started_ms for each in ran]),
             _ns([each.finished_ms for each in ran]), np.array([each.failed is True for each in ran], dtype=np.bool_),
             batch_size=self._mode.batch_size, retry_after_s=self._mode.retry_after_s or 0.0,
-            max_attempts=MOST_ATTEMPTS, lanes=self._mode.lanes, taken_ns=_ns([_taken_ms(each) for each in ran]),
-            hopeless=case.hopeless, latency_ns=self._latency_ns,
+            max_attempts=self._mode.most_attempts, lanes=self._mode.lanes, hopeless=case.hopeless,
+            taken_ns=_ns([_taken_ms(each) for each in ran]), latency_ns=self._latency_ns,
         )  # fmt: skip
 
     def _note(self, match: OrderMatch) -> None:
