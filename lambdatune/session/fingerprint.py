@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import platform
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,6 +15,11 @@ CONFIGURATION = "configuration"
 """Keys of run.json's environment: of the function's code as it was measured, and what of its configuration tells in
 the times. Values of environment variables may be secret, so that only their names are there."""
 
+GENERATOR = "generator"
+"""Key of run.json's environment: the host that sent the load, by what times on its clock depend on. Its name is not
+there: in CI each run has a host of another name, and a baseline of one that is alike may be compared with."""
+
+_CPUINFO = Path("/proc/cpuinfo")
 _MEMBERS = ("Handler", "Timeout", "PackageType", "TracingConfig", "LoggingConfig", "ImageConfigResponse")
 
 
@@ -29,6 +37,20 @@ def fingerprint_of(found: FunctionDescription) -> dict[str, Any]:
         "Variables": sorted(found.variables),
     }
     return {CODE_SHA256: whole.get("CodeSha256"), CONFIGURATION: configuration}
+
+
+def generator_host() -> dict[str, Any]:
+    """Return what is recorded of this host as the one that sends the load."""
+    return {"processor": _processor(), "cores": os.cpu_count(), "system": platform.system()}
+
+
+def _processor() -> str:
+    try:
+        lines = _CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, "") or platform.processor() or platform.machine()
 
 
 def differences_between(recorded: dict[str, Any], now: dict[str, Any]) -> list[str]:
