@@ -30,7 +30,7 @@ def sentence_of(base: str, other: str, time: Effect, cost: Effect) -> str:
     shown = [time_words(base, time), cost_words(cost)]
     if time.word in {"faster", "slower"}:
         second = shown[1] if cost.word in {"cheaper", "dearer"} else f"no difference of cost is shown{_hidden(cost)}"
-        joint = " and " if cost.word in {"cheaper", "dearer"} else "; "
+        joint = "; " if cost.word not in {"cheaper", "dearer"} else " and is " if shown[0][:2] != "is" else " and "
         return f"{other} {shown[0]}{joint}{second}"
     if cost.word in {"cheaper", "dearer"}:
         return f"{other} is {shown[1]} than {base}; no difference of time is shown{_hidden(time)}"

@@ -217,14 +217,20 @@ def _fewer_calls(asked: Question, decided_on: float, sides: list[Sample], confid
 
 
 def _cost_effect(base: CellEvidence, other: CellEvidence, cold_rate: float, confidence: float, margin: float) -> Effect:
-    base_mean, figure_mean = (_mean_cost(cell, cold_rate) for cell in (base, other))
+    base_mean, figure_mean = (mean_cost(cell, cold_rate) for cell in (base, other))
     ratio = None if base_mean is None or figure_mean is None else mean_ratio(figure_mean, base_mean, confidence)
     points = [None if mean is None else mean.point for mean in (base_mean, figure_mean)]
     return _effect("cost", points[0], points[1], ratio, margin)
 
 
-def _mean_cost(cell: CellEvidence, cold_rate: float) -> Mean | None:
-    """Return the cost per million calls with the errors of its terms; None without a call that succeeded."""
+def mean_cost(cell: CellEvidence, cold_rate: float, *, unseen: float = 0.0) -> Mean | None:
+    """Return the cost per million calls with the errors of its terms; None without a call that succeeded.
+
+    Args:
+        cell: what was measured.
+        cold_rate: the share of cold starts in it.
+        unseen: supposed besides what few environments cannot show, see `Sample`.
+    """
     point = cell.blended_cost_per_million(cold_rate)
     if point is None:
         return None
@@ -232,7 +238,7 @@ def _mean_cost(cell: CellEvidence, cold_rate: float) -> Mean | None:
     per_ms = 1e3 * cell.tariff.per_second(cell.cell.memory_mb)
     has_cold = bool(cell.cold_billed.calls)
     kinds: list[tuple[Kind, float]] = [("warm", 1 - cold_rate), ("cold", cold_rate)] if has_cold else [("warm", 1.0)]
-    parts, unseen = [], 0.0
+    parts, hosts = [], 0.0
     for population, weight in kinds:
         chosen = is_ok(rows) & (is_cold(rows) if population == "cold" else is_warm(rows))
         clusters, common = _clusters(cell, chosen, population)
@@ -241,5 +247,5 @@ def _mean_cost(cell: CellEvidence, cold_rate: float) -> Mean | None:
             return Mean(point, ())
         if weight > 0 and error is not None:
             parts.append((weight * error[0] * per_ms, error[1]))
-        unseen = max(unseen, common) if weight > 0.5 else unseen
-    return Mean(point, parts, unseen)
+        hosts = max(hosts, common) if weight > 0.5 else hosts
+    return Mean(point, parts, math.hypot(hosts, unseen))

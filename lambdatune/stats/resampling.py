@@ -40,6 +40,8 @@ _FEWEST_DRAWS = 400
 _MOST_WEIGHTS = 20_000_000
 """Values that are weighed over all draws at the most, before there are fewer draws: about 0.2 s."""
 _CHUNK = 2_000_000
+_FEWEST_BEYOND = 10
+"""Draws beyond the end of an interval at the least; one that lies further out is reached as a normal one would be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +157,9 @@ def _ratio_of(
     point = math.log(ends[0] / ends[1])
     if fewest < 2:
         return Ratio(math.exp(point), None, None)
-    half = (1 - confidence) / 2
+    half = max((1 - confidence) / 2, _FEWEST_BEYOND / len(drawn[0]))
     low, high = np.quantile(np.log(drawn[0] / drawn[1]), [half, 1 - half])
-    few = math.sqrt(fewest / (fewest - 1)) * student_quantile(confidence, fewest - 1) / _normal(confidence)
+    few = math.sqrt(fewest / (fewest - 1)) * student_quantile(confidence, fewest - 1) / _normal(1 - 2 * half)
     unseen = _unseen(figure, base, confidence)
     down = math.hypot(max(point - float(low), 0.0) * few, unseen)
     up = math.hypot(max(float(high) - point, 0.0) * few, unseen)
