@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from lambdatune.model.compared import Comparison
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -24,8 +26,12 @@ FORMATS: dict[str, tuple[str, str]] = {
 """Name of a format to its module in this room and the function there."""
 
 
-def render(result: RunResult, format_name: str) -> str:
-    """Return the report of a run in one of `FORMATS`."""
+def render(result: RunResult | Comparison, format_name: str) -> str:
+    """Return the report of a run in one of `FORMATS`, or of a comparison in one of those that it has."""
+    if isinstance(result, Comparison):
+        from lambdatune.reports.comparison_report import render_comparison  # noqa: PLC0415  only comparisons need it
+
+        return render_comparison(result, format_name)
     module, name = FORMATS[format_name]
     function: Callable[[RunResult], str] = getattr(importlib.import_module(f"{__package__}.{module}"), name)
     return function(result)
