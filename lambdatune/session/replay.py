@@ -213,6 +213,9 @@ def plan_of(record: dict[str, Any]) -> Plan:
                 for payload in record["payloads"]
             ),
             isolation=record.get("isolation", "clone"),
+            architecture=record.get("architecture"),
+            snap_start=record.get("snap_start"),
+            provisioned_concurrency=record.get("provisioned_concurrency", 0),
             concurrency_share=record.get("concurrency_share", 0.5),
             endpoint_url=record["endpoint_url"],
             region=record["region"],
