@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from botocore.exceptions import ClientError
 
+from lambdatune.aws.clone_settings import CloneSettings, has_snap_start
 from lambdatune.aws.functions import wait_ready
 from lambdatune.aws.isolation import Version
 from lambdatune.aws.marks import NONCE_VARIABLE, OWNER_TAG, RUN_TAG, SOURCE_TAG, clone_name, log_group_of
@@ -45,10 +46,23 @@ class Clone:
         source: what it is a copy of.
         maker: the run.
         place: where changes are made, for the journal.
+        settings: in what it is to differ.
+
+    Attributes:
+        source: what it is a copy of, with `settings` applied.
     """
 
-    def __init__(self, access: AwsAccess, source: FunctionDescription, maker: Maker, place: Place) -> None:
-        self.source = source
+    def __init__(
+        self,
+        access: AwsAccess,
+        source: FunctionDescription,
+        maker: Maker,
+        place: Place,
+        settings: CloneSettings | None = None,
+    ) -> None:
+        self._found = source
+        self._wanted = settings or CloneSettings()
+        self.source = self._wanted.applied_to(source)
         self.name = clone_name(source.name, maker.run)
         self._access = access
         self._maker = maker
@@ -69,12 +83,12 @@ class Clone:
         ]
         if _hides_reports(self.source):
             changes.append("the clone logs at system log level INFO: at WARN, the function's, it writes no REPORT line")
-        return tuple(changes)
+        return (*changes, *self._wanted.changes(self._found))
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """How the clone differs from the function."""
-        warnings = []
+        warnings = list(self._wanted.warnings(self._found))
         if self.source.configuration.get("SigningProfileVersionArn"):
             warnings.append("the function's code signing configuration is not copied: the clone's code is not checked")
         dropped = len(self._source_tags()) - len(self._source_tags()[: _MAX_TAGS - _OWN_TAGS])
@@ -105,7 +119,7 @@ class Clone:
         ]
         for change in changes:
             ledger.intend(change)
-        watcher.narrate(f"cloning {self.source.name} as {self.name}")
+        watcher.narrate(f"cloning {self.source.shown_name} as {self.name}")
         client = await self._access.functions()
         with refused(f"creating the clone `{self.name}`"):
             try:
@@ -170,7 +184,7 @@ class Clone:
             settings["Code"] = {"ZipFile": await _download(self.source)} | ({"SourceKMSKeyArn": key} if key else {})
             layers = [layer["Arn"] for layer in configuration.get("Layers", [])]
             settings |= {"Layers": layers} if layers else {}
-        if configuration.get("SnapStart", {}).get("ApplyOn", "None") != "None":
+        if has_snap_start(self.source):
             settings["SnapStart"] = {"ApplyOn": configuration["SnapStart"]["ApplyOn"]}
         settings["Environment"] = {"Variables": self._variables()}
         settings["LoggingConfig"] = _logging(self.source)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
+from lambdatune.aws.clone_settings import CloneSettings
 from lambdatune.model.errors import UsageError, did_you_mean
 from lambdatune.model.plan import Architecture, OnOff
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lambdatune.model.plan import IsolationName
+    from lambdatune.model.plan import IsolationName, Plan
     from lambdatune.model.target import Target
     from lambdatune.session.setting_table import Given
 
 CLONE_SETTINGS = ("architecture", "snap-start", "provisioned-concurrency")
 """Settings that only a clone can be given: the function itself is never changed so."""
+
+AWS_NAMES = {"aarch64": "arm64", "AMD64": "x86_64"}
+"""What `platform.machine` says of an architecture where AWS says otherwise."""
 
 _ALSO_KNOWN_AS: dict[str, Architecture] = {"x86": "x86_64", "amd64": "x86_64", "arm": "arm64", "aarch64": "arm64"}
 
@@ -46,6 +50,31 @@ def parse_snap_start(text: str) -> OnOff:
         if text == choice:
             return choice  # type: ignore[no-any-return]
     raise UsageError(f"SnapStart is `on` or `off`, not `{text}`", hint="for example --snap-start on")
+
+
+def clone_settings_of(plan: Plan) -> CloneSettings:
+    """Return in what a plan wants the clone to differ from its function."""
+    return CloneSettings(plan.architecture, plan.snap_start, plan.provisioned_concurrency)
+
+
+def refuse_other_processor(plan: Plan, host: dict[str, Any] | None) -> None:
+    """Refuse an architecture that the host of an embedded endpoint does not have.
+
+    Args:
+        plan: what is asked for.
+        host: what an embedded endpoint says of its host; None elsewhere.
+
+    Raises:
+        UsageError: naming the one it has.
+    """
+    machine = (host or {}).get("machine")
+    own = AWS_NAMES.get(machine, machine) if machine else None
+    if own is not None and plan.architecture not in {None, own}:
+        raise UsageError(
+            f"--architecture {plan.architecture}: the embedded endpoint runs on this host's processor, which is {own}",
+            hint="compare architectures on AWS; here leave the architecture out",
+            setting="architecture",
+        )
 
 
 def refuse_what_only_a_clone_can(isolation: IsolationName, given: Mapping[str, Given]) -> None:

@@ -14,6 +14,7 @@ from lambdatune.load.order import connections_of
 from lambdatune.model.errors import AwsRefused, UsageError
 from lambdatune.model.memory import MemoryChoice
 from lambdatune.model.modes import MODES
+from lambdatune.session.clone_settings import clone_settings_of
 from lambdatune.session.pacing import warm_pacing
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def isolation_of(plan: Plan, subject: Subject, maker: Maker) -> Isolation:
         return Current(source)
     if plan.isolation == "version":
         return OwnVersions(subject.access, source, maker, subject.place)
-    return Clone(subject.access, source, maker, subject.place)
+    return Clone(subject.access, source, maker, subject.place, clone_settings_of(plan))
 
 
 def fitted(plan: Plan, source: FunctionDescription) -> Plan:

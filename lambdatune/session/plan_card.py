@@ -92,7 +92,7 @@ def plan_card(
     endpoint_url = subject.place.endpoint_url
     place = f"at {endpoint_url}" if endpoint_url else f"in {subject.place.region}"
     return PlanCard(
-        function=subject.description.name,
+        function=subject.description.shown_name,
         place="on the embedded endpoint" if subject.embedded else place,
         sizes_mb=tuple(cell.memory_mb for cell in cells),
         calls=calls,

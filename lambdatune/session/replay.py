@@ -83,7 +83,7 @@ class RecordedRun:
     def evidence(self, plan: Plan) -> Evidence:
         """Return what was measured as evidence for `plan`, its rows taken in as they were measured."""
         environment = self.record.environment
-        prices = recorded_prices(environment, self.record.function.architecture)
+        prices = recorded_prices(environment, self._cells[0].architecture)
         tariff = Tariff(prices, environment["ephemeral_storage_mb"])
         evidence = gather(self._cells, plan, tariff)
         steered = steered_of(environment)

@@ -190,13 +190,13 @@ class Session:
         if share.note is not None:
             self.observer.narrate(share.note)
         await preflight(plan, subject, run_id)
-        description = subject.description
+        measured = subject.measured
         cells = [
-            Cell(description.name, size, description.architecture, description.runtime, plan.mode)
+            Cell(measured.shown_name, size, measured.architecture, measured.runtime, plan.mode)
             for size in spread_sizes(plan.memory)
         ]
         if self._continued is None:
-            tariff = Tariff(await prices_for(plan, subject, self.observer), description.ephemeral_storage_mb)
+            tariff = Tariff(await prices_for(plan, subject, self.observer), measured.ephemeral_storage_mb)
             evidence = gather(cells, plan, tariff)
         else:
             self._continued.check(subject)
