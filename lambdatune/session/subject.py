@@ -10,6 +10,7 @@ from lambdatune.aws.access import AwsAccess, is_loopback
 from lambdatune.aws.account import refuse_other_account, region_of
 from lambdatune.aws.deploy import create_from_path
 from lambdatune.aws.functions import describe_function
+from lambdatune.aws.routing import check_routing
 from lambdatune.aws.suitability import refuse_unsuitable
 from lambdatune.model.change import Place
 from lambdatune.model.errors import UsageError
@@ -79,7 +80,9 @@ async def find_subject(plan: Plan, stack: AsyncExitStack) -> Subject:
         host = await host_facts(plan.endpoint_url) if plan.endpoint_url and is_loopback(plan.endpoint_url) else None
         measured = _measured(plan, description, host)
         place = Place(access.region, plan.endpoint_url, plan.aws_profile)
-        notes = () if unchecked is None else (f"whether the function is in your own account is not known: {unchecked}",)
+        shared = await check_routing(access, description, plan.isolation)
+        unknown = f"whether the function is in your own account is not known: {unchecked}"
+        notes = (*(() if unchecked is None else (unknown,)), *(() if shared is None else (shared,)))
         return Subject(access, description, place, measured, embedded=False, host=host, notes=notes)
     endpoint = await EmbeddedEndpoint.start()
     stack.push_async_callback(endpoint.stop)
