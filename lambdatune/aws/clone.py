@@ -11,12 +11,13 @@ from lambdatune.aws.clone_settings import CloneSettings, has_snap_start
 from lambdatune.aws.functions import wait_ready
 from lambdatune.aws.isolation import Version
 from lambdatune.aws.marks import NONCE_VARIABLE, OWNER_TAG, RUN_TAG, SOURCE_TAG, clone_name, log_group_of
+from lambdatune.aws.provisioned import change_of, provide, take_away
 from lambdatune.aws.refusals import error_code, refused
 from lambdatune.model.change import Change
 from lambdatune.model.errors import AwsRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from lambdatune.aws.access import AwsAccess
     from lambdatune.aws.functions import FunctionDescription
@@ -68,6 +69,8 @@ class Clone:
         self._maker = maker
         self._place = place
         self._versions_made = 0
+        self._ledger: Ledger | None = None
+        self._is_stopped: Callable[[], bool] = lambda: False
 
     @property
     def log_group(self) -> str:
@@ -111,6 +114,7 @@ class Clone:
         Raises:
             AwsRefused: when the source cannot be copied faithfully, or AWS refuses.
         """
+        self._ledger, self._is_stopped = ledger, watcher.is_stopped
         settings = await self._settings()
         # Undone last first: Lambda writes to the log group until the function is gone.
         changes = [
@@ -154,6 +158,7 @@ class Clone:
             answer = await client.publish_version(FunctionName=self.name)
             version = answer["Version"]
             await wait_ready(client, self.name, version)
+        await self._provide(version)
         return Version(self.name, version, memory_mb)
 
     async def discard(self, version: Version) -> None:
@@ -163,9 +168,23 @@ class Clone:
             AwsRefused: when AWS refuses.
         """
         assert version.version is not None
+        if self._wanted.provisioned_concurrency:
+            assert self._ledger is not None, "no version is made before `prepare`"
+            await take_away(self._access, self.name, version.version)
+            self._ledger.undone(change_of(self.name, version.version, self._place))
         client = await self._access.functions()
         with refused(f"deleting version {version.version} of `{self.name}`"):
             await client.delete_function(FunctionName=self.name, Qualifier=version.version)
+
+    async def _provide(self, version: str) -> None:
+        """Give a version its provisioned environments, where versions have them."""
+        if not self._wanted.provisioned_concurrency:
+            return
+        assert self._ledger is not None, "no version is made before `prepare`"
+        await provide(
+            self._access, self.name, version, self._wanted.provisioned_concurrency,
+            ledger=self._ledger, place=self._place, is_stopped=self._is_stopped,
+        )  # fmt: skip
 
     async def _settings(self) -> dict[str, Any]:
         """Return the members of CreateFunction that make the copy."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lambdatune.aws.account import unreserved_concurrency
 from lambdatune.aws.clone import Clone
 from lambdatune.aws.isolation import Current
+from lambdatune.aws.modes.registry import mode_names_versions
 from lambdatune.aws.versions import OwnVersions
 from lambdatune.load.order import connections_of
 from lambdatune.model.errors import AwsRefused, UsageError
@@ -32,7 +33,10 @@ def isolation_of(plan: Plan, subject: Subject, maker: Maker) -> Isolation:
         return Current(source)
     if plan.isolation == "version":
         return OwnVersions(subject.access, source, maker, subject.place)
-    return Clone(subject.access, source, maker, subject.place, clone_settings_of(plan))
+    settings = clone_settings_of(plan)
+    if not mode_names_versions(plan.mode):
+        settings = replace(settings, provisioned_concurrency=0)  # the alias has it, which the mode moves
+    return Clone(subject.access, source, maker, subject.place, settings)
 
 
 def fitted(plan: Plan, source: FunctionDescription) -> Plan:
