@@ -39,6 +39,9 @@ _ROUTES = (
     ("PUT", r"/2015-03-31/functions/[^/]+/configuration", "UpdateFunctionConfiguration"),
     ("POST", r"/2015-03-31/functions/[^/]+/versions", "PublishVersion"),
     ("GET", r"/2015-03-31/functions/[^/]+/versions", "ListVersionsByFunction"),
+    ("PUT", r"/2019-09-30/functions/[^/]+/provisioned-concurrency", "PutProvisionedConcurrencyConfig"),
+    ("GET", r"/2019-09-30/functions/[^/]+/provisioned-concurrency", "GetProvisionedConcurrencyConfig"),
+    ("DELETE", r"/2019-09-30/functions/[^/]+/provisioned-concurrency", "DeleteProvisionedConcurrencyConfig"),
     ("GET", r"/2016-08-19/account-settings/?", "GetAccountSettings"),
     ("GET", r"/2017-03-31/tags/.+", "ListTags"),
 )
