@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from lambdatune.aws.clone_settings import has_snap_start
 from lambdatune.aws.modes.registry import mode_names_versions
-from lambdatune.pricing.cost import FREE_SNAPSTART, money
+from lambdatune.pricing.cost import FREE_SNAPSTART, decimals_of, money
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,21 +66,23 @@ class StandingRates:
     def _provisioned_per_s(self, memory_mb: int) -> float:
         return self.environments * memory_mb / _MB_PER_GB * self.prices.provisioned_concurrency
 
+    def _told(self, usd: float) -> str:
+        return money(usd, self.prices.currency, decimals_of(usd))
+
     def sentences(self, sizes_mb: Sequence[int]) -> list[str]:
         """Return what a card says of it before a run at these sizes."""
-        currency, told = self.prices.currency, []
+        told = []
+        least = self._told(sum(map(self.at_once, sizes_mb)))
         if self.environments:
-            hour = sum(map(self.per_hour, sizes_mb))
-            least = sum(map(self.at_once, sizes_mb))
+            hour = self._told(sum(map(self.per_hour, sizes_mb)))
             told.append(
-                f"provisioned concurrency costs {money(hour, currency)} an hour beside the calls at AWS prices "
-                f"({self.environments} environments at each size), {money(least, currency, 4)} at the least: it is "
+                f"provisioned concurrency costs {hour} an hour beside the calls at AWS prices "
+                f"({self.environments} environments at each size), {least} at the least: it is "
                 "counted by --max-usd"
             )
         if self.has_snapshot:
-            least = sum(map(self.at_once, sizes_mb))
             told.append(
-                f"the snapshots of SnapStart cost {money(least, currency, 4)} beside the calls at AWS prices for one "
+                f"the snapshots of SnapStart cost {least} beside the calls at AWS prices for one "
                 "version of each size, kept for three hours at the least, and each batch of cold starts is another "
                 "version: it is counted by --max-usd"
             )

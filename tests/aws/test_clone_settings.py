@@ -37,7 +37,7 @@ def test_aws_has_no_snap_start_for(runtime) -> None:
 @pytest.mark.parametrize(
     ("settings", "found", "said", "setting"),
     [
-        ({"architecture": "arm64"}, function(PackageType="Image"), "built for one architecture: x86_64", "architecture"),
+        ({"architecture": "arm64"}, function(PackageType="Image"), "for one architecture: x86_64", "architecture"),
         ({"architecture": "arm64"}, function("python3.7"), "is there for x86_64 only", "architecture"),
         ({"snap_start": "on"}, function("nodejs22.x"), "no SnapStart for runtime nodejs22.x of function `shop:live`",
          "snap-start"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -13,21 +14,25 @@ import pytest
 from support.applying import local_endpoint
 from support.faults import FaultyProxy, client, everything, users_function, zipped
 
+from lambdatune.aws.access import AwsAccess
 from lambdatune.model.errors import AwsRefused, UsageError
 from lambdatune.model.memory import parse_memory
 from lambdatune.model.plan import FunctionSource, Limits, Plan
+from lambdatune.model.target import parse_target
 from lambdatune.reports.apply_report import render_apply
 from lambdatune.session.apply import plan_apply
-from lambdatune.session.replay import RecordedRun
-from lambdatune.session.restore import restore_run
-from lambdatune.session.run_directory import OwedUndo, RunDirectory
+from lambdatune.session.replay import RecordedRun, WhatIf
+from lambdatune.session.restore import undo
+from lambdatune.session.run_directory import RunDirectory
 from lambdatune.session.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from lambdatune.model.result import RunResult
     from lambdatune.session.plan_card import PlanCard
+    from lambdatune.session.restore import Undone
 
 BROKEN = "raise RuntimeError('no init')\n"
 WAITING = "import time\ntime.sleep(0.3)\ndef handler(event, context):\n    time.sleep(0.05)\n"
@@ -107,12 +112,12 @@ async def test_snap_start_is_given_to_the_clone_alone_and_told_in_fingerprint_an
     versions = round(result.environment["standing_usd"] / (0.5 * 3 * 3600 * 0.0000015046), 6)
     assert versions == int(versions) >= 1
     assert result.spend.usd > result.environment["standing_usd"]
-    assert RecordedRun(run).decide_spend == result.spend if hasattr(RecordedRun, "decide_spend") else True
+    assert RecordedRun(run).decide(WhatIf(targets=(parse_target("p95<=1s"),))).spend == result.spend
     planned = await plan_apply(run, 1024)
     said = "\n".join(planned.warnings)
     assert "its clone was measured with SnapStart PublishedVersions, and the function has None" in said
     assert "the run measured `live`; only $LATEST changes" in said
-    text = render_apply(result, "aws-cli")
+    text = render_apply(replace(result, recommendation=replace(result.recommendation, status="none")), "aws-cli")
     assert "The run measured `live`, and a version cannot be changed: this changes $LATEST" in text
     assert "--function-name shop --memory-size 512" in text
 
@@ -125,7 +130,7 @@ async def test_provisioned_environments_are_made_first_serve_the_calls_and_go(ur
     assert (cell.preinitialised, cell.cold.count, cell.warm.count) == (2, 0, 10)
     said = "\n".join(told.card)
     assert "change: provisioned concurrency 2 for each version of the clone; deleted with the version" in said
-    assert "note: provisioned concurrency costs $0.01 an hour beside the calls" in said
+    assert "note: provisioned concurrency costs $0.015 an hour beside the calls" in said
     assert "spills over" not in said
     kinds = [change.kind for change in run.journal.intents()]
     assert kinds == ["create-log-group", "create-function", "put-provisioned-concurrency"]
@@ -175,12 +180,18 @@ async def test_what_cannot_be_is_a_sentence_and_leaves_nothing(url, measure, fun
     assert everything(url) == before
 
 
-async def test_a_run_that_is_killed_while_environments_are_provisioned_is_restored(url, measure, tmp_path) -> None:
-    before = everything(url)
+async def restore_through(url: str, run: RunDirectory) -> list[Undone]:
+    """Undo what a run left; the proxy that it went through has ended."""
+    async with AwsAccess(region="us-east-1", endpoint_url=url) as access:
+        return await undo(run, access, Told())
+
+
+def killed_when_environments_were_put(url: str, tmp_path: Path) -> RunDirectory:
+    """Run until the answer to PutProvisionedConcurrencyConfig, at which the run is killed; return its directory."""
     pid_file = tmp_path / "pid"
-    with FaultyProxy(
-        url, operation="PutProvisionedConcurrencyConfig", do="kill-after", pid_file=str(pid_file)
-    ) as proxy:
+    # The first such call only asks whether it is permitted, for a function that there is not.
+    at = {"operation": "PutProvisionedConcurrencyConfig", "skip": 1}
+    with FaultyProxy(url, do="kill-after", pid_file=str(pid_file), **at) as proxy:
         process = subprocess.Popen(
             [
                 sys.executable, "-c", "from lambdatune.cli.main import main; main()", "run", "--function", "waiting",
@@ -191,13 +202,22 @@ async def test_a_run_that_is_killed_while_environments_are_provisioned_is_restor
         )  # fmt: skip
         pid_file.write_text(str(process.pid))
         assert process.wait(60) == -signal.SIGKILL
-        (path,) = (tmp_path / "runs").iterdir()
-        run = RunDirectory(path)
-        (clone,) = {change.name for change in run.journal.pending() if change.kind == "create-function"}
-        with client("lambda", url) as functions:
-            configs = functions.list_provisioned_concurrency_configs(FunctionName=clone)
-        assert len(configs["ProvisionedConcurrencyConfigs"]) == 1
-        outcomes = await restore_run(run, OwedUndo(), Told())
+    (path,) = (tmp_path / "runs").iterdir()
+    return RunDirectory(path)
+
+
+def test_a_run_that_is_killed_while_environments_are_provisioned_is_restored(
+    url, own_data_directory, monkeypatch, tmp_path
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "key")
+    before = everything(url)
+    run = killed_when_environments_were_put(url, tmp_path)
+    (clone,) = {change.name for change in run.journal.pending() if change.kind == "create-function"}
+    with client("lambda", url) as functions:
+        configurations = functions.list_provisioned_concurrency_configs(FunctionName=clone)
+    assert len(configurations["ProvisionedConcurrencyConfigs"]) == 1
+    outcomes = asyncio.run(restore_through(url, run))
     assert [(outcome.what.split("`")[0].strip(), outcome.state) for outcome in outcomes][:2] == [
         ("provisioned concurrency of function", "removed"), ("function", "removed"),
     ]  # fmt: skip

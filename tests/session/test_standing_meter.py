@@ -74,9 +74,9 @@ def test_a_snapshot_is_kept_for_three_hours_at_the_least(clock) -> None:
 def test_the_card_says_what_an_hour_costs_and_what_is_due_at_once() -> None:
     (provisioned,) = StandingRates(PRICES, environments=5).sentences([1024, 3072])
     assert "costs $0.30 an hour beside the calls" in provisioned  # 5 x 4 GB x 3600 s x 0.0000041667
-    assert "$0.0250 at the least" in provisioned
+    assert "$0.025 at the least" in provisioned
     (snapshot,) = StandingRates(PRICES, has_snapshot=True).sentences([1024])
-    assert "cost $0.0162 beside the calls" in snapshot
+    assert "cost $0.016 beside the calls" in snapshot
     assert StandingRates(PRICES).sentences([1024]) == []
 
 
