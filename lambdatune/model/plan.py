@@ -17,6 +17,8 @@ Arrivals = Literal["constant", "poisson"]
 Strategy = Literal["cheapest", "fastest", "balanced"]
 IsolationName = Literal["clone", "version", "current"]
 PriceChoice = Literal["live", "bundled"]
+Architecture = Literal["x86_64", "arm64"]
+OnOff = Literal["on", "off"]
 
 STRETCH_S = 10.0
 """Seconds of messages at a rate that each size gets at the least, one stretch after another."""
@@ -92,6 +94,9 @@ class Plan:
         payloads: the events, at least one.
         record_payloads: whether the run directory keeps the events themselves.
         isolation: what is called: a clone, versions published from the function, or the function as it is.
+        architecture: instruction set of the clone; None for the function's own.
+        snap_start: whether the clone has SnapStart; None for what the function has.
+        provisioned_concurrency: environments of each version of the clone that are initialised ahead; 0 for none.
         concurrency_share: share of the account's unreserved concurrency that the load may take, above 0 to 1.
         prices: AWS's price list of today, or the bundled table; None: live on AWS itself, bundled elsewhere.
         endpoint_url: an endpoint that speaks like AWS; None for AWS itself.
@@ -120,6 +125,9 @@ class Plan:
     payloads: tuple[Payload, ...] = (Payload(b"{}"),)
     record_payloads: bool = False
     isolation: IsolationName = "clone"
+    architecture: Architecture | None = None
+    snap_start: OnOff | None = None
+    provisioned_concurrency: int = 0
     concurrency_share: float = 0.5
     prices: PriceChoice | None = None
     endpoint_url: str | None = None

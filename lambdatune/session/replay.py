@@ -25,6 +25,7 @@ from lambdatune.session.pacing import warm_pacing
 from lambdatune.session.prices import recorded_prices
 from lambdatune.session.results import Facts, compose
 from lambdatune.session.row_file import read_rows, recorded_sizes
+from lambdatune.session.standing_meter import STANDING
 from lambdatune.session.steered import set_aside_until, steered_of
 
 if TYPE_CHECKING:
@@ -83,9 +84,11 @@ class RecordedRun:
     def evidence(self, plan: Plan) -> Evidence:
         """Return what was measured as evidence for `plan`, its rows taken in as they were measured."""
         environment = self.record.environment
-        prices = recorded_prices(environment, self.record.function.architecture)
-        tariff = Tariff(prices, environment["ephemeral_storage_mb"])
+        prices = recorded_prices(environment, self._cells[0].architecture)
+        tariff = Tariff(prices, environment["ephemeral_storage_mb"], plan.provisioned_concurrency > 0)
         evidence = gather(self._cells, plan, tariff)
+        standing_usd = environment.get(STANDING, 0.0)
+        evidence.standing_usd = lambda: standing_usd
         steered = steered_of(environment)
         evidence.take_in(self._rows, set_aside_until=set_aside_until(steered))
         evidence.know_environments(self._environments)
@@ -213,6 +216,9 @@ def plan_of(record: dict[str, Any]) -> Plan:
                 for payload in record["payloads"]
             ),
             isolation=record.get("isolation", "clone"),
+            architecture=record.get("architecture"),
+            snap_start=record.get("snap_start"),
+            provisioned_concurrency=record.get("provisioned_concurrency", 0),
             concurrency_share=record.get("concurrency_share", 0.5),
             endpoint_url=record["endpoint_url"],
             region=record["region"],

@@ -22,7 +22,7 @@ from lambdatune.recommend.costs import cost_of
 from lambdatune.recommend.decide import recommend
 from lambdatune.recommend.evidence import spend
 from lambdatune.session.delivered.linking import linking_notes
-from lambdatune.session.fingerprint import fingerprint_of
+from lambdatune.session.fingerprint import fingerprint_of, overridden_of
 from lambdatune.session.prices import price_record
 from lambdatune.session.steered import steered_of
 from lambdatune.session.validity import rule
@@ -101,7 +101,7 @@ class Facts:
             id=run_id,
             started=timestamp(started),
             finished=None,
-            function=FunctionInfo(found.name, found.arn, found.runtime, found.architecture, found.memory_mb),
+            function=FunctionInfo(found.shown_name, found.arn, found.runtime, found.architecture, found.memory_mb),
             environment={
                 "lambdatune": lambdatune.__version__,
                 "python": platform.python_version(),
@@ -111,7 +111,8 @@ class Facts:
                 "ephemeral_storage_mb": found.ephemeral_storage_mb,
                 "embedded": subject.host,
                 "prices": price_record(prices),
-                **fingerprint_of(found),
+                **fingerprint_of(subject.measured),
+                **overridden_of(found, subject.measured),
             },
         )
 

@@ -114,6 +114,21 @@ SETTINGS: tuple[Setting, ...] = (
         "function itself, whose $LATEST changes for a moment each time), or current (the function as it is, at its "
         "one size; nothing is changed). [default: clone]",
     ),
+    Setting(
+        "architecture", "text", "NAME",
+        "Instruction set of the clone: x86_64 or arm64. Code and layers with native parts must be built for it. "
+        "[default: the function's own]",
+    ),
+    Setting(
+        "snap-start", "text", "on|off",
+        "Whether the clone has SnapStart: its cold starts restore a snapshot instead of initialising. [default: as the "
+        "function]",
+    ),
+    Setting(
+        "provisioned-concurrency", "integer", "N",
+        "Environments of each version of the clone that are initialised before calls come; they are billed by time. "
+        "[default: none]", 1, 1_000,
+    ),
     Setting("batch-size", "integer", "N", "Most messages of a batch. [default: 10 of sqs, 100 of a stream]", 1, 10_000),
     Setting("batch-window", "integer", "SECONDS", "How long a batch may be gathered. [default: 0]", 0, 300),
     Setting("maximum-concurrency", "integer", "N", "Most batches of a queue at once. [default: AWS's 1,000]", 2, 1_000),

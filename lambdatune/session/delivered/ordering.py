@@ -82,7 +82,7 @@ class CallsInOrder:
         for index, number in zip(ran.tolist(), match.execution.tolist(), strict=True):
             if number >= 0:
                 execution = self._executions[number]
-                self._writer.report(made, index, execution)
+                self._writer.answered(made, index, execution)
                 self._writer.refuse_misrouted(made, index, [execution])
         self._links.messages += len(ran)
         self._links.ambiguous += match.ambiguous
