@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lambdatune.model.plan import Plan
     from lambdatune.model.result import RunResult
     from lambdatune.session.continuing import Continuation
+    from lambdatune.session.gating import Gate
     from lambdatune.session.plan_card import PlanCard
 
 _SIGNALS = {
@@ -44,6 +45,7 @@ def run_headless(
     quiet: bool,
     assume_yes: bool,
     continued: Continuation | None = None,
+    gate: Gate | None = None,
 ) -> ExitCode:
     """Run `plan` to its end, or go on with a recorded run; print the result and return the exit code it means.
 
@@ -57,6 +59,7 @@ def run_headless(
         observer=watcher,
         confirm=lambda card: _confirm(card, watcher, assume_yes=assume_yes),
         continued=continued,
+        gate=gate,
     )
     try:
         result, signalled = asyncio.run(_conduct(session, watcher))

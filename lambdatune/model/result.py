@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from lambdatune.model.gate import GateReport  # noqa: TC001  msgspec reads the annotations
 from lambdatune.model.modes import Mode  # noqa: TC001  msgspec reads the annotations
 
 SCHEMA: Literal["lambdatune.run/1"] = "lambdatune.run/1"
@@ -314,7 +315,11 @@ class Spend:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """A run, whole: the contents of run.json."""
+    """A run, whole: the contents of run.json.
+
+    Attributes:
+        gate: what it is against its baseline; None without one.
+    """
 
     id: str
     started: str
@@ -327,4 +332,5 @@ class RunResult:
     cells: tuple[CellResult, ...]
     recommendation: Recommendation
     spend: Spend
+    gate: GateReport | None = None
     schema: Literal["lambdatune.run/1"] = SCHEMA

@@ -115,7 +115,9 @@ class RecordedRun:
         facts = Facts(record.id, record.started, record.finished, record.function, record.environment)
         status: RunStatus = "interrupted" if record.finished is None else record.status
         made = compose(plan, evidence, facts, status, Outcome(generator=_generator(plan, evidence)))
-        return replace(made, validity=_as_recorded(made.validity, record.validity)) if record.finished else made
+        if record.finished is None:
+            return made
+        return replace(made, validity=_as_recorded(made.validity, record.validity), gate=record.gate)
 
 
 def open_run(run: RunDirectory, what_if: WhatIf | None = None) -> RunResult:
