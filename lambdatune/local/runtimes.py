@@ -6,7 +6,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-from lambdatune.local import runtime_java, runtime_node, runtime_python
+from lambdatune.local import runtime_java, runtime_node, runtime_python, runtime_ruby
 from lambdatune.local.errors import invalid
 from lambdatune.local.program import Program
 
@@ -23,6 +23,7 @@ _FINDERS: dict[str, Callable[[str, Path], Program]] = {
     **dict.fromkeys(runtime_python.RUNTIMES, runtime_python.find),
     **dict.fromkeys(runtime_node.RUNTIMES, runtime_node.find),
     **dict.fromkeys(runtime_java.RUNTIMES, runtime_java.find),
+    **dict.fromkeys(runtime_ruby.RUNTIMES, runtime_ruby.find),
 }
 SUPPORTED = (*_FINDERS, *PROVIDED_RUNTIMES)
 
