@@ -34,8 +34,9 @@ def test_context_and_environment(endpoint: Any) -> None:
             event: event, remaining: context.get_remaining_time_in_millis, id: context.aws_request_id,
             name: context.function_name, version: context.function_version, memory: context.memory_limit_in_mb,
             arn: context.invoked_function_arn, group: context.log_group_name, stream: context.log_stream_name,
-            client: context.client_context, environment: ENV.to_h, cwd: Dir.pwd, encoding: Encoding.default_external.to_s,
-            ruby: RUBY_VERSION, paths: $LOAD_PATH, there: [Net::HTTP, URI, Logger, StringIO, Time.method(:parse)].size,
+            client: context.client_context, environment: ENV.to_h, cwd: Dir.pwd,
+            encoding: Encoding.default_external.to_s, ruby: RUBY_VERSION, paths: $LOAD_PATH,
+            there: [Net::HTTP, URI, Logger, StringIO, Time.method(:parse)].size,
           }
         end
     """
@@ -70,13 +71,16 @@ def test_context_and_environment(endpoint: Any) -> None:
         ("app.Shop::Till.price", {"app.rb": "module Shop; class Till; def self.price(**) = 'here'; end; end"}),
         (
             "src/app.handler",
-            {"src/app.rb": "require_relative 'word'\nrequire 'src/word'\ndef handler(**) = WORD", "src/word.rb": "WORD = 'here'"},
+            {
+                "src/app.rb": "require_relative 'word'\nrequire 'src/word'\ndef handler(**) = WORD",
+                "src/word.rb": "WORD = 'here'",
+            },
         ),
         ("app.handler", {"app.rb": "def handler(**) = StringIO.new('\"here\"')"}),
         (
             "app.handler",
             {
-                "app.rb": "class AwsLambda::Marshaller; def self.marshall_request(raw) = raw['content-type'] + raw.body; end\n"
+                "app.rb": "def (AwsLambda::Marshaller).marshall_request(raw) = raw['content-type'] + raw.body\n"
                 "def handler(event:, context:) = event == 'application/json{}' ? 'here' : event"
             },
         ),
