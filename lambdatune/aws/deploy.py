@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lambdatune.aws.functions import wait_ready
 from lambdatune.aws.refusals import refused
+from lambdatune.model.code_directory import LEFT_OUT
 from lambdatune.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from lambdatune.aws.access import AwsAccess
 
-_LEFT_OUT = frozenset({"__pycache__", ".git", ".venv", ".mypy_cache", ".ruff_cache"})
 _MAX_UNZIPPED_BYTES = 250 * 1024 * 1024
 """AWS's limit of an unzipped deployment package."""
 
@@ -61,7 +61,7 @@ def _files(directory: Path) -> list[Path]:
     inside = directory.resolve()
     found = []
     for file in sorted(directory.rglob("*")):
-        if not file.is_file() or _LEFT_OUT.intersection(file.relative_to(directory).parts):
+        if not file.is_file() or LEFT_OUT.intersection(file.relative_to(directory).parts):
             continue
         if not file.resolve().is_relative_to(inside):
             raise UsageError(

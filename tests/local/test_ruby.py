@@ -211,7 +211,7 @@ def test_a_host_without_ruby_is_told_at_once(tmp_path: Path, monkeypatch: pytest
     for path, told in (("/nowhere", "on the PATH of this host. "), (str(old.parent), "(/opt/ruby/bin/ruby is 2.7.8)")):
         monkeypatch.setenv("PATH", path)
         with pytest.raises(ApiError, match=r"Install Ruby 3\.4") as caught:
-            runtimes.program("ruby3.4", tmp_path)
+            runtimes.program("ruby3.4")
         assert caught.value.code == "InvalidParameterValueException"
         assert told in str(caught.value)
 
@@ -223,8 +223,8 @@ def test_the_ruby_of_the_version_goes_first(tmp_path: Path, monkeypatch: pytest.
         path.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     runtimes = Runtimes(tmp_path / "bootstraps")
-    assert runtimes.program("ruby3.2", tmp_path).note == f"{tmp_path}/ruby3.2 (Ruby 3.2.9)"
-    assert runtimes.program("ruby3.4", tmp_path).note == f"{tmp_path}/ruby (Ruby 3.4.1)"
-    other = runtimes.program("ruby3.3", tmp_path)
+    assert runtimes.program("ruby3.2").note == f"{tmp_path}/ruby3.2 (Ruby 3.2.9)"
+    assert runtimes.program("ruby3.4").note == f"{tmp_path}/ruby (Ruby 3.4.1)"
+    other = runtimes.program("ruby3.3")
     assert other.note == f"{tmp_path}/ruby (Ruby 3.4.1, not 3.3: this host has none)"
     assert "--disable=did_you_mean" not in other.command
