@@ -31,9 +31,11 @@ class FunctionSource:
     Attributes:
         name: a function's name or ARN on AWS, or the path of a directory or zip that holds its code.
         is_path: whether `name` is a path, whose function runs on the embedded endpoint.
-        runtime: AWS's runtime identifier; needed with a path.
-        handler: ``module.function``; needed with a path.
+        runtime: AWS's runtime identifier; needed with a path, unless there is an entry point.
+        handler: ``module.function``; needed with a path, unless there is an entry point.
         timeout_s: the function's timeout in seconds; used with a path.
+        entry_point: command line of a program that speaks the Runtime API; the path is a directory that stands in for
+            a container image then.
     """
 
     name: str
@@ -41,6 +43,7 @@ class FunctionSource:
     runtime: str | None = None
     handler: str | None = None
     timeout_s: int = 60
+    entry_point: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ def _function(function: dict[str, Any]) -> list[_Option]:
     found: list[_Option] = [("function", str(function["name"]))]
     if function.get("is_path"):
         found += _differing(function, (("runtime", "runtime", None), ("handler", "handler", None)))
-        found += _differing(function, (("timeout", "timeout_s", 60),))
+        found += _differing(function, (("entry-point", "entry_point", None), ("timeout", "timeout_s", 60)))
     return found
 
 

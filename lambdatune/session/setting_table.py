@@ -47,6 +47,11 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("runtime", "text", "RUNTIME", "Runtime of a function given as a path, for example python3.12."),
     Setting("handler", "text", "HANDLER", "Handler of a function given as a path, for example app.handler."),
+    Setting(
+        "entry-point", "text", "COMMAND",
+        "Instead of runtime and handler: the path is a directory that stands in for a container image, and COMMAND, "
+        "for example 'python app.py', speaks the Lambda Runtime API in it.",
+    ),
     Setting("timeout", "integer", "SECONDS", "Timeout of a function given as a path. [default: 60]", 1, 900),
     Setting(
         "memory", "text", "SIZES",

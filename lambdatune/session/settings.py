@@ -17,6 +17,7 @@ from lambdatune.session.clone_settings import (
     refuse_what_only_a_clone_can,
     refuse_what_provisioned_cannot,
 )
+from lambdatune.session.code_settings import check_entry_point, check_runtime
 from lambdatune.session.isolation_settings import (
     parse_concurrency_share,
     parse_isolation,
@@ -100,7 +101,7 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
     )
 
 
-_OF_CODE = ("runtime", "handler", "timeout")
+_OF_CODE = ("runtime", "handler", "entry-point", "timeout")
 """Settings that only code on this machine takes."""
 
 
@@ -255,14 +256,10 @@ def _function(reader: _Reader, given: Mapping[str, Given]) -> FunctionSource:
                              setting="function")  # fmt: skip
         _refuse_path_settings(given, text)
         return FunctionSource(text)
-    missing = [name for name in ("runtime", "handler") if name not in given]
-    if missing:
-        needs = " and ".join(f"--{name}" for name in missing)
-        raise UsageError(
-            f"{function.origin}: `{text}` is code on this machine, which also needs {needs}",
-            hint="for example --runtime python3.12 --handler app.handler",
-            setting=missing[0],
-        )
+    if "entry-point" in given:
+        check_entry_point(given, path)
+    else:
+        check_runtime(given)
     if "isolation" in given and given["isolation"].value != "clone":
         raise UsageError(
             f"{given['isolation'].origin}: a function given as a path runs on an embedded endpoint of its own, where "
@@ -277,8 +274,8 @@ def _function(reader: _Reader, given: Mapping[str, Given]) -> FunctionSource:
             setting="endpoint-url",
         )
     return FunctionSource(
-        str(path), is_path=True, runtime=given["runtime"].value, handler=given["handler"].value,
-        timeout_s=reader.value("timeout", 60),
+        str(path), is_path=True, runtime=reader.value("runtime", None), handler=reader.value("handler", None),
+        timeout_s=reader.value("timeout", 60), entry_point=reader.value("entry-point", None),
     )  # fmt: skip
 
 
