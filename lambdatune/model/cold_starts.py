@@ -20,14 +20,15 @@ class ColdStartOption:
         kind: the first option of an advice is the measured size on demand, which the others are held against.
         name: ``on demand``, ``5 provisioned``, ``SnapStart``, ``1024 MB``, ``Fargate 2 x 0.5 vCPU 1 GB``.
         usd_per_month: in the run's currency.
-        cold_calls_per_day: calls that wait for an init (of SnapStart for a restore); at most so many where some of the
-            calls are provisioned for.
+        cold_calls_per_day: calls that wait for an init (of SnapStart for a restore); beside provisioned environments
+            so many at the most, where the cold rate was given.
         units: environments, tasks or instances that are paid for around the clock; None where only calls are.
         utilisation: share of the time in which these are busy, 0 to 1.
-        break_even_per_s: calls a second from which on it costs no more than on demand does at the same traffic; None when
-            it does at no traffic looked at.
+        break_even_per_s: calls a second from which on it costs no more than on demand at the same traffic, 0 when it
+            always does; None when it does at no traffic looked at.
         break_even_cold_rate: of another memory size: the share of cold starts at which both cost the same.
         note: what the amount leaves out or supposes.
+        is_refuted: whether it is a size that is proven to miss the targets, or that failed.
     """
 
     kind: OptionKind
@@ -39,6 +40,7 @@ class ColdStartOption:
     break_even_per_s: float | None = None
     break_even_cold_rate: float | None = None
     note: str = ""
+    is_refuted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from lambdatune.model.cold_starts import ColdStartAdvice  # noqa: TC001  msgspec reads the annotations
 from lambdatune.model.modes import Mode  # noqa: TC001  msgspec reads the annotations
 
 SCHEMA: Literal["lambdatune.run/1"] = "lambdatune.run/1"
@@ -314,7 +315,11 @@ class Spend:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """A run, whole: the contents of run.json."""
+    """A run, whole: the contents of run.json.
+
+    Attributes:
+        cold_start_advice: what cold starts cost at the plan's traffic; None when it has none, or nothing can be said.
+    """
 
     id: str
     started: str
@@ -328,3 +333,4 @@ class RunResult:
     recommendation: Recommendation
     spend: Spend
     schema: Literal["lambdatune.run/1"] = SCHEMA
+    cold_start_advice: ColdStartAdvice | None = None

