@@ -57,11 +57,20 @@ def percent(share: float) -> str:
 
 
 def assumptions(costs: Costs, priced: Sequence[Machine]) -> tuple[str, ...]:
-    """Return what the figures suppose, in sentences."""
-    region = costs.tariff.prices.region
+    """Return what the figures suppose, in sentences.
+
+    Args:
+        costs: of the measured size.
+        priced: what is always on and has a price.
+    """
     steady = f"the traffic never changes, its calls come at random (Poisson), and a month has {HOURS_PER_MONTH} hours"
     left_out = "free tier, Savings Plans, Spot and what stands before the function (API, queue) are left out"
-    said = [f"{steady}; {left_out}"]
+    return (f"{steady}; {left_out}", *_of_cold_rate(costs), _of_provisioned(costs), *_of_prices(costs),
+            *_of_always_on(costs.tariff.prices.region, priced))  # fmt: skip
+
+
+def _of_cold_rate(costs: Costs) -> list[str]:
+    said = []
     if costs.cold_rate is None:
         said.append(
             f"cold starts are modelled: an environment is taken away after {IDLE_S / 60:g} minutes without a call and "
@@ -69,28 +78,29 @@ def assumptions(costs: Costs, priced: Sequence[Machine]) -> tuple[str, ...]:
         )
     if costs.measured.cold_ms is None:
         said.append("no cold start was measured: cold calls are reckoned as warm ones (--cold-starts N measures some)")
+    return said
+
+
+def _of_provisioned(costs: Costs) -> str:
     if costs.measured.restored:
-        said.append("provisioned concurrency excludes SnapStart: measure without SnapStart to reckon it")
-    else:
-        said.append(
-            f"provisioned: enough environments for {PEAK:.0%} of moments; calls that find no room run on demand, and "
-            + (
-                "start cold as the model has it"
-                if costs.cold_rate is None
-                else "are taken to start cold, as far as so many do on demand"
-            )
-        )
-    said += _of_prices(costs)
+        return "provisioned concurrency excludes SnapStart: measure without SnapStart to reckon it"
+    how = "start cold as the model has it"
+    if costs.cold_rate is not None:
+        how = "are taken to start cold, as far as so many do on demand"
+    room = f"room for {percent(PEAK)} of moments: enough environments for the calls in flight then"
+    return f"{room}; calls that find none provisioned run on demand, and {how}"
+
+
+def _of_always_on(region: str, priced: Sequence[Machine]) -> list[str]:
     if not priced:
-        return (*said, f"nothing that is always on is priced in {region}")
-    said.append(
-        f"always on: {LEAST_MACHINES} machines at the least, {CPU_IN_USE:.0%} of their CPU and {MEMORY_IN_USE:.0%} of "
-        "their memory in use at the most; a call takes the CPU share it had in Lambda all its time, which is less for "
-        "one that waits, and memory of its own"
-    )
+        return [f"nothing that is always on is priced in {region}"]
+    spare = f"with {percent(CPU_IN_USE)} of their CPU and {percent(MEMORY_IN_USE)} of their memory in use at the most"
+    share = "a call takes the CPU share it had in Lambda all its time, which is less for one that waits"
     stand_ins = {machine.service: machine.region for machine in priced if machine.region != region}
-    said += [f"{name}'s price in {region} is not in the table: that of {whose}" for name, whose in stand_ins.items()]
-    return tuple(said)
+    return [
+        f"always on: {LEAST_MACHINES} machines at the least, {spare}; {share}, and memory of its own",
+        *(f"{name}'s price in {region} is not in the table: that of {whose}" for name, whose in stand_ins.items()),
+    ]
 
 
 def _of_prices(costs: Costs) -> list[str]:
@@ -132,9 +142,10 @@ def _what_pays(advice: ColdStartAdvice, currency: str) -> list[str]:
     if peaks is not None and peaks not in cheaper:
         more = amount(peaks.usd_per_month - on_demand.usd_per_month, currency)
         most = " at the most" if advice.cold_rate_source == "given" else ""
+        left = f"{per_day(peaks.cold_calls_per_day)} cold a day{most}"
         said.append(
-            f"{peaks.name} would leave {per_day(peaks.cold_calls_per_day)} cold a day{most}, for {more} more a month; "
-            f"provisioned concurrency {_pays(peaks)}."
+            f"Room for {percent(PEAK)} of moments, {peaks.name}, would leave {left} for {more} more a month, and "
+            f"{_pays(peaks)}."
         )
     machines = [option for option in others if option.kind == "always-on" and option.break_even_per_s is not None]
     if machines and not any(option.kind == "always-on" for option in cheaper):

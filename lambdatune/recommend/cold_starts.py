@@ -12,7 +12,7 @@ from lambdatune.model.invocation import Start
 from lambdatune.model.modes import MODES
 from lambdatune.pricing.always_on import as_of, machines
 from lambdatune.recommend.always_on import cheapest_fleet
-from lambdatune.recommend.cold_start_words import assumptions, sentence
+from lambdatune.recommend.cold_start_words import assumptions, percent, sentence
 from lambdatune.recommend.traffic import (
     PEAK,
     SECONDS_PER_DAY,
@@ -151,7 +151,9 @@ def _provisioned(costs: Costs, rate_per_s: float, count: int, *, is_for_peaks: b
         break_even_per_s=break_even_per_s(
             costs, costs.provisioned_for_peaks if is_for_peaks else costs.provisioned_to_pay
         ),
-        note=f"room in {PEAK:.0%} of moments" if is_for_peaks else f"the cheapest number; {spilled:.0%} find no room",
+        note=f"room in {percent(PEAK)} of moments"
+        if is_for_peaks
+        else f"the cheapest number; {percent(spilled)} find no room",
     )  # fmt: skip
 
 

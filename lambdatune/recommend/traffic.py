@@ -183,7 +183,7 @@ class Costs:
 
     def _snapshots(self, rate_per_s: float, cold: float) -> float:
         """Return what AWS charges for one version's snapshot and its restores."""
-        if snap_start_of(self.measured.runtime, self.tariff.ephemeral_storage_mb) != "charged":
+        if snap_start_of(self.measured.runtime, self.tariff.ephemeral_storage_mb) == "free":
             return 0.0
         prices = self.tariff.prices
         kept = SECONDS_PER_MONTH * prices.snapstart_cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lambdatune.model.quantities import format_number
 from lambdatune.pricing.cost import decimals_of
 from lambdatune.recommend.cold_start_words import per_day, per_second, percent
 from lambdatune.reports.plain_table import UNKNOWN, table
@@ -26,13 +27,14 @@ def headers(result: RunResult) -> list[str]:
 
 def rows(advice: ColdStartAdvice) -> list[list[str]]:
     """Return a row for each way to serve the traffic."""
-    return [_row(option) for option in advice.options]
+    return [_row(option, advice) for option in advice.options]
 
 
 def meaning(advice: ColdStartAdvice) -> str:
     """Return what the columns mean."""
+    mean = format_number(float(f"{advice.in_flight_mean:.2g}"))
     return (
-        f"busy at once: {advice.in_flight_mean:.2g} in the mean, {advice.in_flight_p99} at the most in 99 % of moments; "
+        f"busy at once: {mean} in the mean, at most {advice.in_flight_p99} in 99 % of moments; "
         "cold a day: calls that wait for an init; in use: share of what is paid for around the clock; pays from: "
         "traffic from which on, or share of cold starts at which, it costs no more than on demand; Lambda's prices of "
         f"{advice.prices_as_of}, Fargate's and EC2's of {advice.always_on_as_of}"
@@ -50,10 +52,13 @@ def cold_start_lines(result: RunResult) -> list[str]:
     return [*lines, "", advice.sentence]
 
 
-def _row(option: ColdStartOption) -> list[str]:
+def _row(option: ColdStartOption, advice: ColdStartAdvice) -> list[str]:
+    # Beside provisioned environments a rate that was given is only a bound.
+    bound = "≤" if option.kind == "provisioned" and advice.cold_rate_source == "given" else ""
     decimals = min(decimals_of(option.usd_per_month), 6)
     return [
-        option.name, f"{option.usd_per_month:.{decimals}f}", per_day(option.cold_calls_per_day),
+        option.name, f"{option.usd_per_month:.{decimals}f}",
+        f"{bound}{per_day(option.cold_calls_per_day)}",
         UNKNOWN if option.utilisation is None else percent(option.utilisation), _break_even(option), option.note,
     ]  # fmt: skip
 

@@ -26,6 +26,9 @@ from scipy import special
 MAX_IN_FLIGHT = 1_000_000_000
 """Functions here take no more; no account is given so many."""
 
+_TOO_SMALL = 1e-280
+"""Probabilities below have few digits left in double precision."""
+
 _NEVER = 1e-12
 """Environments are left out that so small a share of moments needs."""
 
@@ -66,7 +69,9 @@ def overflow_share(mean: float, environments: int) -> float:
     # P(N = n) / P(N <= n) of a Poisson number.
     log_pmf = environments * math.log(mean) - mean - float(special.gammaln(environments + 1))
     held = float(special.gammaincc(environments + 1, mean))
-    return min(math.exp(log_pmf) / held, 1.0) if held > 0 else 1.0 - environments / mean
+    if held < _TOO_SMALL:
+        return 1.0 - environments / mean  # so far below the mean they are always all busy
+    return min(math.exp(log_pmf) / held, 1.0)
 
 
 @lru_cache(maxsize=4096)
