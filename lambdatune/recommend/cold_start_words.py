@@ -20,6 +20,7 @@ _CHEAPER = 0.01
 """Amounts closer than this share are not called cheaper."""
 
 _MOST_TOLD = 3
+_LEAST = 1e-6
 
 
 def sentence(advice: ColdStartAdvice, currency: str, unit: str) -> str:
@@ -35,6 +36,8 @@ def sentence(advice: ColdStartAdvice, currency: str, unit: str) -> str:
 
 def amount(dollars: float, currency: str) -> str:
     """Return an amount with cents, and with two digits of its own where it is less."""
+    if 0 < dollars < _LEAST:
+        return f"under {money(_LEAST, currency, 6)}"
     return money(dollars, currency, min(decimals_of(dollars), 6))
 
 
