@@ -4,7 +4,8 @@ A block is ``<!-- $ COMMAND -->``, a fenced text and ``<!-- end -->``. Without a
 made anew (they answer at once and are checked by the tests); with ``--all`` the runs are made too.
 
 A block ``<!-- report FORMAT -->`` or ``<!-- report FORMAT 1-9 -->`` (some lines of it) is a report of a recorded run of
-seeded numbers (one of the tests'), and made anew every time; ``apply-sam`` and the like are the change for its advice.
+seeded numbers (one of the tests'), and made anew every time; ``apply-sam`` and the like are the change for its advice,
+``cold-starts`` what its cold starts cost at a traffic.
 
 With ``--pictures`` the pictures of the screens are made anew, from the real screens over recorded runs of seeded
 numbers (those of the tests). They hold no time and no path of this machine.
@@ -55,8 +56,11 @@ def filled(text: str, *, everything: bool) -> str:
 def _report(name: str) -> str:
     """Return a report of a recorded run."""
     from lambdatune.reports.apply_report import render_apply  # noqa: PLC0415
+    from lambdatune.reports.cold_start_table import cold_start_lines  # noqa: PLC0415
     from lambdatune.reports.formats import render  # noqa: PLC0415
 
+    if name == "cold-starts":
+        return "\n".join(cold_start_lines(_at_a_traffic())).lstrip() + "\n"
     if name.startswith("apply-"):
         return render_apply(_recorded(), name.removeprefix("apply-"))
     return render(_recorded(), name)
@@ -70,6 +74,18 @@ def _recorded() -> Any:
 
     with tempfile.TemporaryDirectory() as scratch:
         return make_run(Path(scratch), SLOWER).read()
+
+
+@functools.cache
+def _at_a_traffic() -> Any:
+    """Return the result of a recorded run of seeded numbers, with what its cold starts cost at 100/s."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from support.recorded_runs import MET, make_run  # noqa: PLC0415
+
+    from lambdatune.session.replay import WhatIf, open_run  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory() as scratch:
+        return open_run(make_run(Path(scratch), MET), WhatIf(traffic_per_s=100.0))
 
 
 def _output(command: str) -> str:

@@ -78,6 +78,11 @@ def run_headless(
         reports.show(result)
     if session.run_directory is not None:
         watcher.narrate(f"recorded in {session.run_directory.path}")
+        if result.cold_start_advice is None and any(cell.cold.count for cell in result.cells):
+            watcher.narrate(
+                "what its cold starts cost a month, and what would pay: "
+                f"lambdatune show {session.run_directory.path} --traffic 50/s"
+            )
     code = signalled if result.status == "interrupted" and signalled is not None else exit_code(result)
     return code if all_written else code or ExitCode.INTERNAL
 

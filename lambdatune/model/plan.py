@@ -92,7 +92,10 @@ class Plan:
         shards: load processes that the load is split over; with `dask` so many on each worker.
         dask: address of the scheduler of a Dask cluster that sends the load; None for this machine.
         cold_starts: forced cold starts per size.
-        cold_rate: share of cold starts that the cost per million assumes; None: as a target-free default.
+        cold_rate: share of cold starts that the cost per million assumes.
+        traffic_per_s: calls (messages) a second of the function's real traffic, for what its cold starts cost; None
+            when that is not asked. The load of the run does not depend on it.
+        traffic_cold_rate: share of that traffic that starts cold; None: to be modelled.
         limits: hard limits over the whole run.
         payloads: the events, at least one.
         record_payloads: whether the run directory keeps the events themselves.
@@ -124,6 +127,8 @@ class Plan:
     dask: str | None = None
     cold_starts: int = 10
     cold_rate: float = 0.01
+    traffic_per_s: float | None = None
+    traffic_cold_rate: float | None = None
     limits: Limits = field(default_factory=Limits)
     payloads: tuple[Payload, ...] = (Payload(b"{}"),)
     record_payloads: bool = False

@@ -45,10 +45,12 @@ class WhatIf:
     strategy: Strategy | None = None
     confidence: float | None = None
     cold_rate: float | None = None
+    traffic_per_s: float | None = None
 
     def applied_to(self, plan: Plan) -> Plan:
-        """Return the plan as it would be."""
+        """Return the plan as it would be; a cold rate is that of the traffic too."""
         given = {field.name: getattr(self, field.name) for field in fields(self)}
+        given["traffic_cold_rate"] = self.cold_rate
         return replace(plan, **{name: value for name, value in given.items() if value is not None})
 
 
@@ -212,6 +214,8 @@ def plan_of(record: dict[str, Any]) -> Plan:
             dask=record.get("dask"),
             cold_starts=record["cold_starts"],
             cold_rate=record["cold_rate"],
+            traffic_per_s=record.get("traffic_per_s"),
+            traffic_cold_rate=record.get("traffic_cold_rate"),
             limits=Limits(**record["limits"]),
             payloads=tuple(
                 Payload(payload.get("body", "").encode(), payload["weight"], payload.get("tokens", False))

@@ -73,6 +73,12 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("confidence", "number", "SHARE", "Confidence of the answer. [default: 0.95]", 0.5, 0.999999),
     Setting("cold-rate", "text", "SHARE", "Share of cold starts that the cost per million assumes. [default: 1%]"),
+    Setting(
+        "traffic", "text", "N/s",
+        "The function's real traffic, for what its cold starts cost a month, and whether provisioned concurrency, "
+        "SnapStart, another size or an always-on machine would pay. Its share of cold starts is --cold-rate where "
+        "that is given, and modelled otherwise.",
+    ),
     Setting("concurrency", "integer", "N", "Calls in flight. [default: 1]", 1, 10_000),
     Setting(
         "rate", "text", "N/s",
@@ -282,7 +288,7 @@ def _checked_text(setting: Setting, value: object, origin: str) -> str | list[st
     if setting.name in {"memory", "ramp"} and isinstance(value, list):
         value = ",".join(map(str, value))
     if (
-        setting.name in {"memory", "cold-rate", "rate", "burst", "concurrency-share", "gate-margin"}
+        setting.name in {"memory", "cold-rate", "traffic", "rate", "burst", "concurrency-share", "gate-margin"}
         and isinstance(value, (int, float))
         and not isinstance(value, bool)
     ):

@@ -9,7 +9,7 @@ from lambdatune.model.errors import LambdatuneError, UsageError, did_you_mean
 from lambdatune.model.load_shape import parse_burst, parse_ramp
 from lambdatune.model.memory import parse_memory
 from lambdatune.model.plan import Arrivals, FunctionSource, Limits, Payload, Plan, PriceChoice, Strategy
-from lambdatune.model.quantities import parse_rate_per_s, parse_share
+from lambdatune.model.quantities import parse_rate_per_s, parse_share, parse_traffic_per_s
 from lambdatune.model.target import parse_target
 from lambdatune.session.clone_settings import (
     parse_architecture,
@@ -81,6 +81,8 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
         dask=reader.value("dask", None),
         cold_starts=reader.value("cold-starts", 10) if can_start_cold else 0,
         cold_rate=reader.read("cold-rate", parse_share, 0.01),
+        traffic_per_s=reader.read("traffic", parse_traffic_per_s, None),
+        traffic_cold_rate=reader.read("cold-rate", parse_share, None) if "traffic" in given else None,
         limits=Limits(
             reader.value("max-invocations", None),
             reader.value("max-usd", None),

@@ -55,6 +55,7 @@ def test_the_line_in_the_list_of_commands_is_that_of_the_command(said, command) 
         (["run", "--memry", "1"], "no such option", "`lambdatune run --help`"),
         (["run"], "no function is given", "lambdatune demo"),
         (["run", "--function", "x", "--memory", "64"], "--memory: memory size 64 MB is out of range", "128"),
+        (["run", "--function", "x", "--traffic", "much"], "--traffic: `much` is not a rate", "200/s"),
         (["run", "--function", "x", "--target", "p95<=1"], "--target: `1` is not a duration", "write 1ms"),
         (["run", "--function", "x", "--target", "cool.p95<=1s"], "does not know `cool`", "did you mean cold?"),
         (["run", "--function", "x", "--json", "/nonexistent/x.json"], "--json: `/nonexistent/x.json`", "exists"),

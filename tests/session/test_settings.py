@@ -65,6 +65,16 @@ def test_a_profile_gives_the_whole_plan(profile) -> None:
     assert plan.strategy == "balanced"
 
 
+def test_traffic_has_the_cold_rate_that_is_given_and_none_otherwise(profile) -> None:
+    plan = plan_of(profile("function = 'x'\ntraffic = 50"))
+    assert (plan.traffic_per_s, plan.traffic_cold_rate, plan.cold_rate) == (50.0, None, 0.01)
+    plan = plan_of(profile("function = 'x'\ntraffic = '3/min'\ncold-rate = '1%'"))
+    assert (plan.traffic_per_s, plan.traffic_cold_rate) == (0.05, 0.01)
+    assert plan_of(profile("function = 'x'\ncold-rate = '2%'")).traffic_cold_rate is None
+    with pytest.raises(UsageError, match="no traffic that can be reckoned with"):
+        plan_of(profile("function = 'x'\ntraffic = 1000000"))
+
+
 def test_a_profile_gives_a_ramp_or_bursts(profile) -> None:
     plan = plan_of(profile("function = 'x'\nramp = ['0s:20', '10s:20']\narrivals = 'poisson'"))
     assert plan.ramp == Ramp(((0, 20), (10, 20)))
