@@ -6,6 +6,8 @@ made anew (they answer at once and are checked by the tests); with ``--all`` the
 A block ``<!-- report FORMAT -->`` or ``<!-- report FORMAT 1-9 -->`` (some lines of it) is a report of a recorded run of
 seeded numbers (one of the tests'), and made anew every time; ``apply-sam`` and the like are the change for its advice.
 
+A block ``<!-- reference NAME -->`` is a table of the reference, made by ``docs/reference.py`` from the program.
+
 With ``--pictures`` the pictures of the screens are made anew, from the real screens over recorded runs of seeded
 numbers (those of the tests). They hold no time and no path of this machine.
 """
@@ -30,6 +32,7 @@ _REPORT = re.compile(
     r"<!-- report (?P<format>[\w-]+)(?: (?P<first>\d+)-(?P<last>\d+))? -->\n```(?P<language>\w+)\n.*?```\n<!-- end -->",
     re.DOTALL,
 )
+_TABLE = re.compile(r"<!-- reference (?P<name>[\w.-]+) -->\n.*?<!-- end -->", re.DOTALL)
 _BIN = Path(sys.executable).parent
 
 
@@ -49,7 +52,19 @@ def filled(text: str, *, everything: bool) -> str:
             lines = lines[int(match["first"]) - 1 : int(match["last"])]
         return "\n".join([head, f"```{match['language']}", *lines, "```", "<!-- end -->"])
 
-    return _REPORT.sub(report, _BLOCK.sub(block, text))
+    def reference(match: re.Match[str]) -> str:
+        head, _, _ = match[0].partition("\n")
+        return f"{head}\n{_reference(match['name'])}\n<!-- end -->"
+
+    return _TABLE.sub(reference, _REPORT.sub(report, _BLOCK.sub(block, text)))
+
+
+def _reference(name: str) -> str:
+    """Return a table of the reference."""
+    sys.path.insert(0, str(ROOT / "docs"))
+    from reference import table  # noqa: PLC0415
+
+    return table(name)
 
 
 def _report(name: str) -> str:
