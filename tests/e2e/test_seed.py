@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 WAITS = "import time\ndef handler(event, context):\n    time.sleep(0.02)\n"
-"""A function whose time does not depend on its memory: the smallest size is the cheapest by a margin that no noise has."""
+"""A function whose time does not depend on its memory: the smallest size is the cheapest by far."""
 
 
 def decisions(url: str, output: Path, seed: int) -> tuple[list[tuple[str, str, int]], int]:
