@@ -1,12 +1,14 @@
-"""The tables of docs/reference.md, each from its one source: options, profile keys, run.json, exit codes."""
+"""The tables of docs/reference.md, each from its one source: options, run.json, exit codes, the action."""
 
 from __future__ import annotations
 
 import inspect
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import yaml
 
 from lambdatune.cli.main import COMMANDS, cli
 from lambdatune.model.errors import EXIT_MEANINGS
@@ -29,8 +31,11 @@ _NUMBERS = ("cold-rate", "rate", "burst", "concurrency-share")
 
 
 def table(name: str) -> str:
-    """Return the tables of a name: ``plan``, ``commands``, ``run.json`` or ``exit-codes``."""
-    return {"plan": _plan, "commands": _commands, "run.json": _run_json, "exit-codes": _exit_codes}[name]()
+    """Return the tables of a name: ``plan``, ``commands``, ``run.json``, ``exit-codes`` or ``action``."""
+    tables = {
+        "plan": _plan, "commands": _commands, "run.json": _run_json, "exit-codes": _exit_codes, "action": _action,
+    }  # fmt: skip
+    return tables[name]()
 
 
 def _plan() -> str:
@@ -143,6 +148,17 @@ def _type_of(member: dict[str, Any]) -> str:
 def _exit_codes() -> str:
     rows = [(str(code.value), _code(code.name), meaning) for code, meaning in EXIT_MEANINGS.items()]
     return _table(("code", "name", "meaning"), rows)
+
+
+def _action() -> str:
+    text = (Path(__file__).parent.parent / "action.yml").read_text(encoding="utf-8")
+    document = yaml.safe_load(text)
+    inputs = [
+        (_code(name), entry["description"], _code(str(entry["default"])) if entry["default"] else "")
+        for name, entry in document["inputs"].items()
+    ]
+    outputs = [(_code(name), entry["description"]) for name, entry in document["outputs"].items()]
+    return "\n\n".join((_table(("input", "meaning", "default"), inputs), _table(("output", "meaning"), outputs)))
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
