@@ -48,7 +48,13 @@ class FunctionSource:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Hard limits over the whole run; None is unlimited."""
+    """Hard limits over the whole run; None is unlimited.
+
+    Attributes:
+        max_invocations: calls.
+        max_usd: dollars (in China: CNY) that they cost.
+        max_minutes: time from the first call on.
+    """
 
     max_invocations: int | None = None
     max_usd: float | None = None

@@ -92,7 +92,7 @@ def render_html(result: RunResult) -> str:
             *_evidence(result),
             *_cold_start_advice(result),
         ],
-        remarks=[(kind, _shown(sentence)) for kind, sentence in remarks(result)],
+        remarks=[(kind, _shown(sentence)) for kind, sentence in _remarks(result)],
         command=printable(reproduce.command(result), kept="\n"),
         cautions=reproduce.cautions(result),
         made=_shown(f"lambdatune {result.environment.get('lambdatune', '')}, run {result.id}, {result.started}"),

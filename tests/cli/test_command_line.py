@@ -14,7 +14,6 @@ import click
 import pytest
 
 from lambdatune.cli.main import COMMANDS, main
-from lambdatune.model.errors import ExitCode
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent / "lambdatune"
@@ -145,14 +144,6 @@ def test_a_defect_is_told_in_a_sentence_and_its_trace_goes_to_a_file(said, tmp_p
     assert "Traceback" not in err
     (trace,) = tmp_path.glob("lambdatune-*.txt")
     assert "Traceback" in trace.read_text()
-
-
-def test_every_exit_code_is_documented() -> None:
-    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
-    table = text[text.index("## Exit codes") :]
-    served = set(ExitCode) - {ExitCode.REGRESSION}
-    for code in served:
-        assert re.search(rf"^\| (\d+, )?{code.value}(, \d+)? \|", table, re.MULTILINE), code
 
 
 def test_python_dash_m_is_not_needed_for_the_console_script() -> None:

@@ -32,7 +32,7 @@ def plan_of(text: str):
     return build_plan(read_profile(text))
 
 
-@pytest.mark.parametrize("name", ["quickstart", "cold-starts", "queue"])
+@pytest.mark.parametrize("name", ["quickstart", "cold-starts", "queue", "ci-gate"])
 def test_the_bundled_profiles_are_plans(name) -> None:
     plan = plan_of(name)
     assert plan.function.is_path
