@@ -10,24 +10,26 @@ import click
 from lambdatune.model.errors import UsageError
 from lambdatune.model.quantities import parse_share
 from lambdatune.model.target import parse_target
-from lambdatune.reports.formats import FORMATS, render
+from lambdatune.reports.formats import FORMATS, ROW_FORMATS, render_recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lambdatune.model.result import RunResult
     from lambdatune.session.replay import WhatIf
+    from lambdatune.session.run_directory import RunDirectory
 
 Value = TypeVar("Value")
 
+_TAGGED = ("hgrm", "hlog")
 _TOOLS = ("sam", "cloudformation", "terraform", "cdk", "serverless", "aws-cli")
 
 
 @click.command("show")
 @click.argument("run")
-@click.option("--format", "format_name", type=click.Choice(tuple(FORMATS)), default="text", show_default=True,
-              help="How to render it.")  # fmt: skip
-@click.option("--tag", metavar="TAG", help="With hgrm: only this histogram, for example mem-512.warm.duration.")
+@click.option("--format", "format_name", type=click.Choice((*FORMATS, *ROW_FORMATS)), default="text",
+              show_default=True, help="How to render it.")  # fmt: skip
+@click.option("--tag", metavar="TAG", help="With hgrm and hlog: only this histogram, for example mem-512.warm.duration.")
 @click.option(
     "--target",
     "targets",
@@ -60,13 +62,14 @@ def command(
     from lambdatune.session.replay import open_run  # noqa: PLC0415  heavy, and not needed for --help
     from lambdatune.session.run_directory import default_output, find_run  # noqa: PLC0415
 
-    if tag is not None and format_name != "hgrm":
-        raise UsageError(f"--tag: format {format_name} has no tags", hint="add --format hgrm")
+    if tag is not None and format_name not in _TAGGED:
+        raise UsageError(f"--tag: format {format_name} has no tags", hint="add --format hgrm or --format hlog")
     if tool is not None and format_name != "text":
         raise UsageError(f"--apply is printed in place of a report, and --format {format_name} is given as well",
                          hint="leave one of them out")  # fmt: skip
-    result = open_run(find_run(run, output or default_output()), _what_if(**anew))
-    _put(_render(result, format_name, tag) if tool is None else _change(result, tool), file)
+    found = find_run(run, output or default_output())
+    result = open_run(found, _what_if(**anew))
+    _put(_render(found, result, format_name, tag) if tool is None else _change(result, tool), file)
 
 
 def _put(text: str, file: Path | None) -> None:
@@ -116,12 +119,18 @@ def _read(option: str, parse: Callable[[str], Value], text: str) -> Value:
         raise UsageError(f"{option}: {error.message}", hint=error.hint) from error
 
 
-def _render(result: RunResult, format_name: str, tag: str | None) -> str:
-    if tag is not None:
-        from lambdatune.reports.hgrm_report import render_hgrm  # noqa: PLC0415  heavy, and not needed for --help
+def _render(run: RunDirectory, result: RunResult, format_name: str, tag: str | None) -> str:
+    from lambdatune.session.replay import RecordedRun  # noqa: PLC0415  heavy, and not needed for --help
 
-        return render_hgrm(result, tag)
-    return render(result, format_name)
+    if tag is None:
+        return render_recorded(result, format_name, lambda: RecordedRun(run))
+    if format_name == "hlog":
+        from lambdatune.reports.hlog_report import render_hlog  # noqa: PLC0415  heavy, too
+
+        return render_hlog(RecordedRun(run), tag)
+    from lambdatune.reports.hgrm_report import render_hgrm  # noqa: PLC0415  heavy, too
+
+    return render_hgrm(result, tag)
 
 
 def _change(result: RunResult, tool: str) -> str:
