@@ -29,7 +29,7 @@ _TOOLS = ("sam", "cloudformation", "terraform", "cdk", "serverless", "aws-cli")
 @click.argument("run")
 @click.option("--format", "format_name", type=click.Choice((*FORMATS, *ROW_FORMATS)), default="text",
               show_default=True, help="How to render it.")  # fmt: skip
-@click.option("--tag", metavar="TAG", help="With hgrm and hlog: only this histogram, for example mem-512.warm.duration.")
+@click.option("--tag", metavar="TAG", help="With hgrm and hlog: only this one, for example mem-512.warm.duration.")
 @click.option(
     "--target",
     "targets",
