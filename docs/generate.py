@@ -4,7 +4,7 @@ A block is ``<!-- $ COMMAND -->``, a fenced text and ``<!-- end -->``. Without a
 made anew (they answer at once and are checked by the tests); with ``--all`` the runs are made too.
 
 A block ``<!-- report FORMAT -->`` or ``<!-- report FORMAT 1-9 -->`` (some lines of it) is a report of a recorded run of
-seeded numbers (one of the tests'), and made anew every time; ``apply-sam`` and the like are the change for its advice.
+seeded numbers (one of the tests'), and made anew every time; ``change-sam`` and the like are the change for its advice.
 
 With ``--pictures`` the pictures of the screens are made anew, from the real screens over recorded runs of seeded
 numbers (those of the tests). They hold no time and no path of this machine.
@@ -54,11 +54,11 @@ def filled(text: str, *, everything: bool) -> str:
 
 def _report(name: str) -> str:
     """Return a report of a recorded run."""
-    from lambdatune.reports.apply_report import render_apply  # noqa: PLC0415
+    from lambdatune.reports.change_report import render_change  # noqa: PLC0415
     from lambdatune.reports.formats import render  # noqa: PLC0415
 
-    if name.startswith("apply-"):
-        return render_apply(_recorded(), name.removeprefix("apply-"))
+    if name.startswith("change-"):
+        return render_change(_recorded(), name.removeprefix("change-"))
     return render(_recorded(), name)
 
 
