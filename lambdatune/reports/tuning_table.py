@@ -38,11 +38,12 @@ def beside(tuning: PowerTuning, result: RunResult) -> str:
     sign = "$" if tuning.currency == "USD" else tuning.currency
     rows = [
         [str(size), f"{duration_ms:.1f}", *_here(cells.get(size), duration_ms), f"{cost * _PER_MILLION:.2f}",
-         _cost(cells.get(size))]
+         _cost(cells.get(size)), ""]
         for size, duration_ms, cost in zip(tuning.sizes_mb, tuning.durations_ms, tuning.costs, strict=True)
     ]  # fmt: skip
     headers = [
         ("", "MB"), ("mean ms", "there"), ("", "here"), ("", "change"), (f"{sign} per 1M", "there"), ("", "here"),
+        ("", ""),
     ]  # fmt: skip
     meaning = f"there: {_MEANING}; here: warm calls, all of them, with the request fee"
     return "\n".join([f"{_title(tuning)}, and this run's", *table(headers, rows), meaning])
