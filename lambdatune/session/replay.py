@@ -98,8 +98,13 @@ class RecordedRun:
 
     @property
     def rows(self) -> Rows:
-        """All rows, in the order in which they came; their cell column points into `evidence`."""
+        """All rows, in the order in which they came; their cell column points into `cells` and `evidence`."""
         return self._rows
+
+    @property
+    def cells(self) -> list[Cell]:
+        """What the rows' cell column points into."""
+        return self._cells
 
     def rows_of(self, memory_mb: int) -> Rows:
         """Return the rows of one memory size, in the order in which they came."""
