@@ -17,7 +17,7 @@ import jinja2
 from markupsafe import Markup
 
 import lambdatune
-from lambdatune.reports import charts, gate_table, reproduce
+from lambdatune.reports import charts, cold_start_table, gate_table, reproduce
 from lambdatune.reports.mode_table import mode_tables
 from lambdatune.reports.plain_table import UNKNOWN, ms, ms_and_interval
 from lambdatune.reports.wording import (
@@ -86,7 +86,14 @@ def render_html(result: RunResult) -> str:
         alternatives=[_shown(alternative.sentence) for alternative in advice.alternatives],
         facts=[(key, _shown(value)) for key, value in _facts(result)],
         charts=_charts(result),
-        tables=[*_of_gate(result), _warm(result), _cold(result), *_of_mode(result), *_evidence(result)],
+        tables=[
+            *_of_gate(result),
+            _warm(result),
+            _cold(result),
+            *_of_mode(result),
+            *_evidence(result),
+            *_cold_start_advice(result),
+        ],
         remarks=[(kind, _shown(sentence)) for kind, sentence in _remarks(result)],
         command=printable(reproduce.command(result), kept="\n"),
         cautions=reproduce.cautions(result),
@@ -262,6 +269,17 @@ def _evidence(result: RunResult) -> list[_Table]:
     headers = ["size", "target", "proven", "calls", "over it"]
     legend = f"at {result.recommendation.confidence:.0%} confidence, however often the run looked"
     return [_Table("Evidence", headers, rows, legend)]
+
+
+def _cold_start_advice(result: RunResult) -> list[_Table]:
+    """Return the table of what would pay at the plan's traffic; none where it has none."""
+    advice = result.cold_start_advice
+    if advice is None:
+        return []
+    rows = [_Row(row) for row in cold_start_table.rows(advice)]
+    supposed = f"Supposed: {'; '.join(advice.assumptions)}."
+    legend = f"{advice.sentence} {cold_start_table.meaning(advice)}. {supposed}"
+    return [_Table(cold_start_table.title(advice), cold_start_table.headers(result), rows, _shown(legend))]
 
 
 def _labelled(result: RunResult) -> list[tuple[CellResult, str]]:

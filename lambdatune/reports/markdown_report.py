@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from lambdatune.reports import gate_table, reproduce
+from lambdatune.reports import cold_start_table, gate_table, reproduce
 from lambdatune.reports.mode_table import ModeTable, mode_tables
 from lambdatune.reports.plain_table import UNKNOWN, ms, ms_and_interval
 from lambdatune.reports.wording import (
@@ -45,6 +45,7 @@ def render_markdown(result: RunResult) -> str:
     lines += [f"Times in ms, with intervals at {advice.confidence:.0%} confidence. Cold: init and handler.", ""]
     for told in mode_tables(result):
         lines += [*_of_mode(told), "", escape(told.meaning), ""]
+    lines += _cold_start_advice(result)
     said = [f"- **{escape(kind)}**: {escape(sentence)}" for kind, sentence in remarks(result)]
     lines += ["### Remarks", "", *said, ""] if said else []
     return "\n".join([*lines, *_how_to_reproduce(result)]) + "\n"
@@ -97,6 +98,19 @@ def _cold(result: RunResult) -> list[str]:
         for cell in result.cells
     ]  # fmt: skip
     return markdown_table(["MB", "starts", "init p50", "p50", "p95", "p99"], rows)
+
+
+def _cold_start_advice(result: RunResult) -> list[str]:
+    advice = result.cold_start_advice
+    if advice is None:
+        return []
+    supposed = [f"- {escape(assumption)}" for assumption in advice.assumptions]
+    return [
+        f"### {escape(cold_start_table.title(advice))}", "", escape(advice.sentence), "",
+        *markdown_table(cold_start_table.headers(result), cold_start_table.rows(advice), words=1), "",
+        escape(cold_start_table.meaning(advice)), "",
+        "<details><summary>What this supposes</summary>", "", *supposed, "", "</details>", "",
+    ]  # fmt: skip
 
 
 def _of_mode(told: ModeTable) -> list[str]:

@@ -7,6 +7,8 @@ import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lambdatune.aws.functions import LATEST
+
 if TYPE_CHECKING:
     from lambdatune.aws.functions import FunctionDescription
 
@@ -14,6 +16,9 @@ CODE_SHA256 = "code_sha256"
 CONFIGURATION = "configuration"
 """Keys of run.json's environment: of the function's code as it was measured, and what of its configuration tells in
 the times. Values of environment variables may be secret, so that only their names are there."""
+
+OVERRIDDEN = "overridden"
+"""Key of run.json's environment: the function's own values of what its clone was given otherwise."""
 
 GENERATOR = "generator"
 """Key of run.json's environment: the host that sent the load, by what times on its clock depend on. Its name is not
@@ -36,7 +41,21 @@ def fingerprint_of(found: FunctionDescription) -> dict[str, Any]:
         "Subnets": sorted((whole.get("VpcConfig") or {}).get("SubnetIds") or ()),
         "Variables": sorted(found.variables),
     }
+    if whole.get("Version", LATEST) != LATEST:
+        configuration["Version"] = whole["Version"]
     return {CODE_SHA256: whole.get("CodeSha256"), CONFIGURATION: configuration}
+
+
+def overridden_of(found: FunctionDescription, measured: FunctionDescription) -> dict[str, Any]:
+    """Return what the clone was given in place of what the function has, as it is kept in run.json.
+
+    Args:
+        found: the function.
+        measured: it as its calls found it.
+    """
+    own, given = (fingerprint_of(each)[CONFIGURATION] for each in (found, measured))
+    differing = {name: own.get(name) for name in given if given[name] != own.get(name)}
+    return {OVERRIDDEN: differing} if differing else {}
 
 
 def generator_host() -> dict[str, Any]:

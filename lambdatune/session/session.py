@@ -35,6 +35,7 @@ from lambdatune.session.recorder import Recorder
 from lambdatune.session.restore import left_behind, restore_dead, undo
 from lambdatune.session.results import Facts, compose
 from lambdatune.session.run_directory import OwedUndo, RunDirectory, new_run_id
+from lambdatune.session.standing_meter import STANDING, meter_of
 from lambdatune.session.steered import STEERED, Steered
 from lambdatune.session.steering import Steering
 from lambdatune.session.stored_payloads import fetch_payloads
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from lambdatune.session.events import Observer
     from lambdatune.session.gating import Gate
     from lambdatune.session.plan_card import PlanCard
+    from lambdatune.session.standing_meter import StandingMeter
     from lambdatune.session.subject import Subject
 
 
@@ -208,24 +210,29 @@ class Session:
         if share.note is not None:
             self.observer.narrate(share.note)
         await preflight(plan, subject, run_id)
-        description = subject.description
+        measured = subject.measured
         cells = [
-            Cell(description.name, size, description.architecture, description.runtime, plan.mode)
+            Cell(measured.shown_name, size, measured.architecture, measured.runtime, plan.mode)
             for size in spread_sizes(plan.memory)
         ]
         if self._continued is None:
-            tariff = Tariff(await prices_for(plan, subject, self.observer), description.ephemeral_storage_mb)
+            prices = await prices_for(plan, subject, self.observer)
+            tariff = Tariff(prices, measured.ephemeral_storage_mb, plan.provisioned_concurrency > 0)
             evidence = gather(cells, plan, tariff)
         else:
             self._continued.check(subject)
             evidence = self._continued.evidence()
             cells = [cell.cell for cell in evidence]
+        meter = meter_of(plan, subject, evidence)
         cold_batch = min(subject.cold_batch, share.most) if share.most else subject.cold_batch
         search = TuningSearch(plan, cold_batch=cold_batch)
         maker = Maker(run_id, own_mark())
         isolation, mode = isolation_of(plan, subject, maker), mode_of(plan, subject, maker)
-        card = plan_card(plan, cells, evidence, search, subject=subject, isolation=isolation, mode=mode)
-        return _Ready(run_id, subject, evidence, search, isolation, mode, card)
+        card = plan_card(
+            plan, cells, evidence, search, subject=subject, isolation=isolation, mode=mode,
+            standing=meter.rates.sentences([cell.memory_mb for cell in cells]),
+        )  # fmt: skip
+        return _Ready(run_id, subject, evidence, search, isolation, mode, meter, card)
 
     def _warn_of_exposure(self) -> None:
         """Tell, before credentials travel, that they could be read on the way to a Dask scheduler."""
@@ -260,6 +267,7 @@ class Session:
                 self._measurement = Measurement(
                     self.plan, evidence, ready.search,
                     sender=sender, isolation=isolation, recorder=recorder, observer=self.observer,
+                    meter=ready.meter,
                     continued=self._continued, further=None if self._red_again is None else self._red_again.further,
                 )  # fmt: skip
                 if self._stop_asked.is_set():
@@ -270,6 +278,9 @@ class Session:
                     await self._measurement.run()
                 finally:
                     fresh.cancel()
+                    ready.meter.end()
+                    if ready.meter.usd():
+                        facts.environment[STANDING] = ready.meter.usd()
                     if ready.mode is not None:
                         facts.environment[LINKING] = links.to_json()
             await learn_environments(
@@ -330,6 +341,7 @@ class _Ready:
     search: Search
     isolation: Isolation
     mode: InvocationMode | None
+    meter: StandingMeter
     card: PlanCard
 
 

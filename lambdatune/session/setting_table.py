@@ -47,6 +47,11 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("runtime", "text", "RUNTIME", "Runtime of a function given as a path, for example python3.12."),
     Setting("handler", "text", "HANDLER", "Handler of a function given as a path, for example app.handler."),
+    Setting(
+        "entry-point", "text", "COMMAND",
+        "Instead of runtime and handler: the path is a directory that stands in for a container image, and COMMAND, "
+        "for example 'python app.py', speaks the Lambda Runtime API in it.",
+    ),
     Setting("timeout", "integer", "SECONDS", "Timeout of a function given as a path. [default: 60]", 1, 900),
     Setting(
         "memory", "text", "SIZES",
@@ -68,6 +73,12 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("confidence", "number", "SHARE", "Confidence of the answer. [default: 0.95]", 0.5, 0.999999),
     Setting("cold-rate", "text", "SHARE", "Share of cold starts that the cost per million assumes. [default: 1%]"),
+    Setting(
+        "traffic", "text", "N/s",
+        "The function's real traffic, for what its cold starts cost a month, and whether provisioned concurrency, "
+        "SnapStart, another size or an always-on machine would pay. Its share of cold starts is --cold-rate where "
+        "that is given, and modelled otherwise.",
+    ),
     Setting("concurrency", "integer", "N", "Calls in flight. [default: 1]", 1, 10_000),
     Setting(
         "rate", "text", "N/s",
@@ -113,6 +124,21 @@ SETTINGS: tuple[Setting, ...] = (
         "What is called: clone (a copy of the function, deleted at the end), version (versions published from the "
         "function itself, whose $LATEST changes for a moment each time), or current (the function as it is, at its "
         "one size; nothing is changed). [default: clone]",
+    ),
+    Setting(
+        "architecture", "text", "NAME",
+        "Instruction set of the clone: x86_64 or arm64. Code and layers with native parts must be built for it. "
+        "[default: the function's own]",
+    ),
+    Setting(
+        "snap-start", "text", "on|off",
+        "Whether the clone has SnapStart: its cold starts restore a snapshot instead of initialising. [default: as the "
+        "function]",
+    ),
+    Setting(
+        "provisioned-concurrency", "integer", "N",
+        "Environments of each version of the clone that are initialised before calls come; they are billed by time. "
+        "[default: none]", 1, 1_000,
     ),
     Setting("batch-size", "integer", "N", "Most messages of a batch. [default: 10 of sqs, 100 of a stream]", 1, 10_000),
     Setting("batch-window", "integer", "SECONDS", "How long a batch may be gathered. [default: 0]", 0, 300),
@@ -262,7 +288,7 @@ def _checked_text(setting: Setting, value: object, origin: str) -> str | list[st
     if setting.name in {"memory", "ramp"} and isinstance(value, list):
         value = ",".join(map(str, value))
     if (
-        setting.name in {"memory", "cold-rate", "rate", "burst", "concurrency-share", "gate-margin"}
+        setting.name in {"memory", "cold-rate", "traffic", "rate", "burst", "concurrency-share", "gate-margin"}
         and isinstance(value, (int, float))
         and not isinstance(value, bool)
     ):
