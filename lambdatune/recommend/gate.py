@@ -212,35 +212,31 @@ def _counted(cell: CellEvidence, question: Question) -> int:
 def _checks(
     base: CellEvidence, other: CellEvidence, plan: Plan, question: Question, error: float, settings: GateSettings
 ) -> list[GateCheck]:
-    found = []
-    percentiles = (
-        {question.percentile: "tail"} if question.percentile <= 50 else {50.0: "median", question.percentile: "tail"}
-    )
-    for percentile, weight in percentiles.items():
-        found.append(_time_check(base, other, plan, question, percentile, error * WEIGHTS[weight], settings))
+    found = _time_checks(base, other, plan, question, error, settings)
     found.append(_cost_check(base, other, plan, error * WEIGHTS["cost"], settings))
     found.append(_errors_check(base, other, error * WEIGHTS["errors"], settings))
     return found
 
 
-def _time_check(
-    base: CellEvidence,
-    other: CellEvidence,
-    plan: Plan,
-    question: Question,
-    percentile: float,
-    error: float,
-    settings: GateSettings,
-) -> GateCheck:
+def _time_checks(
+    base: CellEvidence, other: CellEvidence, plan: Plan, question: Question, error: float, settings: GateSettings
+) -> list[GateCheck]:
+    weights = {question.percentile: WEIGHTS["tail"]}
+    if question.percentile > 50:
+        weights = {50.0: WEIGHTS["median"], **weights}
     sides = [_apart(times_of(cell, question.population, question.clock)) for cell in (base, other)]
-    quantile, confidence = percentile / 100, 1 - 2 * error
-    rng = np.random.default_rng(plan.seed)
-    (found,) = quantile_ratios(sides[1], sides[0], [quantile], confidence, rng)
-    figures = [nearest_rank(side.values, quantile) if len(side.values) else None for side in sides]
-    measure = f"{question.population}.{question.clock}.{measure_name(percentile)}"
-    fewest, needed = min(len(side.values) for side in sides), calls_that_bound(quantile, confidence)
-    thin = f"{fewest} calls, and {needed} in each run would bound it" if fewest < needed else None
-    return _check(other, measure, figures, found, settings, thin)
+    quantiles = [percentile / 100 for percentile in weights]
+    confidences = [1 - 2 * error * weight for weight in weights.values()]
+    ratios = quantile_ratios(sides[1], sides[0], quantiles, confidences, np.random.default_rng(plan.seed))
+    fewest = min(len(side.values) for side in sides)
+    checks = []
+    for percentile, confidence, ratio in zip(weights, confidences, ratios, strict=True):
+        figures = [nearest_rank(side.values, percentile / 100) if len(side.values) else None for side in sides]
+        measure = f"{question.population}.{question.clock}.{measure_name(percentile)}"
+        needed = calls_that_bound(percentile / 100, confidence)
+        thin = f"{fewest} calls, and {needed} in each run would bound it" if fewest < needed else None
+        checks.append(_check(other, measure, figures, ratio, settings, thin))
+    return checks
 
 
 def _cost_check(base: CellEvidence, other: CellEvidence, plan: Plan, error: float, settings: GateSettings) -> GateCheck:
