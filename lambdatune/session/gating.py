@@ -294,8 +294,8 @@ def gate_recorded(gate: Gate, reference: Reference) -> GateReport:
 def with_cautions(report: GateReport, result: RunResult, gate: Gate) -> GateReport:
     """Return a report with what a reader should know of both runs.
 
-    On the embedded endpoint the function shares this host with all that runs on it. Where its cores were busy, in one run
-    or the other, calls waited for them, and a red on a time or a cost is no evidence against the code.
+    On the embedded endpoint the function shares this host with all that runs on it. Where its cores were busy, in one
+    run or the other, calls waited for them, and a red on a time or a cost is no evidence against the code.
     """
     base = gate.reference.run.record
     report = replace(report, cautions=(*report.cautions, *cautions(result, base)))
