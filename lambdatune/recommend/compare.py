@@ -155,7 +155,7 @@ def cautions(result: RunResult, base: RunResult, *, together: bool = False) -> t
         found.append("measured at different times: a difference may be that of the hosts or of the hour")
     if result.function.architecture != base.function.architecture:
         found.append(f"architectures differ: {base.function.architecture} and {result.function.architecture}")
-    for name, what in (("runtime", "runtimes"), ("name", "functions")):
+    for name, what in () if together else (("runtime", "runtimes"), ("name", "functions")):
         one, other = getattr(base.function, name), getattr(result.function, name)
         if one != other:
             found.append(f"{what} differ: {one or 'an image'} and {other or 'an image'}")
