@@ -328,3 +328,8 @@ class RunResult:
     recommendation: Recommendation
     spend: Spend
     schema: Literal["lambdatune.run/1"] = SCHEMA
+
+    @property
+    def architectures(self) -> str:
+        """What was measured: the cells' architecture, which a clone may have been given, or all that they have."""
+        return ", ".join(dict.fromkeys(cell.architecture for cell in self.cells)) or self.function.architecture

@@ -60,9 +60,16 @@ def mode_of(result: RunResult) -> str:
 
 
 def function_of(result: RunResult) -> str:
-    """Return what ran: runtime, where it is known, and architecture."""
-    function = result.function
-    return f"{function.runtime}, {function.architecture}" if function.runtime else function.architecture
+    """Return what ran: runtime, where it is known, architecture, and what the clone was given."""
+    plan = result.plan
+    environments = plan.get("provisioned_concurrency")
+    parts = (
+        result.function.runtime,
+        result.architectures,
+        {"on": "SnapStart", "off": "no SnapStart"}.get(plan.get("snap_start") or ""),
+        f"provisioned concurrency {environments}" if environments else None,
+    )
+    return ", ".join(part for part in parts if part)
 
 
 def failed_calls(cell: CellResult) -> int:

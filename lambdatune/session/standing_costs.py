@@ -64,6 +64,17 @@ def provisioned_starts(evidence: Sequence[CellEvidence]) -> list[str]:
     return told
 
 
+def restored_starts(evidence: Sequence[CellEvidence]) -> list[str]:
+    """Return what to know of cold starts that restored a snapshot.
+
+    Args:
+        evidence: one per cell.
+    """
+    if not any(_any(cell, Start.RESTORED) for cell in evidence):
+        return []
+    return ["cold starts restored a snapshot (SnapStart): what stands for their init is Restore Duration"]
+
+
 def _any(cell: CellEvidence, start: Start) -> bool:
     return bool(np.any(cell.rows["start"] == start))
 
