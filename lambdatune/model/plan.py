@@ -31,9 +31,11 @@ class FunctionSource:
     Attributes:
         name: a function's name or ARN on AWS, or the path of a directory or zip that holds its code.
         is_path: whether `name` is a path, whose function runs on the embedded endpoint.
-        runtime: AWS's runtime identifier; needed with a path.
-        handler: ``module.function``; needed with a path.
+        runtime: AWS's runtime identifier; needed with a path, unless there is an entry point.
+        handler: ``module.function``; needed with a path, unless there is an entry point.
         timeout_s: the function's timeout in seconds; used with a path.
+        entry_point: command line of a program that speaks the Runtime API; the path is a directory that stands in for
+            a container image then.
     """
 
     name: str
@@ -41,11 +43,18 @@ class FunctionSource:
     runtime: str | None = None
     handler: str | None = None
     timeout_s: int = 60
+    entry_point: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Hard limits over the whole run; None is unlimited."""
+    """Hard limits over the whole run; None is unlimited.
+
+    Attributes:
+        max_invocations: calls.
+        max_usd: dollars (in China: CNY) that they cost.
+        max_minutes: time from the first call on.
+    """
 
     max_invocations: int | None = None
     max_usd: float | None = None
@@ -89,7 +98,10 @@ class Plan:
         shards: load processes that the load is split over; with `dask` so many on each worker.
         dask: address of the scheduler of a Dask cluster that sends the load; None for this machine.
         cold_starts: forced cold starts per size.
-        cold_rate: share of cold starts that the cost per million assumes; None: as a target-free default.
+        cold_rate: share of cold starts that the cost per million assumes.
+        traffic_per_s: calls (messages) a second of the function's real traffic, for what its cold starts cost; None
+            when that is not asked. The load of the run does not depend on it.
+        traffic_cold_rate: share of that traffic that starts cold; None: to be modelled.
         limits: hard limits over the whole run.
         payloads: the events, at least one.
         record_payloads: whether the run directory keeps the events themselves.
@@ -121,6 +133,8 @@ class Plan:
     dask: str | None = None
     cold_starts: int = 10
     cold_rate: float = 0.01
+    traffic_per_s: float | None = None
+    traffic_cold_rate: float | None = None
     limits: Limits = field(default_factory=Limits)
     payloads: tuple[Payload, ...] = (Payload(b"{}"),)
     record_payloads: bool = False

@@ -10,12 +10,13 @@ from lambdatune.model.quantities import format_number
 if TYPE_CHECKING:
     from lambdatune.model.result import RunResult
 
+_DEFAULT_COLD_RATE = 0.01
 _PLAIN = (
     ("memory", "memory", "128-3008"),
     ("mode", "mode", "invoke"),
     ("strategy", "strategy", "cheapest"),
     ("confidence", "confidence", 0.95),
-    ("cold-rate", "cold_rate", 0.01),
+    ("cold-rate", "cold_rate", _DEFAULT_COLD_RATE),
     ("concurrency", "concurrency", 1),
     ("arrivals", "arrivals", "constant"),
     ("ramp", "ramp", None),
@@ -81,6 +82,10 @@ def _options(result: RunResult) -> list[_Option]:
     found: list[_Option] = _function(plan["function"])
     found += [("target", target) for target in plan.get("targets", [])]
     found += _differing(plan, _PLAIN)
+    if plan.get("traffic_per_s") is not None:
+        found.append(("traffic", f"{format_number(plan['traffic_per_s'])}/s"))
+    if plan.get("traffic_cold_rate") == _DEFAULT_COLD_RATE:
+        found.append(("cold-rate", format_number(_DEFAULT_COLD_RATE)))
     if plan.get("rate_per_s") is not None:
         found.append(("rate", f"{format_number(plan['rate_per_s'])}/s"))
     if plan.get("isolation") != "current" and not plan.get("provisioned_concurrency"):
@@ -96,7 +101,7 @@ def _function(function: dict[str, Any]) -> list[_Option]:
     found: list[_Option] = [("function", str(function["name"]))]
     if function.get("is_path"):
         found += _differing(function, (("runtime", "runtime", None), ("handler", "handler", None)))
-        found += _differing(function, (("timeout", "timeout_s", 60),))
+        found += _differing(function, (("entry-point", "entry_point", None), ("timeout", "timeout_s", 60)))
     return found
 
 

@@ -15,7 +15,7 @@ from lambdatune.aws.access import AwsAccess
 from lambdatune.aws.functions import LATEST, split_function_name
 from lambdatune.aws.memory_size import NOTHING_CHANGED, read_size, set_size
 from lambdatune.model.change import Change, Place
-from lambdatune.model.errors import AwsRefused, UsageError
+from lambdatune.model.errors import AwsRefused, NotUndone, UsageError
 from lambdatune.model.memory import parse_memory
 from lambdatune.session.fingerprint import CODE_SHA256, CONFIGURATION, OVERRIDDEN
 from lambdatune.session.holding import refuse_going
@@ -78,6 +78,29 @@ async def plan_apply(run: RunDirectory, memory_mb: int) -> PlannedApply:
         )
 
 
+async def plan_undo(run: RunDirectory) -> PlannedApply:
+    """Return what would put back the size that the last `apply` of `run` changed; nothing is changed.
+
+    Raises:
+        UsageError: when nothing was applied.
+        NotUndone: when the function has another size than the one applied.
+        AwsRefused: as `plan_apply`.
+    """
+    async with _function_of(run) as (result, place, _, now):
+        change = _in_force(run, now)
+        if change is None or change.memory_mb is None:
+            raise _nothing_to_undo(run, now)
+        return PlannedApply(
+            call=_call(now, place, change.memory_mb),
+            function=now.name,
+            from_mb=now.memory_mb,
+            to_mb=change.memory_mb,
+            revision_id=now.revision_id,
+            warnings=tuple(_consequences(result, now)),
+            undoes=change.memory_mb,
+        )
+
+
 async def apply(run: RunDirectory, memory_mb: int, revision_id: str) -> str:
     """Set the function that `run` measured to `memory_mb` MB; return what is now true, as a sentence.
 
@@ -114,8 +137,8 @@ async def undo_apply(run: RunDirectory, revision_id: str | None = None) -> str:
         revision_id: of the function as it was when the undo was looked at; None when it was not.
 
     Raises:
-        UsageError: when nothing was applied, or the function has another size than the one applied: someone else's
-            choice is never written over.
+        UsageError: when nothing was applied.
+        NotUndone: when the function has another size than the one applied: someone else's choice is never written over.
         AwsRefused: as `apply`.
     """
     async with _function_of(run) as (_, place, access, now):
@@ -140,14 +163,14 @@ def _in_force(run: RunDirectory, now: SizeNow) -> Change | None:
     return last if last is not None and last.changed_memory_mb == now.memory_mb else None
 
 
-def _nothing_to_undo(run: RunDirectory, now: SizeNow) -> UsageError:
+def _nothing_to_undo(run: RunDirectory, now: SizeNow) -> UsageError | NotUndone:
     pending = journal_of(run).pending()
     if not pending:
         return UsageError(
             f"nothing of run {run.id} is applied to function `{now.name}`, so that there is nothing to put back"
         )
     last = pending[0]
-    return UsageError(
+    return NotUndone(
         f"function `{now.name}` has {now.memory_mb} MB, and {last.changed_memory_mb} MB was applied: "
         "someone else changed it since, and their choice stays",
         hint=f"by hand: {last.command()}",
@@ -235,6 +258,8 @@ def _consequences(result: RunResult, now: SizeNow) -> list[str]:
     found = [_untouched(result, now)]
     if now.stack is not None:
         found.append(f"CloudFormation stack {now.stack} manages it: its next deployment sets the template's size again")
+    if now.tag is not None:
+        found.append(f"its tag {now.tag} says what deploys it: the next deployment sets its own size again")
     found.append("every running environment is replaced: the next calls start cold")
     return found
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import platform
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lambdatune.aws.functions import LATEST
@@ -17,6 +20,11 @@ the times. Values of environment variables may be secret, so that only their nam
 OVERRIDDEN = "overridden"
 """Key of run.json's environment: the function's own values of what its clone was given otherwise."""
 
+GENERATOR = "generator"
+"""Key of run.json's environment: the host that sent the load, by what times on its clock depend on. Its name is not
+there: in CI each run has a host of another name, and a baseline of one that is alike may be compared with."""
+
+_CPUINFO = Path("/proc/cpuinfo")
 _MEMBERS = ("Handler", "Timeout", "PackageType", "TracingConfig", "LoggingConfig", "ImageConfigResponse")
 
 
@@ -48,6 +56,20 @@ def overridden_of(found: FunctionDescription, measured: FunctionDescription) -> 
     own, given = (fingerprint_of(each)[CONFIGURATION] for each in (found, measured))
     differing = {name: own.get(name) for name in given if given[name] != own.get(name)}
     return {OVERRIDDEN: differing} if differing else {}
+
+
+def generator_host() -> dict[str, Any]:
+    """Return what is recorded of this host as the one that sends the load."""
+    return {"processor": _processor(), "cores": os.cpu_count(), "system": platform.system()}
+
+
+def _processor() -> str:
+    try:
+        lines = _CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, "") or platform.processor() or platform.machine()
 
 
 def differences_between(recorded: dict[str, Any], now: dict[str, Any]) -> list[str]:

@@ -25,7 +25,7 @@ from lambdatune.session.pacing import warm_pacing
 from lambdatune.session.silence import silent_calls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from lambdatune.aws.isolation import Isolation, Version
     from lambdatune.load.order import Pacing
@@ -68,6 +68,7 @@ class Measurement:
         recorder: takes the rows.
         observer: watches.
         continued: the run that goes on; None for a new one.
+        further: is asked for more calls when the search is satisfied, until it wants none.
 
     Attributes:
         outcome: how it ended, as far as that is known.
@@ -88,6 +89,7 @@ class Measurement:
         recorder: Recorder,
         observer: Observer,
         continued: Continuation | None = None,
+        further: Callable[[Evidence, Plan], Sequence[Ask]] | None = None,
     ) -> None:
         self._plan = plan
         self._evidence = evidence
@@ -97,6 +99,7 @@ class Measurement:
         self._meter = meter
         self._recorder = recorder
         self._observer = observer
+        self._further = further
         self._versions: dict[int, Version] = {}
         self._generator = GeneratorWatch(None if continued is None else continued.generator())
         self._orders = 0 if continued is None else continued.orders
@@ -272,7 +275,7 @@ class Measurement:
         while not self._stopping:
             await self._go.wait()
             self._replanned = False
-            asks = self._search.next_block(self._evidence)
+            asks = self._search.next_block(self._evidence) or self._wanted_further()
             if not asks:
                 return
             for ask in asks:
@@ -280,6 +283,9 @@ class Measurement:
                     await self._go.wait()
                     if self._is_wanted():
                         await self._serve(part)
+
+    def _wanted_further(self) -> Sequence[Ask]:
+        return () if self._further is None else self._further(self._evidence, self._plan)
 
     def _is_wanted(self) -> bool:
         """Whether what was asked for is still wanted."""

@@ -45,10 +45,12 @@ class WhatIf:
     strategy: Strategy | None = None
     confidence: float | None = None
     cold_rate: float | None = None
+    traffic_per_s: float | None = None
 
     def applied_to(self, plan: Plan) -> Plan:
-        """Return the plan as it would be."""
+        """Return the plan as it would be; a cold rate is that of the traffic too."""
         given = {field.name: getattr(self, field.name) for field in fields(self)}
+        given["traffic_cold_rate"] = self.cold_rate
         return replace(plan, **{name: value for name, value in given.items() if value is not None})
 
 
@@ -96,8 +98,13 @@ class RecordedRun:
 
     @property
     def rows(self) -> Rows:
-        """All rows, in the order in which they came; their cell column points into `evidence`."""
+        """All rows, in the order in which they came; their cell column points into `cells` and `evidence`."""
         return self._rows
+
+    @property
+    def cells(self) -> list[Cell]:
+        """What the rows' cell column points into."""
+        return self._cells
 
     def rows_of(self, memory_mb: int) -> Rows:
         """Return the rows of one memory size, in the order in which they came."""
@@ -115,7 +122,9 @@ class RecordedRun:
         facts = Facts(record.id, record.started, record.finished, record.function, record.environment)
         status: RunStatus = "interrupted" if record.finished is None else record.status
         made = compose(plan, evidence, facts, status, Outcome(generator=_generator(plan, evidence)))
-        return replace(made, validity=_as_recorded(made.validity, record.validity)) if record.finished else made
+        if record.finished is None:
+            return made
+        return replace(made, validity=_as_recorded(made.validity, record.validity), gate=record.gate)
 
 
 def open_run(run: RunDirectory, what_if: WhatIf | None = None) -> RunResult:
@@ -210,6 +219,8 @@ def plan_of(record: dict[str, Any]) -> Plan:
             dask=record.get("dask"),
             cold_starts=record["cold_starts"],
             cold_rate=record["cold_rate"],
+            traffic_per_s=record.get("traffic_per_s"),
+            traffic_cold_rate=record.get("traffic_cold_rate"),
             limits=Limits(**record["limits"]),
             payloads=tuple(
                 Payload(payload.get("body", "").encode(), payload["weight"], payload.get("tokens", False))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from lambdatune.aws.marks import Maker
@@ -21,6 +21,7 @@ from lambdatune.session.credentials import credentials_now, keep_fresh
 from lambdatune.session.delivered.linking import LINKING, LinkRecord
 from lambdatune.session.environments import learn_environments
 from lambdatune.session.events import Silent
+from lambdatune.session.gating import RedAgain, drifts, with_cautions
 from lambdatune.session.holding import hold
 from lambdatune.session.isolation import allowed_share, fitted, isolation_of
 from lambdatune.session.liveness import own_mark
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from lambdatune.recommend.search import Search
     from lambdatune.session.continuing import Continuation
     from lambdatune.session.events import Observer
+    from lambdatune.session.gating import Gate
     from lambdatune.session.plan_card import PlanCard
     from lambdatune.session.standing_meter import StandingMeter
     from lambdatune.session.subject import Subject
@@ -66,6 +68,7 @@ class Session:
         observer: watches.
         confirm: is shown the card before anything is changed; False ends the session with nothing done.
         continued: the run that goes on, under `plan` and in its own directory; None for a new one.
+        gate: what the run is held against; None without a baseline.
 
     Attributes:
         plan: as it is now: steering may change it.
@@ -81,6 +84,7 @@ class Session:
         observer: Observer | None = None,
         confirm: Callable[[PlanCard], bool] = lambda _: True,
         continued: Continuation | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self.plan = plan
         self.observer: Observer = observer or Silent()
@@ -89,6 +93,8 @@ class Session:
         self._output = output
         self._confirm = confirm
         self._continued = continued
+        self._gate = gate
+        self._red_again = None if gate is None else RedAgain(gate, self.narrate)
         self._measurement: Measurement | None = None
         self._stop_asked = asyncio.Event()
 
@@ -128,10 +134,12 @@ class Session:
                 return None
             evidence, subject = ready.evidence, ready.subject
             self._warn_of_exposure()
-            run = await self._directory(ready.run_id, stack)
             facts = Facts.of(ready.run_id, started, subject, evidence.tariff.prices)
             if self._continued is not None:
                 facts = self._continued.facts()
+            if self._gate is not None:
+                self._gate.check(compose(self.plan, evidence, facts, "interrupted", Outcome()), self.plan)
+            run = await self._directory(ready.run_id, stack)
             # Until the run has ended its file says "interrupted": that is what it is if it ends here.
             run.write(compose(self.plan, evidence, facts, "interrupted", Outcome()))
             failure: BaseException | None = None
@@ -145,9 +153,19 @@ class Session:
                 status: RunStatus = "interrupted" if self._stop_asked.is_set() else "complete"
                 result = compose(self.plan, evidence, facts.finished_now(), status, self._outcome())
                 run.write(result)
-                return result
+                return self._gated(run, result, evidence)
             finally:
                 await self._undo(run, subject, failure)
+
+    def _gated(self, run: RunDirectory, result: RunResult, evidence: Evidence) -> RunResult:
+        """Return a result with what it is against the baseline, where there is one, and record that."""
+        if self._gate is None or self._red_again is None or not (result.status == "complete" and result.validity.valid):
+            return result
+        report = self._red_again.told(self._gate.report(evidence, self.plan))
+        report = replace(report, drift=drifts(result, self._output))
+        gated = replace(result, gate=with_cautions(report, result, self._gate))
+        run.write(gated)
+        return gated
 
     async def _directory(self, run_id: str, stack: AsyncExitStack) -> RunDirectory:
         """Return the directory of the run, held until the session ends; what a killed run left is undone first.
@@ -250,7 +268,7 @@ class Session:
                     self.plan, evidence, ready.search,
                     sender=sender, isolation=isolation, recorder=recorder, observer=self.observer,
                     meter=ready.meter,
-                    continued=self._continued,
+                    continued=self._continued, further=None if self._red_again is None else self._red_again.further,
                 )  # fmt: skip
                 if self._stop_asked.is_set():
                     self._measurement.stop()
@@ -328,13 +346,15 @@ class _Ready:
 
 
 def exit_code(result: RunResult) -> ExitCode:
-    """Return the exit code that a run's result means."""
+    """Return the exit code that a run's result means: invalid before a regression, and that before a missed target."""
     if result.status == "interrupted":
         return ExitCode.INTERRUPTED
-    return {
-        "met": ExitCode.OK,
-        "none": ExitCode.OK,
-        "missed": ExitCode.TARGET_MISSED,
-        "unproven": ExitCode.UNPROVEN,
-        "invalid": ExitCode.INVALID,
-    }[result.recommendation.status]
+    advice, gate = result.recommendation.status, result.gate
+    if advice == "invalid":
+        return ExitCode.INVALID
+    if gate is not None and gate.outcome == "regression":
+        return ExitCode.REGRESSION
+    code = {
+        "met": ExitCode.OK, "none": ExitCode.OK, "missed": ExitCode.TARGET_MISSED, "unproven": ExitCode.UNPROVEN,
+    }[advice]  # fmt: skip
+    return ExitCode.UNPROVEN if code == ExitCode.OK and gate is not None and not gate.passes else code

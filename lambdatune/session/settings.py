@@ -9,7 +9,7 @@ from lambdatune.model.errors import LambdatuneError, UsageError, did_you_mean
 from lambdatune.model.load_shape import parse_burst, parse_ramp
 from lambdatune.model.memory import parse_memory
 from lambdatune.model.plan import Arrivals, FunctionSource, Limits, Payload, Plan, PriceChoice, Strategy
-from lambdatune.model.quantities import parse_rate_per_s, parse_share
+from lambdatune.model.quantities import parse_rate_per_s, parse_share, parse_traffic_per_s
 from lambdatune.model.target import parse_target
 from lambdatune.session.clone_settings import (
     parse_architecture,
@@ -17,6 +17,7 @@ from lambdatune.session.clone_settings import (
     refuse_what_only_a_clone_can,
     refuse_what_provisioned_cannot,
 )
+from lambdatune.session.code_settings import check_entry_point, check_runtime
 from lambdatune.session.isolation_settings import (
     parse_concurrency_share,
     parse_isolation,
@@ -80,6 +81,8 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
         dask=reader.value("dask", None),
         cold_starts=reader.value("cold-starts", 10) if can_start_cold else 0,
         cold_rate=reader.read("cold-rate", parse_share, 0.01),
+        traffic_per_s=reader.read("traffic", parse_traffic_per_s, None),
+        traffic_cold_rate=reader.read("cold-rate", parse_share, None) if "traffic" in given else None,
         limits=Limits(
             reader.value("max-invocations", None),
             reader.value("max-usd", None),
@@ -100,7 +103,7 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
     )
 
 
-_OF_CODE = ("runtime", "handler", "timeout")
+_OF_CODE = ("runtime", "handler", "entry-point", "timeout")
 """Settings that only code on this machine takes."""
 
 
@@ -255,14 +258,10 @@ def _function(reader: _Reader, given: Mapping[str, Given]) -> FunctionSource:
                              setting="function")  # fmt: skip
         _refuse_path_settings(given, text)
         return FunctionSource(text)
-    missing = [name for name in ("runtime", "handler") if name not in given]
-    if missing:
-        needs = " and ".join(f"--{name}" for name in missing)
-        raise UsageError(
-            f"{function.origin}: `{text}` is code on this machine, which also needs {needs}",
-            hint="for example --runtime python3.12 --handler app.handler",
-            setting=missing[0],
-        )
+    if "entry-point" in given:
+        check_entry_point(given, path)
+    else:
+        check_runtime(given)
     if "isolation" in given and given["isolation"].value != "clone":
         raise UsageError(
             f"{given['isolation'].origin}: a function given as a path runs on an embedded endpoint of its own, where "
@@ -277,8 +276,8 @@ def _function(reader: _Reader, given: Mapping[str, Given]) -> FunctionSource:
             setting="endpoint-url",
         )
     return FunctionSource(
-        str(path), is_path=True, runtime=given["runtime"].value, handler=given["handler"].value,
-        timeout_s=reader.value("timeout", 60),
+        str(path), is_path=True, runtime=reader.value("runtime", None), handler=reader.value("handler", None),
+        timeout_s=reader.value("timeout", 60), entry_point=reader.value("entry-point", None),
     )  # fmt: skip
 
 

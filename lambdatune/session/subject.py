@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lambdatune.aws.access import AwsAccess, is_loopback
 from lambdatune.aws.account import refuse_other_account, region_of
-from lambdatune.aws.deploy import create_from_path
+from lambdatune.aws.deploy import create_from_image, create_from_path
 from lambdatune.aws.functions import describe_function
 from lambdatune.aws.routing import check_routing
 from lambdatune.aws.suitability import refuse_unsuitable
@@ -108,10 +109,14 @@ def _measured(plan: Plan, found: FunctionDescription, host: dict[str, Any] | Non
 
 
 async def _deploy(access: AwsAccess, source: FunctionSource) -> FunctionDescription:
-    assert source.runtime is not None
-    assert source.handler is not None
     path = Path(source.name)
     name = _function_name(path)
+    if source.entry_point is not None:
+        entry_point = shlex.split(source.entry_point)
+        await create_from_image(access, name=name, path=path, entry_point=entry_point, timeout_s=source.timeout_s)
+        return await describe_function(access, name)
+    assert source.runtime is not None
+    assert source.handler is not None
     await create_from_path(
         access,
         name=name,

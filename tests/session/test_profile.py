@@ -47,6 +47,7 @@ PLANS = st.fixed_dictionaries(
         "strategy": st.sampled_from(["cheapest", "fastest", "balanced"]),
         "confidence": st.floats(0.5, 0.999999),
         "cold-rate": st.sampled_from(["1%", "0.02"]),
+        "traffic": st.sampled_from(["50/s", "3/min"]),
         "concurrency": st.integers(1, 10_000),
         "burst": st.sampled_from(["20", "20/5s"]),
         "payload": st.lists(TEXT.map(lambda text: '{"text": "' + text.translate(_JSON) + '"}'), min_size=1, max_size=3),

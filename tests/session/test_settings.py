@@ -32,7 +32,7 @@ def plan_of(text: str):
     return build_plan(read_profile(text))
 
 
-@pytest.mark.parametrize("name", ["quickstart", "cold-starts", "queue"])
+@pytest.mark.parametrize("name", ["quickstart", "cold-starts", "queue", "ci-gate"])
 def test_the_bundled_profiles_are_plans(name) -> None:
     plan = plan_of(name)
     assert plan.function.is_path
@@ -63,6 +63,16 @@ def test_a_profile_gives_the_whole_plan(profile) -> None:
     assert (plan.cold_rate, plan.concurrency, plan.limits.max_usd, plan.seed) == (0.02, 4, 0.5, 7)
     assert plan.payloads[0].body == b'{"id": 1}'
     assert plan.strategy == "balanced"
+
+
+def test_traffic_has_the_cold_rate_that_is_given_and_none_otherwise(profile) -> None:
+    plan = plan_of(profile("function = 'x'\ntraffic = 50"))
+    assert (plan.traffic_per_s, plan.traffic_cold_rate, plan.cold_rate) == (50.0, None, 0.01)
+    plan = plan_of(profile("function = 'x'\ntraffic = '3/min'\ncold-rate = '1%'"))
+    assert (plan.traffic_per_s, plan.traffic_cold_rate) == (0.05, 0.01)
+    assert plan_of(profile("function = 'x'\ncold-rate = '2%'")).traffic_cold_rate is None
+    with pytest.raises(UsageError, match="no traffic that can be reckoned with"):
+        plan_of(profile("function = 'x'\ntraffic = 1000000"))
 
 
 def test_a_profile_gives_a_ramp_or_bursts(profile) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from lambdatune.model.errors import UsageError
 from lambdatune.reports.wording import printable
+from lambdatune.session.advice import advised_mb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +59,7 @@ class _Change:
         return joined if joined[:1].isalpha() else f"Function{joined}"
 
 
-def render_apply(result: RunResult, tool: str) -> str:
+def render_change(result: RunResult, tool: str) -> str:
     """Return the change that follows the advice of a run, for one of `TOOLS`.
 
     Raises:
@@ -77,11 +78,7 @@ def render_apply(result: RunResult, tool: str) -> str:
 
 def _change(result: RunResult) -> _Change:
     advice, function, plan = result.recommendation, result.function, result.plan
-    if advice.memory_mb is None or advice.status not in ("met", "none"):
-        raise UsageError(
-            f"run {result.id} advises no size, so that there is nothing to apply: {advice.sentence}",
-            hint="`run --continue` goes on with an unproven run, and `show RUN --target ...` decides anew",
-        )
+    memory_mb = advised_mb(result)
     shown = advice.function or function.name
     is_same = shown == function.name
     # A path may hold colons, a function's name holds one before its version or alias.
@@ -92,7 +89,7 @@ def _change(result: RunResult) -> _Change:
     given = (("--region", region), ("--endpoint-url", plan.get("endpoint_url")), ("--profile", plan.get("aws_profile")))
     return _Change(
         function=name,
-        memory_mb=advice.memory_mb,
+        memory_mb=memory_mb,
         before_mb=function.memory_mb if is_same else None,
         architecture=advice.architecture if is_other and is_same else None,
         qualifier=qualifier or None,
@@ -173,7 +170,7 @@ def _aws_cli(change: _Change) -> list[str]:
     if not change.is_deployed:
         raise UsageError(
             "this run measured code on this machine: there is no function that the AWS CLI could change",
-            hint="give the memory size to whatever deploys the code, for example with --apply sam",
+            hint="give the memory size to whatever deploys the code, for example with --change sam",
         )
     lines = ["# In a shell. What deploys the function sets its own size again the next time."]
     if change.architecture:
