@@ -96,10 +96,10 @@ def require_comparable(result: RunResult, base: RunResult, *, clock: ClockName =
             f"{other}",
             hint=hint,
         )
-    if _place(base) == HERE and base.function.architecture != result.function.architecture:
+    if _place(base) == HERE and base.architectures != result.architectures:
         raise UsageError(
-            f"runs {base.id} and {result.id} cannot be compared: the first is {base.function.architecture}, the second "
-            f"{result.function.architecture}, and both ran on this machine's processor",
+            f"runs {base.id} and {result.id} cannot be compared: the first is {base.architectures}, the second "
+            f"{result.architectures}, and both ran on this machine's processor",
             hint="compare architectures on AWS",
         )
 
@@ -137,8 +137,8 @@ def cautions(result: RunResult, base: RunResult) -> tuple[str, ...]:
         found.append("both sizes were measured in one run, in turns: drift hits both alike")
     else:
         found.append("measured at different times: a difference may be that of the hosts or of the hour")
-    if result.function.architecture != base.function.architecture:
-        found.append(f"architectures differ: {base.function.architecture} and {result.function.architecture}")
+    if result.architectures != base.architectures:
+        found.append(f"architectures differ: {base.architectures} and {result.architectures}")
     for name, what in (("runtime", "runtimes"), ("name", "functions")):
         one, other = getattr(base.function, name), getattr(result.function, name)
         if one != other:

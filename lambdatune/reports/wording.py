@@ -61,15 +61,7 @@ def mode_of(result: RunResult) -> str:
 
 def function_of(result: RunResult) -> str:
     """Return what ran: runtime, where it is known, architecture, and what the clone was given."""
-    plan = result.plan
-    environments = plan.get("provisioned_concurrency")
-    parts = (
-        result.function.runtime,
-        result.architectures,
-        {"on": "SnapStart", "off": "no SnapStart"}.get(plan.get("snap_start") or ""),
-        f"provisioned concurrency {environments}" if environments else None,
-    )
-    return ", ".join(part for part in parts if part)
+    return ", ".join(part for part in (result.function.runtime, result.architectures, *result.given) if part)
 
 
 def failed_calls(cell: CellResult) -> int:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lambdatune.model.invocation import Start
-from lambdatune.pricing.cost import FREE_SNAPSTART, money
+from lambdatune.pricing.cost import money
+from lambdatune.pricing.snap_start import is_snap_start_free
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,9 +28,7 @@ def standing_costs(evidence: Sequence[CellEvidence]) -> list[str]:
     Args:
         evidence: one per cell.
     """
-    restored = [
-        cell for cell in evidence if _any(cell, Start.RESTORED) and not cell.cell.runtime.startswith(FREE_SNAPSTART)
-    ]
+    restored = [cell for cell in evidence if _any(cell, Start.RESTORED) and not is_snap_start_free(cell.cell.runtime)]
     provided = [cell for cell in evidence if cell.tariff.is_provisioned]
     prepared = [cell for cell in evidence if not cell.tariff.is_provisioned and _any(cell, Start.PREINITIALISED)]
     kinds = ((restored, _snapstart), (provided, _provided), (prepared, _provisioned))
