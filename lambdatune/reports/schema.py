@@ -53,6 +53,9 @@ class Environment:
         prices: what costs were reckoned with.
         code_sha256: AWS's CodeSha256 of the code that was measured.
         configuration: of the function's configuration what tells in its times; of environment variables the names.
+        overridden: the function's own values of what its clone was given otherwise; only where it was.
+        standing_usd: dollars that the run cost beside its calls, for provisioned environments and snapshots of
+            SnapStart; only where there were any.
         linking: how messages were linked to executions, and how sure that is; only in modes that need it.
         steering: what was changed while the run measured, in order; only where something was.
         continued: when the run was continued, after how many calls, and how it had ended; only where it was.
@@ -68,6 +71,8 @@ class Environment:
     prices: Prices
     code_sha256: str | None
     configuration: dict[str, Any]
+    overridden: dict[str, Any]
+    standing_usd: float
     linking: dict[str, Any]
     steering: list[dict[str, Any]]
     continued: list[dict[str, Any]]

@@ -196,8 +196,11 @@ def sides_of(references: Sequence[Reference], plan: Plan, variants: Sequence[str
 
 def _labels(references: Sequence[Reference]) -> list[str]:
     """Return names that differ: of what differs between the functions, the size where one is named, else the run."""
-    functions = [reference.run.record.function for reference in references]
-    parts = [(function.name, function.runtime, function.architecture) for function in functions]
+    records = [reference.run.record for reference in references]
+    parts = [
+        (record.function.name, record.function.runtime, record.architectures, ", ".join(record.given))
+        for record in records
+    ]
     differ = [len(set(values)) > 1 for values in zip(*parts, strict=True)]
     # What differs names a side; where a run differs in nothing from another it is told by its id.
     shown = [[part for part, differs in zip(each, differ, strict=True) if differs and part] for each in parts]

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from lambdatune.session.plan_card import PlanCard
     from lambdatune.session.restore import Undone
 
+ENDLESS = "import time\ntime.sleep(60)\n"
 BROKEN = "raise RuntimeError('no init')\n"
 WAITING = "import time\ntime.sleep(0.3)\ndef handler(event, context):\n    time.sleep(0.05)\n"
 
@@ -42,7 +44,7 @@ WAITING = "import time\ntime.sleep(0.3)\ndef handler(event, context):\n    time.
 def url() -> Iterator[str]:
     with local_endpoint("--settle-ms", "1") as url:
         users_function(url)
-        for name, code in (("broken", BROKEN), ("waiting", WAITING)):
+        for name, code in (("broken", BROKEN), ("endless", ENDLESS), ("waiting", WAITING)):
             with client("lambda", url) as functions:
                 functions.create_function(
                     FunctionName=name, Runtime="python3.12", Role="arn:aws:iam::000000000000:role/any",
@@ -184,6 +186,16 @@ async def restore_through(url: str, run: RunDirectory) -> list[Undone]:
     """Undo what a run left; the proxy that it went through has ended."""
     async with AwsAccess(region="us-east-1", endpoint_url=url) as access:
         return await undo(run, access, Told())
+
+
+async def test_environments_are_waited_for_no_longer_than_the_run_may_take(url, measure) -> None:
+    before = everything(url)
+    began_s = time.monotonic()
+    result, run, _ = await measure(plan_for(url, "endless", provisioned_concurrency=1, limits=Limits(max_minutes=0.02)))
+    assert time.monotonic() - began_s < 30
+    assert result.spend.invocations == 0
+    assert "put-provisioned-concurrency" in {change.kind for change in run.journal.intents()}
+    assert everything(url) == before
 
 
 def killed_when_environments_were_put(url: str, tmp_path: Path) -> RunDirectory:
