@@ -125,6 +125,14 @@ _MORE: tuple[FieldRow, ...] = (
         Field("isolation", "Isolation",
               choices=((NOT_GIVEN, "clone"), ("version", "version"), ("current", "current"))),
     )),
+    FieldRow("architecture", (
+        Field("architecture", "Architecture",
+              choices=((NOT_GIVEN, "its own"), ("x86_64", "x86_64"), ("arm64", "arm64"))),
+    )),
+    FieldRow("snap-start", (
+        Field("snap-start", "SnapStart", choices=((NOT_GIVEN, "as it is"), ("on", "on"), ("off", "off"))),
+    )),
+    FieldRow("provisioned-concurrency", (Field("provisioned-concurrency", "Provisioned", "no environments"),)),
     FieldRow("place", (
         Field("region", "Region", "as the AWS CLI"), Field("aws-profile", "AWS profile", "the standard chain"),
     )),
