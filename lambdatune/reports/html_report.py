@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import jinja2
 from markupsafe import Markup
 
-from lambdatune.reports import charts, cold_start_table, reproduce
+from lambdatune.reports import charts, cold_start_table, gate_table, reproduce
 from lambdatune.reports.mode_table import mode_tables
 from lambdatune.reports.plain_table import UNKNOWN, ms, ms_and_interval
 from lambdatune.reports.wording import (
@@ -84,8 +84,15 @@ def render_html(result: RunResult) -> str:
         alternatives=[_shown(alternative.sentence) for alternative in advice.alternatives],
         facts=[(key, _shown(value)) for key, value in _facts(result)],
         charts=_charts(result),
-        tables=[_warm(result), _cold(result), *_of_mode(result), *_evidence(result), *_cold_start_advice(result)],
-        remarks=[(kind, _shown(sentence)) for kind, sentence in remarks(result)],
+        tables=[
+            *_of_gate(result),
+            _warm(result),
+            _cold(result),
+            *_of_mode(result),
+            *_evidence(result),
+            *_cold_start_advice(result),
+        ],
+        remarks=[(kind, _shown(sentence)) for kind, sentence in _remarks(result)],
         command=printable(reproduce.command(result), kept="\n"),
         cautions=reproduce.cautions(result),
         made=_shown(f"lambdatune {result.environment.get('lambdatune', '')}, run {result.id}, {result.started}"),
@@ -172,6 +179,21 @@ def _cold(result: RunResult) -> _Table:
         for cell, label in _labelled(result)
     ]  # fmt: skip
     return _Table("Cold starts", ["size", "starts", "init p50", "p50", "p95", "p99"], rows, _legend(result))
+
+
+def _of_gate(result: RunResult) -> list[_Table]:
+    """Return the table of what was held against the baseline; none where there was none."""
+    gate = result.gate
+    if gate is None or not gate.checks:
+        return []
+    rows = [_Row([_shown(field) for field in row]) for row in gate_table.gate_rows(gate)]
+    return [_Table(f"Gate: {gate.outcome}", gate_table.HEADERS, rows, _shown(gate_table.gate_legend(gate)))]
+
+
+def _remarks(result: RunResult) -> list[tuple[str, str]]:
+    gate = result.gate
+    of_gate = [] if gate is None else [("gate", gate.sentence), *gate_table.gate_remarks(gate)]
+    return [*of_gate, *remarks(result)]
 
 
 def _of_mode(result: RunResult) -> list[_Table]:

@@ -28,6 +28,9 @@ _PLAIN = (
     ("endpoint-url", "endpoint_url", None),
     ("aws-profile", "aws_profile", None),
     ("isolation", "isolation", "clone"),
+    ("architecture", "architecture", None),
+    ("snap-start", "snap_start", None),
+    ("provisioned-concurrency", "provisioned_concurrency", 0),
     ("seed", "seed", 0),
 )
 _OF_MODE = (
@@ -85,7 +88,7 @@ def _options(result: RunResult) -> list[_Option]:
         found.append(("cold-rate", format_number(_DEFAULT_COLD_RATE)))
     if plan.get("rate_per_s") is not None:
         found.append(("rate", f"{format_number(plan['rate_per_s'])}/s"))
-    if plan.get("isolation") != "current":
+    if plan.get("isolation") != "current" and not plan.get("provisioned_concurrency"):
         found += _differing(plan, (("cold-starts", "cold_starts", 10),))
     found += _mode_options(plan.get("mode_options", {}))
     found += _differing(plan.get("limits", {}), [(name.replace("_", "-"), name, None) for name in _LIMITS])
@@ -98,7 +101,7 @@ def _function(function: dict[str, Any]) -> list[_Option]:
     found: list[_Option] = [("function", str(function["name"]))]
     if function.get("is_path"):
         found += _differing(function, (("runtime", "runtime", None), ("handler", "handler", None)))
-        found += _differing(function, (("timeout", "timeout_s", 60),))
+        found += _differing(function, (("entry-point", "entry_point", None), ("timeout", "timeout_s", 60)))
     return found
 
 

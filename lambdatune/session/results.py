@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import platform
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from lambdatune.recommend.costs import cost_of
 from lambdatune.recommend.decide import recommend
 from lambdatune.recommend.evidence import spend
 from lambdatune.session.delivered.linking import linking_notes
-from lambdatune.session.fingerprint import fingerprint_of
+from lambdatune.session.fingerprint import GENERATOR, fingerprint_of, generator_host, overridden_of
 from lambdatune.session.prices import price_record
 from lambdatune.session.steered import steered_of
 from lambdatune.session.validity import rule
@@ -103,7 +104,7 @@ class Facts:
             id=run_id,
             started=timestamp(started),
             finished=None,
-            function=FunctionInfo(found.name, found.arn, found.runtime, found.architecture, found.memory_mb),
+            function=FunctionInfo(found.shown_name, found.arn, found.runtime, found.architecture, found.memory_mb),
             environment={
                 "lambdatune": lambdatune.__version__,
                 "python": platform.python_version(),
@@ -113,7 +114,9 @@ class Facts:
                 "ephemeral_storage_mb": found.ephemeral_storage_mb,
                 "embedded": subject.host,
                 "prices": price_record(prices),
-                **fingerprint_of(found),
+                **fingerprint_of(subject.measured),
+                **overridden_of(found, subject.measured),
+                GENERATOR: generator_host(),
             },
         )
 
@@ -174,6 +177,7 @@ def plan_record(plan: Plan) -> dict[str, Any]:
 def _payload_record(payload: Payload, *, keep_body: bool) -> dict[str, Any]:
     """Return a payload as run.json holds it: events may hold what is private, so only on demand with their text."""
     record: dict[str, Any] = {"bytes": len(payload.body), "weight": payload.weight, "tokens": payload.tokens}
+    record["sha256"] = hashlib.sha256(payload.body).hexdigest()[:16]
     record |= {"default": True} if payload.body == DEFAULT_BODY else {}
     # Lambda takes events in UTF-8 only, which was checked when they were read.
     return record | ({"body": payload.body.decode("utf-8")} if keep_body else {})

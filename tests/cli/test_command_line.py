@@ -14,9 +14,9 @@ import click
 import pytest
 
 from lambdatune.cli.main import COMMANDS, main
-from lambdatune.model.errors import ExitCode
 
 ROOT = Path(__file__).parents[2]
+TUNED = "https://lambda-power-tuning.show/#AAQABgAI;3t2NQUREREFERExB;ilmiNADhrzRWgeo0"
 BIN = Path(sys.executable).parent / "lambdatune"
 
 
@@ -67,8 +67,18 @@ def test_the_line_in_the_list_of_commands_is_that_of_the_command(said, command) 
         (["run", "quickstart", "--power-tuning-input", "x"], "and profile `quickstart` is another", "leave one"),
         (["show", "20990101"], "run `20990101` was not found", "lambdatune runs"),
         (["show", "x", "--tag", "y"], "format text has no tags", "hgrm"),
-        (["show", "x", "--apply", "sam", "--format", "csv"], "in place of a report", "leave one of them out"),
-        (["show", "x", "--apply", "pulumi"], "'pulumi' is not one of", "`lambdatune show --help`"),
+        (["run", "--power-tuning-input", "https://x/#ab"], "is no visualization URL", "stateMachine.visualization"),
+        (["run", "--power-tuning-input", TUNED], "does not tell which function", "--function NAME"),
+        (["run", "--function", "sample:checkout", "--apply", "--yes"], "is code on this machine", "--change sam"),
+        (["run", "--function", "shop", "--apply"], "--apply changes your function, and there is no", "--yes"),
+        (["show", "https://x/#ab"], "is no visualization URL", "stateMachine.visualization"),
+        (["show", TUNED, "--format", "csv"], "--format says nothing to a visualization URL", "leave it out"),
+        (["show", "x", "--change", "sam", "--format", "csv"], "--change does one thing, and --format", "leave one"),
+        (["show", "x", "--change", "sam", "--tag", "y"], "--tag says nothing to --change", "leave it out"),
+        (["show", "x", "--apply", "--to", "y"], "--to says nothing to --apply", "leave it out"),
+        (["show", "x", "--undo-apply", "--target", "p95<=1s"], "says nothing to --undo-apply", "leave it out"),
+        (["show", "x", "--yes"], "--yes says nothing to --format", "leave it out"),
+        (["show", "x", "--change", "pulumi"], "'pulumi' is not one of", "`lambdatune show --help`"),
         (["restore"], "expected either a RUN or --all", "restore --all"),
         (["restore", "x", "--all"], "expected either a RUN or --all", "restore --all"),
     ],
@@ -145,14 +155,6 @@ def test_a_defect_is_told_in_a_sentence_and_its_trace_goes_to_a_file(said, tmp_p
     assert "Traceback" not in err
     (trace,) = tmp_path.glob("lambdatune-*.txt")
     assert "Traceback" in trace.read_text()
-
-
-def test_every_exit_code_is_documented() -> None:
-    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
-    table = text[text.index("## Exit codes") :]
-    served = set(ExitCode) - {ExitCode.REGRESSION}
-    for code in served:
-        assert re.search(rf"^\| (\d+, )?{code.value}(, \d+)? \|", table, re.MULTILINE), code
 
 
 def test_python_dash_m_is_not_needed_for_the_console_script() -> None:

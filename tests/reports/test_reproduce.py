@@ -30,6 +30,10 @@ PLANS = {
     "a ramp": ["--function", "x", "--region", "us-east-1", "--ramp", "30s:10/s,1m:50/s"],
     "bursts": ["--function", "x", "--region", "us-east-1", "--burst", "20/5s"],
     "as it is": ["--function", "x", "--region", "us-east-1", "--isolation", "current", "--concurrency", "9"],
+    "another architecture": [
+        "--function", "x", "--region", "us-east-1", "--architecture", "arm64", "--snap-start", "on",
+    ],
+    "provisioned": ["--function", "x", "--region", "us-east-1", "--provisioned-concurrency", "4"],
     "a queue": [
         "--function", "x", "--region", "us-east-1", "--mode", "sqs", "--rate", "10/s", "--fifo", "--batch-size", "5",
         "--maximum-concurrency", "4",

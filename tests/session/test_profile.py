@@ -166,6 +166,16 @@ WRONG = (
     ({"function": ".", "runtime": "python3.12", "handler": "a.b", "isolation": "version"}, {"isolation"}),
     ({"function": ".", "runtime": "python3.12", "handler": "a.b", "endpoint-url": "http://x"}, {"endpoint-url"}),
     ({"function": "shop", "concurrency-share": "0", "prices": "none"}, {"concurrency-share", "prices"}),
+    ({"function": "shop", "architecture": "arm", "snap-start": "yes"}, {"architecture", "snap-start"}),
+    (
+        {"function": "shop", "isolation": "current", "architecture": "arm64", "snap-start": "on"},
+        {"architecture", "snap-start"},
+    ),
+    ({"function": "shop", "snap-start": "on", "provisioned-concurrency": 2}, {"provisioned-concurrency"}),
+    (
+        {"function": "shop", "provisioned-concurrency": 2, "cold-starts": 3, "target": ["cold.p90<=1s"]},
+        {"cold-starts", "target"},
+    ),
 )
 
 
