@@ -112,7 +112,10 @@ COMMON: tuple[FieldRow, ...] = (
         Field("max-invocations", "End at calls", "no limit"), Field("max-usd", "dollars", "none"),
         Field("max-minutes", "minutes", "none"),
     )),
-    FieldRow("cold-starts", (Field("cold-starts", "Cold starts", "10"), Field("cold-rate", "cold rate", "1%"))),
+    FieldRow("cold-starts", (
+        Field("cold-starts", "Cold starts", "10"), Field("cold-rate", "cold rate", "1%"),
+        Field("traffic", "traffic", "none"),
+    )),
     FieldRow("strategy", (
         Field("strategy", "Strategy",
               choices=((NOT_GIVEN, "cheapest"), ("fastest", "fastest"), ("balanced", "balanced"))),

@@ -165,12 +165,14 @@ def _what_if(
 
     if not targets and all(value is None for value in (strategy, confidence, cold_rate, traffic)):
         return None
+    share = None if cold_rate is None else _read("--cold-rate", parse_share, cold_rate)
     return WhatIf(
         targets=tuple(_read("--target", parse_target, text) for text in targets) or None,
         strategy=None if strategy is None else _read("--strategy", parse_strategy, strategy),
         confidence=None if confidence is None else check_kind("confidence", confidence, "--confidence"),
-        cold_rate=None if cold_rate is None else _read("--cold-rate", parse_share, cold_rate),
+        cold_rate=share,
         traffic_per_s=None if traffic is None else _read("--traffic", parse_traffic_per_s, traffic),
+        traffic_cold_rate=share,
     )
 
 
