@@ -7,7 +7,8 @@ an embedded endpoint with the function `my-function` there. In ``<!-- aws $ COMM
 for commands that call no function, since calls would go to AWS all the same.
 
 A block ``<!-- report FORMAT -->`` or ``<!-- report FORMAT 1-9 -->`` (some lines of it) is a report of a recorded run of
-seeded numbers (one of the tests'), and made anew every time; ``apply-sam`` and the like are the change for its advice.
+seeded numbers (one of the tests'), and made anew every time; ``change-sam`` and the like are the change for its advice,
+``cold-starts`` what its cold starts cost at a traffic.
 
 A block ``<!-- reference NAME -->`` is a table of the reference, made by ``docs/reference.py`` from the program.
 
@@ -80,11 +81,14 @@ def _reference(name: str) -> str:
 
 def _report(name: str) -> str:
     """Return a report of a recorded run."""
-    from lambdatune.reports.apply_report import render_apply  # noqa: PLC0415
+    from lambdatune.reports.change_report import render_change  # noqa: PLC0415
+    from lambdatune.reports.cold_start_table import cold_start_lines  # noqa: PLC0415
     from lambdatune.reports.formats import render  # noqa: PLC0415
 
-    if name.startswith("apply-"):
-        return render_apply(_recorded(), name.removeprefix("apply-"))
+    if name == "cold-starts":
+        return "\n".join(cold_start_lines(_at_a_traffic())).lstrip() + "\n"
+    if name.startswith("change-"):
+        return render_change(_recorded(), name.removeprefix("change-"))
     return render(_recorded(), name)
 
 
@@ -96,6 +100,18 @@ def _recorded() -> Any:
 
     with tempfile.TemporaryDirectory() as scratch:
         return make_run(Path(scratch), SLOWER).read()
+
+
+@functools.cache
+def _at_a_traffic() -> Any:
+    """Return the result of a recorded run of seeded numbers, with what its cold starts cost at 100/s."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from support.recorded_runs import MET, make_run  # noqa: PLC0415
+
+    from lambdatune.session.replay import WhatIf, open_run  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory() as scratch:
+        return open_run(make_run(Path(scratch), MET), WhatIf(traffic_per_s=100.0))
 
 
 class _Shell:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _STACK_TAG = "aws:cloudformation:stack-name"
 """AWS's tag of what a CloudFormation stack manages (AWS docs, "Resource tags")."""
 
+_TOOLS = frozenset({"terraform", "opentofu", "pulumi", "ansible", "crossplane"})
+"""What tags such as ``managed-by`` name, where a team sets them; no tool but CloudFormation tags by itself."""
+
 _CHANGED = "PreconditionFailedException"
 
 NOTHING_CHANGED = frozenset({_CHANGED}) | REFUSED_SIZE | DENIED
@@ -38,6 +41,7 @@ class SizeNow:
         versions: how many are published, and so keep their size; None when that may not be read.
         aliases: the names that point to versions; None when they may not be read.
         stack: the CloudFormation stack that manages it; None when a tag names none.
+        tag: the tag that names another tool as what manages it, ``managed-by=terraform``; None when there is none.
     """
 
     name: str
@@ -48,6 +52,7 @@ class SizeNow:
     versions: int | None
     aliases: tuple[str, ...] | None
     stack: str | None
+    tag: str | None
 
 
 async def read_size(access: AwsAccess, function: str) -> SizeNow:
@@ -71,6 +76,7 @@ async def read_size(access: AwsAccess, function: str) -> SizeNow:
         versions=versions,
         aliases=aliases,
         stack=found.tags.get(_STACK_TAG),
+        tag=next((f"{key}={value}" for key, value in found.tags.items() if value.strip().lower() in _TOOLS), None),
     )
 
 

@@ -13,20 +13,24 @@ import click
 
 from lambdatune.cli.narration import narration
 from lambdatune.model.errors import ExitCode, LambdatuneError, UsageError
+from lambdatune.reports.tuning_table import beside
 from lambdatune.session.replay import open_run
 from lambdatune.session.run_directory import default_output
 from lambdatune.session.session import Session, exit_code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from lambdatune.cli.narration import BarNarration, PlainNarration
     from lambdatune.cli.report_files import ReportFiles
     from lambdatune.model.plan import Plan
+    from lambdatune.model.power_tuning import PowerTuning
     from lambdatune.model.result import RunResult
     from lambdatune.session.continuing import Continuation
+    from lambdatune.session.gating import Gate
     from lambdatune.session.plan_card import PlanCard
+    from lambdatune.session.run_directory import RunDirectory
 
 _SIGNALS = {
     signal.SIGINT: ExitCode.INTERRUPTED,
@@ -44,8 +48,22 @@ def run_headless(
     quiet: bool,
     assume_yes: bool,
     continued: Continuation | None = None,
+    gate: Gate | None = None,
+    figures: Sequence[PowerTuning] = (),
+    is_applied: bool = False,
 ) -> ExitCode:
     """Run `plan` to its end, or go on with a recorded run; print the result and return the exit code it means.
+
+    Args:
+        plan: what to measure.
+        output: where run directories are made.
+        reports: where reports go.
+        plain: whether to narrate without a bar.
+        quiet: whether to narrate at all.
+        assume_yes: whether nobody is asked.
+        continued: the run to go on with.
+        figures: another tool's, told beside those of the run.
+        is_applied: whether the function is set to the size that the run advises.
 
     Raises:
         LambdatuneError: when the run could not be made or undone.
@@ -57,6 +75,7 @@ def run_headless(
         observer=watcher,
         confirm=lambda card: _confirm(card, watcher, assume_yes=assume_yes),
         continued=continued,
+        gate=gate,
     )
     try:
         result, signalled = asyncio.run(_conduct(session, watcher))
@@ -73,10 +92,29 @@ def run_headless(
     all_written = _write_reports(result, reports, watcher)
     with _closed_terminal():
         reports.show(result)
+    for tuning in figures:
+        watcher.narrate(f"\n{beside(tuning, result)}\n")
     if session.run_directory is not None:
         watcher.narrate(f"recorded in {session.run_directory.path}")
+        if result.cold_start_advice is None and any(cell.cold.count for cell in result.cells):
+            watcher.narrate(
+                "what its cold starts cost a month, and what would pay: "
+                f"lambdatune show {session.run_directory.path} --traffic 50/s"
+            )
     code = signalled if result.status == "interrupted" and signalled is not None else exit_code(result)
+    if is_applied:
+        told = _apply(session.run_directory, result, code, assume_yes=assume_yes, quiet=quiet)
+        watcher.narrate(told)
     return code if all_written else code or ExitCode.INTERNAL
+
+
+def _apply(run: RunDirectory | None, result: RunResult, code: ExitCode, *, assume_yes: bool, quiet: bool) -> str:
+    """Set the function to the advice of a run that ended as it should; return what is true then."""
+    from lambdatune.cli.applying import NOTHING, apply_advice  # noqa: PLC0415  few runs apply anything
+
+    if run is None or code != ExitCode.OK:
+        return f"--apply: the run ends with exit code {int(code)}: {NOTHING}"
+    return apply_advice(run, result, assume_yes=assume_yes, quiet=quiet)
 
 
 def _write_reports(result: RunResult, reports: ReportFiles, watcher: PlainNarration | BarNarration) -> bool:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from lambdatune.model.cold_starts import ColdStartAdvice  # noqa: TC001  msgspec reads the annotations
+from lambdatune.model.gate import GateReport  # noqa: TC001  msgspec reads the annotations
 from lambdatune.model.modes import Mode  # noqa: TC001  msgspec reads the annotations
 
 SCHEMA: Literal["lambdatune.run/1"] = "lambdatune.run/1"
@@ -400,6 +402,8 @@ class RunResult:
         recommendation: the advice.
         spend: what the run cost.
         schema: name and version of this form.
+        gate: what it is against its baseline; None without one.
+        cold_start_advice: what cold starts cost at the plan's traffic; None when it has none, or nothing can be said.
     """
 
     id: str
@@ -413,4 +417,6 @@ class RunResult:
     cells: tuple[CellResult, ...]
     recommendation: Recommendation
     spend: Spend
+    gate: GateReport | None = None
     schema: Literal["lambdatune.run/1"] = SCHEMA
+    cold_start_advice: ColdStartAdvice | None = None

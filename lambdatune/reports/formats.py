@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lambdatune.model.result import RunResult
+    from lambdatune.session.replay import RecordedRun
 
 FORMATS: dict[str, tuple[str, str]] = {
     "text": ("text", "render_text"),
@@ -24,8 +25,32 @@ FORMATS: dict[str, tuple[str, str]] = {
 """Name of a format to its module in this room and the function there."""
 
 
+ROW_FORMATS: dict[str, tuple[str, str]] = {"hlog": ("hlog_report", "render_hlog")}
+"""The same of formats that the result does not hold enough for: they are made from a run's rows."""
+
+
 def render(result: RunResult, format_name: str) -> str:
     """Return the report of a run in one of `FORMATS`."""
-    module, name = FORMATS[format_name]
-    function: Callable[[RunResult], str] = getattr(importlib.import_module(f"{__package__}.{module}"), name)
+    function: Callable[[RunResult], str] = _imported(*FORMATS[format_name])
     return function(result)
+
+
+def render_recorded(result: RunResult, format_name: str, run: Callable[[], RecordedRun]) -> str:
+    """Return the report of a recorded run in one of `FORMATS` or `ROW_FORMATS`.
+
+    Args:
+        result: as recorded, or decided anew.
+        format_name: of the report.
+        run: reads the rows, where the format is made from them.
+
+    Raises:
+        UsageError: when the rows cannot be read, or there are none.
+    """
+    if format_name in FORMATS:
+        return render(result, format_name)
+    function: Callable[[RecordedRun], str] = _imported(*ROW_FORMATS[format_name])
+    return function(run())
+
+
+def _imported(module: str, name: str) -> Any:
+    return getattr(importlib.import_module(f"{__package__}.{module}"), name)

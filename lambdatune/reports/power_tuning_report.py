@@ -1,8 +1,7 @@
 """The output of aws-lambda-power-tuning, so that what reads it reads a run of lambdatune as well.
 
-The shape is that of its state machine's output (README, "State Machine Output"), the encoding of the visualization URL
-that of `buildVisualizationURL` in its ``lambda/utils.js``: sizes as int16, mean durations in ms and costs of a call as
-float32, little-endian, each list in base64, joined by semicolons.
+The shape is that of its state machine's output (README, "State Machine Output"), with the URL of its page
+(`lambdatune.model.power_tuning`).
 
 Two figures mean more than there: costs hold the request fee, and nothing is cut off before the mean, since cold starts,
 for whose sake the other tool does so, are left out as such.
@@ -10,23 +9,14 @@ for whose sake the other tool does so, are left out as such.
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from lambdatune.model.power_tuning import PowerTuning
 from lambdatune.reports.wording import is_best
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import ArrayLike
-
     from lambdatune.model.result import CellResult, RunResult
-
-SITE = "https://lambda-power-tuning.show/"
-"""The other tool's own page; all of the data is in the part of the URL that no browser sends."""
 
 _PER_MILLION = 1_000_000
 
@@ -36,6 +26,12 @@ def render_power_tuning(result: RunResult) -> str:
     cells = _alike(result)
     best = next((cell for cell in cells if is_best(cell, result)), None)
     stats = [_stats(cell) for cell in cells]
+    figures = PowerTuning(
+        tuple(each["value"] for each in stats),
+        tuple(each["averageDuration"] for each in stats),
+        tuple(each["averagePrice"] for each in stats),
+        "CNY" if str(result.environment.get("region") or "").startswith("cn-") else "USD",
+    )
     document = {
         "power": None if best is None else best.memory_mb,
         "cost": None if best is None else _cost(best),
@@ -43,35 +39,11 @@ def render_power_tuning(result: RunResult) -> str:
         "stateMachine": {
             "executionCost": 0.0,
             "lambdaCost": result.spend.usd,
-            "visualization": visualization_url(
-                [each["value"] for each in stats],
-                [each["averageDuration"] for each in stats],
-                [each["averagePrice"] for each in stats],
-                is_in_china=str(result.environment.get("region") or "").startswith("cn-"),
-            ),
+            "visualization": figures.url,
         },
         "stats": stats,
     }
     return json.dumps(document, indent=2) + "\n"
-
-
-def visualization_url(
-    sizes_mb: Sequence[int], durations_ms: Sequence[float], costs: Sequence[float], *, is_in_china: bool = False
-) -> str:
-    """Return the URL of the page that shows a tuning.
-
-    Args:
-        sizes_mb: ascending.
-        durations_ms: mean duration at each.
-        costs: of a call at each.
-        is_in_china: whether costs are in CNY.
-    """
-    parts = (_encoded(sizes_mb, "<i2"), _encoded(durations_ms, "<f4"), _encoded(costs, "<f4"))
-    return f"{SITE}{'?currency=CNY' if is_in_china else ''}#{';'.join(parts)}"
-
-
-def _encoded(values: ArrayLike, kind: str) -> str:
-    return base64.b64encode(np.asarray(values, dtype=kind).tobytes()).decode("ascii")
 
 
 def _alike(result: RunResult) -> list[CellResult]:

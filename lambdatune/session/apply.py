@@ -15,9 +15,9 @@ from lambdatune.aws.access import AwsAccess
 from lambdatune.aws.functions import LATEST, split_function_name
 from lambdatune.aws.memory_size import NOTHING_CHANGED, read_size, set_size
 from lambdatune.model.change import Change, Place
-from lambdatune.model.errors import AwsRefused, UsageError
+from lambdatune.model.errors import AwsRefused, NotUndone, UsageError
 from lambdatune.model.memory import parse_memory
-from lambdatune.session.fingerprint import CODE_SHA256
+from lambdatune.session.fingerprint import CODE_SHA256, CONFIGURATION, OVERRIDDEN
 from lambdatune.session.holding import refuse_going
 from lambdatune.session.journal import Journal
 
@@ -78,6 +78,29 @@ async def plan_apply(run: RunDirectory, memory_mb: int) -> PlannedApply:
         )
 
 
+async def plan_undo(run: RunDirectory) -> PlannedApply:
+    """Return what would put back the size that the last `apply` of `run` changed; nothing is changed.
+
+    Raises:
+        UsageError: when nothing was applied.
+        NotUndone: when the function has another size than the one applied.
+        AwsRefused: as `plan_apply`.
+    """
+    async with _function_of(run) as (result, place, _, now):
+        change = _in_force(run, now)
+        if change is None or change.memory_mb is None:
+            raise _nothing_to_undo(run, now)
+        return PlannedApply(
+            call=_call(now, place, change.memory_mb),
+            function=now.name,
+            from_mb=now.memory_mb,
+            to_mb=change.memory_mb,
+            revision_id=now.revision_id,
+            warnings=tuple(_consequences(result, now)),
+            undoes=change.memory_mb,
+        )
+
+
 async def apply(run: RunDirectory, memory_mb: int, revision_id: str) -> str:
     """Set the function that `run` measured to `memory_mb` MB; return what is now true, as a sentence.
 
@@ -114,8 +137,8 @@ async def undo_apply(run: RunDirectory, revision_id: str | None = None) -> str:
         revision_id: of the function as it was when the undo was looked at; None when it was not.
 
     Raises:
-        UsageError: when nothing was applied, or the function has another size than the one applied: someone else's
-            choice is never written over.
+        UsageError: when nothing was applied.
+        NotUndone: when the function has another size than the one applied: someone else's choice is never written over.
         AwsRefused: as `apply`.
     """
     async with _function_of(run) as (_, place, access, now):
@@ -140,14 +163,14 @@ def _in_force(run: RunDirectory, now: SizeNow) -> Change | None:
     return last if last is not None and last.changed_memory_mb == now.memory_mb else None
 
 
-def _nothing_to_undo(run: RunDirectory, now: SizeNow) -> UsageError:
+def _nothing_to_undo(run: RunDirectory, now: SizeNow) -> UsageError | NotUndone:
     pending = journal_of(run).pending()
     if not pending:
         return UsageError(
             f"nothing of run {run.id} is applied to function `{now.name}`, so that there is nothing to put back"
         )
     last = pending[0]
-    return UsageError(
+    return NotUndone(
         f"function `{now.name}` has {now.memory_mb} MB, and {last.changed_memory_mb} MB was applied: "
         "someone else changed it since, and their choice stays",
         hint=f"by hand: {last.command()}",
@@ -180,9 +203,10 @@ def _refuse_unfit(run: RunDirectory, result: RunResult) -> None:
             hint="give the memory size to whatever deploys the code",
         )
     refuse_going(run, finished=result.finished is not None)
-    if any(change.name == result.function.name for change in run.journal.pending()):
+    name, _ = split_function_name(result.function.name)
+    if any(change.name == name for change in run.journal.pending()):
         raise UsageError(
-            f"run {run.id} still owes an undo of function `{result.function.name}` itself",
+            f"run {run.id} still owes an undo of function `{name}` itself",
             hint=f"`lambdatune restore {run.path}` first",
         )
 
@@ -205,6 +229,7 @@ def _doubts(result: RunResult, now: SizeNow, memory_mb: int) -> list[str]:
         found.append(f"the run itself does not advise {memory_mb} MB: {advice.sentence}")
     if not result.validity.valid:
         found.append(f"the measurement is invalid: {'; '.join(result.validity.reasons)}")
+    found += _otherwise(result)
     if now.memory_mb != result.function.memory_mb:
         found.append(f"it had {result.function.memory_mb} MB when it was measured, and has {now.memory_mb} MB now")
     code = result.environment.get(CODE_SHA256)
@@ -213,11 +238,28 @@ def _doubts(result: RunResult, now: SizeNow, memory_mb: int) -> list[str]:
     return found
 
 
+def _otherwise(result: RunResult) -> list[str]:
+    """Return in what the clone that was measured differs from the function, which a memory size does not change."""
+    measured = result.environment.get(CONFIGURATION) or {}
+    found = [
+        f"its clone was measured with {name} {measured.get(name)}, and the function has {own}"
+        for name, own in (result.environment.get(OVERRIDDEN) or {}).items()
+    ]
+    environments = result.plan.get("provisioned_concurrency")
+    return found + (
+        [f"it was measured with {environments} provisioned environments, which the function may not have"]
+        if environments
+        else []
+    )
+
+
 def _consequences(result: RunResult, now: SizeNow) -> list[str]:
     """Return what comes with a change of the size, and what does not."""
     found = [_untouched(result, now)]
     if now.stack is not None:
         found.append(f"CloudFormation stack {now.stack} manages it: its next deployment sets the template's size again")
+    if now.tag is not None:
+        found.append(f"its tag {now.tag} says what deploys it: the next deployment sets its own size again")
     found.append("every running environment is replaced: the next calls start cold")
     return found
 

@@ -1,4 +1,4 @@
-"""Input files of aws-lambda-power-tuning, read as settings of a plan.
+"""What aws-lambda-power-tuning reads and writes, as settings of a plan: input files, outputs, visualization URLs.
 
 Keys and what they mean are those of its README-EXECUTE.md ("State machine input") and ``lambda/executor.js``. What
 would make the numbers others is refused; what lambdatune does in another way is told.
@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from lambdatune.model.errors import UsageError
+from lambdatune.model.power_tuning import PowerTuning, is_url, read_visualization_url
 from lambdatune.model.quantities import format_number
 from lambdatune.session.setting_table import Given, check_kind
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _DEFAULT_SIZES = (128, 256, 512, 1024, 1536, 3008)
 """That tool's own when `powerValues` is not given."""
@@ -27,43 +26,57 @@ _REFUSED = {
     "dryRun": ("a run without figures is no run here", "`lambdatune doctor --function NAME` checks permissions"),
 }
 _TOLD = {
-    "autoOptimize": "the advice is not applied: `lambdatune show latest --apply aws-cli` prints the change",
+    "autoOptimize": "the advice is applied when --apply is given, and not otherwise",
     "autoOptimizeAlias": "no alias is changed",
-    "balancedWeight": "balanced weighs cost and time alike",
     "discardTopBottom": "nothing is cut off: cold starts are counted apart",
     "sleepBetweenRunsMs": "calls are not delayed: --rate sets how many come a second",
     "allowedExceptions": "calls that fail are counted as errors, whatever the exception",
 }
 _SILENT = ("includeOutputResults", "disablePayloadLogs")
 """Asked for or not, the figures of each size are in the output, and payloads in no log."""
-_KNOWN = {"lambdaARN", "num", "powerValues", "payload", "payloadS3", "parallelInvocation", "strategy", "onlyColdStarts"}
+_KNOWN = {
+    "lambdaARN", "num", "powerValues", "payload", "payloadS3", "parallelInvocation", "strategy", "balancedWeight",
+    "onlyColdStarts",
+}  # fmt: skip
+_EVEN = 0.5
+"""That tool's own `balancedWeight`, between 0, which is speed, and 1, which is cost."""
+_STATE_MACHINE = "stateMachine"
+_VISUALIZATION = "visualization"
 
 
 @dataclass(frozen=True, slots=True)
 class PowerTuningInput:
-    """What an input file asks for.
+    """What an input file asks for, or a URL tells.
 
     Attributes:
-        given: settings of a plan.
+        given: settings of a plan; of a URL the sizes alone.
         notes: what lambdatune does in another way, as sentences.
+        figures: what that tool measured; empty for an input file.
     """
 
     given: dict[str, Given]
     notes: tuple[str, ...]
+    figures: tuple[PowerTuning, ...] = ()
 
 
-def read_power_tuning(path: Path, origin: str) -> PowerTuningInput:
-    """Return what an input file of aws-lambda-power-tuning asks for.
+def read_power_tuning(text: str, origin: str) -> PowerTuningInput:
+    """Return what an input file of aws-lambda-power-tuning asks for, or what an output or a visualization URL tells.
 
     Args:
-        path: of the file.
-        origin: how an error names where the path comes from.
+        text: path of a file, or a URL, of which nothing is fetched.
+        origin: how an error names where it comes from.
 
     Raises:
-        UsageError: when it cannot be read, is no such input, or asks for what would make the numbers others.
+        UsageError: when it cannot be read, is none of these, or asks for what would make the numbers others.
     """
-    named = f"{origin}: `{path}`"
+    if is_url(text):
+        return _of_url(text, origin)
+    path, named = Path(text), f"{origin}: `{text}`"
     document = _document(path, named)
+    visualization = _visualization(document)
+    if visualization is not None:
+        return _of_url(visualization, f"{named}, key `{_STATE_MACHINE}.{_VISUALIZATION}`")
+    _check_is_input(document, named)
     for key, (why, hint) in _REFUSED.items():
         if document.get(key):
             raise UsageError(f"{named}, key `{key}`: {why}", hint=hint)
@@ -74,19 +87,41 @@ def read_power_tuning(path: Path, origin: str) -> PowerTuningInput:
     return PowerTuningInput(given, tuple(_notes(document)))
 
 
-def _document(path: Path, named: str) -> dict[str, Any]:
+def _of_url(url: str, origin: str) -> PowerTuningInput:
+    """Return the sizes of a visualization URL, and its figures."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        figures = read_visualization_url(url)
+    except UsageError as error:
+        raise UsageError(f"{origin}: {error.message}", hint=error.hint) from error
+    sizes = sorted({size for tuning in figures for size in tuning.sizes_mb})
+    given = {"memory": Given(",".join(map(str, sizes)), origin, Path.cwd())}
+    note = "a visualization URL holds sizes and figures alone: function, payload and strategy are those of the options"
+    return PowerTuningInput(given, (note,), figures)
+
+
+def _document(path: Path, named: str) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{named} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:  # also of a name with a NUL, and of what is not UTF-8
         raise UsageError(f"{named} is not JSON: {error}", hint="give the input of the state machine") from error
+
+
+def _visualization(document: Any) -> str | None:
+    """Return the URL in an output of that tool; None in what is none. `results` is around it in older outputs."""
+    results = document.get("results", document) if isinstance(document, dict) else None
+    machine = results.get(_STATE_MACHINE) if isinstance(results, dict) else None
+    url = machine.get(_VISUALIZATION) if isinstance(machine, dict) else None
+    return url if isinstance(url, str) else None
+
+
+def _check_is_input(document: Any, named: str) -> None:
     if not isinstance(document, dict) or not isinstance(document.get("lambdaARN"), str) or not document["lambdaARN"]:
         raise UsageError(
             f"{named} is no input of aws-lambda-power-tuning: expected an object with a text `lambdaARN`",
             hint='for example {"lambdaARN": "arn:aws:lambda:...", "powerValues": [128, 512], "num": 50, "payload": {}}',
         )
-    return document
 
 
 def _settings(document: dict[str, Any], named: str) -> dict[str, tuple[str, Any]]:
@@ -98,7 +133,7 @@ def _settings(document: dict[str, Any], named: str) -> dict[str, tuple[str, Any]
     found: dict[str, tuple[str, Any]] = {
         "function": ("lambdaARN", document["lambdaARN"]),
         "memory": ("powerValues", _memory(document.get("powerValues"), named)),
-        "strategy": ("strategy", _STRATEGIES[strategy]),
+        "strategy": ("strategy", _strategy(strategy, document)),
         "payload": _payload(document),
     }
     if document.get("parallelInvocation"):
@@ -106,6 +141,21 @@ def _settings(document: dict[str, Any], named: str) -> dict[str, tuple[str, Any]
     if document.get("onlyColdStarts"):
         found["cold-starts"] = ("num", _number(document, named))
     return found
+
+
+def _strategy(strategy: str, document: dict[str, Any]) -> str:
+    """Return the strategy here; a balance with all of its weight on one side is that side's."""
+    if strategy != "balanced":
+        return _STRATEGIES[strategy]
+    weight = _weight(document)
+    return "fastest" if weight == 0 else "cheapest" if weight == 1 else "balanced"
+
+
+def _weight(document: dict[str, Any]) -> float:
+    """Return the weight of cost in a balance, as that tool reads it (``getBalancedWeight`` in lambda/analyzer.js)."""
+    weight = document.get("balancedWeight", _EVEN)
+    is_number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
+    return float(min(max(weight, 0), 1)) if is_number else _EVEN
 
 
 def _memory(values: Any, named: str) -> str:
@@ -161,6 +211,8 @@ def _notes(document: dict[str, Any]) -> list[str]:
         notes.append(f"powerValues: the sizes are searched for in {_ALL}, in steps of 1 MB, not tried one by one")
     if document.get("onlyColdStarts"):
         notes.append("onlyColdStarts: warm calls are measured as well, apart from cold starts")
+    if document.get("strategy") == "balanced" and _weight(document) not in (0, _EVEN, 1):
+        notes.append("balancedWeight: balanced weighs cost and time alike; only 0 and 1 are followed")
     notes += [f"{key}: {sentence}" for key, sentence in _TOLD.items() if document.get(key)]
     unknown = sorted(document.keys() - _KNOWN - _TOLD.keys() - _REFUSED.keys() - set(_SILENT))
     return [*notes, *(f"{key}: that key is not known, and not followed" for key in unknown)]

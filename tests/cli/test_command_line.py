@@ -16,6 +16,7 @@ import pytest
 from lambdatune.cli.main import COMMANDS, main
 
 ROOT = Path(__file__).parents[2]
+TUNED = "https://lambda-power-tuning.show/#AAQABgAI;3t2NQUREREFERExB;ilmiNADhrzRWgeo0"
 BIN = Path(sys.executable).parent / "lambdatune"
 
 
@@ -54,6 +55,7 @@ def test_the_line_in_the_list_of_commands_is_that_of_the_command(said, command) 
         (["run", "--memry", "1"], "no such option", "`lambdatune run --help`"),
         (["run"], "no function is given", "lambdatune demo"),
         (["run", "--function", "x", "--memory", "64"], "--memory: memory size 64 MB is out of range", "128"),
+        (["run", "--function", "x", "--traffic", "much"], "--traffic: `much` is not a rate", "200/s"),
         (["run", "--function", "x", "--target", "p95<=1"], "--target: `1` is not a duration", "write 1ms"),
         (["run", "--function", "x", "--target", "cool.p95<=1s"], "does not know `cool`", "did you mean cold?"),
         (["run", "--function", "x", "--json", "/nonexistent/x.json"], "--json: `/nonexistent/x.json`", "exists"),
@@ -65,8 +67,18 @@ def test_the_line_in_the_list_of_commands_is_that_of_the_command(said, command) 
         (["run", "quickstart", "--power-tuning-input", "x"], "and profile `quickstart` is another", "leave one"),
         (["show", "20990101"], "run `20990101` was not found", "lambdatune runs"),
         (["show", "x", "--tag", "y"], "format text has no tags", "hgrm"),
-        (["show", "x", "--apply", "sam", "--format", "csv"], "in place of a report", "leave one of them out"),
-        (["show", "x", "--apply", "pulumi"], "'pulumi' is not one of", "`lambdatune show --help`"),
+        (["run", "--power-tuning-input", "https://x/#ab"], "is no visualization URL", "stateMachine.visualization"),
+        (["run", "--power-tuning-input", TUNED], "does not tell which function", "--function NAME"),
+        (["run", "--function", "sample:checkout", "--apply", "--yes"], "is code on this machine", "--change sam"),
+        (["run", "--function", "shop", "--apply"], "--apply changes your function, and there is no", "--yes"),
+        (["show", "https://x/#ab"], "is no visualization URL", "stateMachine.visualization"),
+        (["show", TUNED, "--format", "csv"], "--format says nothing to a visualization URL", "leave it out"),
+        (["show", "x", "--change", "sam", "--format", "csv"], "--change does one thing, and --format", "leave one"),
+        (["show", "x", "--change", "sam", "--tag", "y"], "--tag says nothing to --change", "leave it out"),
+        (["show", "x", "--apply", "--to", "y"], "--to says nothing to --apply", "leave it out"),
+        (["show", "x", "--undo-apply", "--target", "p95<=1s"], "says nothing to --undo-apply", "leave it out"),
+        (["show", "x", "--yes"], "--yes says nothing to --format", "leave it out"),
+        (["show", "x", "--change", "pulumi"], "'pulumi' is not one of", "`lambdatune show --help`"),
         (["restore"], "expected either a RUN or --all", "restore --all"),
         (["restore", "x", "--all"], "expected either a RUN or --all", "restore --all"),
     ],

@@ -17,7 +17,7 @@ from support.faults import FaultyProxy, client, users_function
 from support.program import aws_environment
 
 from lambdatune.model.change import Change, Place
-from lambdatune.model.errors import AwsRefused, LambdatuneError, UsageError
+from lambdatune.model.errors import AwsRefused, LambdatuneError, NotUndone, UsageError
 from lambdatune.session.apply import apply, journal_of, plan_apply, undo_apply
 from lambdatune.session.events import Silent
 from lambdatune.session.holding import hold
@@ -109,7 +109,7 @@ async def test_a_size_that_someone_set_after_ours_is_not_put_back(shop, url) -> 
     await apply(shop, 1024, (await plan_apply(shop, 1024)).revision_id)
     set_mb(url, 2048)
     assert (await plan_apply(shop, 1024)).undoes is None
-    with pytest.raises(UsageError, match="has 2048 MB, and 1024 MB was applied: someone else changed it") as refusal:
+    with pytest.raises(NotUndone, match="has 2048 MB, and 1024 MB was applied: someone else changed it") as refusal:
         await undo_apply(shop)
     assert f"--memory-size 512 --region us-east-1 --endpoint-url {url}" in refusal.value.hint
     assert configuration(url)["MemorySize"] == 2048

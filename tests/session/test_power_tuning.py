@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -26,7 +25,7 @@ def read(tmp_path):
     def given(document: object, text: str | None = None) -> PowerTuningInput:
         path = tmp_path / "input.json"
         path.write_text(json.dumps(document) if text is None else text)
-        return read_power_tuning(path, "--power-tuning-input")
+        return read_power_tuning(str(path), "--power-tuning-input")
 
     return given
 
@@ -78,6 +77,69 @@ def test_the_other_keys_have_their_settings_or_are_told_of(read) -> None:
     ]  # fmt: skip
 
 
+DOCUMENTED = {
+    "lambdaARN": ARN, "num": 7, "powerValues": [256], "payload": {"a": 1}, "payloadS3": "s3://bucket/key",
+    "parallelInvocation": True, "strategy": "speed", "balancedWeight": 0.25, "autoOptimize": True,
+    "autoOptimizeAlias": "prod", "dryRun": True, "preProcessorARN": ARN, "postProcessorARN": ARN,
+    "discardTopBottom": 0.1, "sleepBetweenRunsMs": 100, "disablePayloadLogs": True, "includeOutputResults": True,
+    "onlyColdStarts": True, "allowedExceptions": ["HandledError"],
+}  # fmt: skip
+"""Every key of "State machine input (at execution time)" in that tool's README-EXECUTE.md (commit 262ecc2)."""
+REFUSED = {"dryRun", "preProcessorARN", "postProcessorARN"}
+NO_DIFFERENCE = {"disablePayloadLogs", "includeOutputResults"}
+"""Payloads are in no log, and figures of every size in the output, whatever these say."""
+
+
+@pytest.mark.parametrize("key", DOCUMENTED)
+def test_every_documented_key_changes_the_plan_or_is_named_in_a_sentence(read, key) -> None:
+    plain = {"lambdaARN": ARN + "-other", "num": 5, "strategy": "balanced"}
+    # Without these two no num is asked for, and no number of cold starts.
+    plain |= {"parallelInvocation": True} if key == "num" else {}
+    with_it = plain | {key: DOCUMENTED[key]}
+    if key in REFUSED:
+        with pytest.raises(UsageError, match=f"key `{key}`"):
+            read(with_it)
+        return
+    before, after = read(plain), read(with_it)
+    told = {note.partition(":")[0] for note in after.notes} - {note.partition(":")[0] for note in before.notes}
+    is_followed = build_plan(after.given) != build_plan(before.given)
+    assert is_followed or key in told or key in NO_DIFFERENCE
+    assert "is not known" not in "".join(after.notes)
+
+
+@pytest.mark.parametrize(
+    ("weight", "strategy", "is_told"),
+    [(0, "fastest", False), (-1, "fastest", False), (1, "cheapest", False), (10**400, "cheapest", False),
+     (0.5, "balanced", False), (0.7, "balanced", True), ("much", "balanced", False)],
+)  # fmt: skip
+def test_a_balance_with_all_of_its_weight_on_one_side_is_that_sides_strategy(read, weight, strategy, is_told) -> None:
+    asked = read({**SAMPLE, "strategy": "balanced", "balancedWeight": weight})
+    assert build_plan(asked.given).strategy == strategy
+    assert any(note.startswith("balancedWeight") for note in asked.notes) == is_told
+    assert build_plan(read({**SAMPLE, "balancedWeight": 0}).given).strategy == "cheapest"
+
+
+URL = "https://lambda-power-tuning.show/#AAQABgAI;3t2NQUREREFERExB;ilmiNADhrzRWgeo0"
+
+
+@pytest.mark.parametrize("around", [lambda output: output, lambda output: {"results": output}])
+def test_a_visualization_url_and_an_output_with_one_give_sizes_and_figures(read, around) -> None:
+    asked = read_power_tuning(URL, "--power-tuning-input")
+    assert list(asked.given) == ["memory"]
+    assert asked.given["memory"].value == "1024,1536,2048"
+    assert asked.figures[0].durations_ms[1] == pytest.approx(12.2667, abs=1e-4)
+    assert "function, payload and strategy are those of the options" in asked.notes[0]
+    output = {"power": 1536, "cost": 3.2e-7, "duration": 12.3, "stateMachine": {"visualization": URL}}
+    assert read(around(output)).figures == asked.figures
+
+
+def test_a_url_that_is_none_is_refused_by_where_it_stands(read) -> None:
+    with pytest.raises(UsageError, match=r"^--power-tuning-input: `https://x/#ab` is no visualization URL"):
+        read_power_tuning("https://x/#ab", "--power-tuning-input")
+    with pytest.raises(UsageError, match=r"input\.json`, key `stateMachine\.visualization`: `nothing` is no"):
+        read({"stateMachine": {"visualization": "nothing"}})
+
+
 def test_without_sizes_they_are_that_tools_own(read) -> None:
     plan = build_plan(read({"lambdaARN": ARN, "num": 5}).given)
     assert str(plan.memory) == "128,256,512,1024,1536,3008"
@@ -112,6 +174,6 @@ def test_what_is_no_json_or_not_there_is_a_sentence(read, tmp_path) -> None:
     with pytest.raises(UsageError, match="is not JSON"):
         read(None, text="{")
     with pytest.raises(UsageError, match="cannot be read: No such file"):
-        read_power_tuning(tmp_path / "nowhere.json", "--power-tuning-input")
+        read_power_tuning(str(tmp_path / "nowhere.json"), "--power-tuning-input")
     with pytest.raises(UsageError, match="is not JSON"):
-        read_power_tuning(Path("a\0b"), "--power-tuning-input")
+        read_power_tuning("a\0b", "--power-tuning-input")

@@ -237,6 +237,11 @@ async def test_what_is_on_the_screen_is_exported_and_an_existing_file_is_left(ru
         pilot.app.screen.query_one("#text").value = "report.json"
         await press(pilot, "enter")
         assert "exists already" in text_of(pilot)
+        for name, begins in (("page.html", "<!doctype html>"), ("run.hlog", "#[Histogram log format version 1.3]")):
+            pilot.app.screen.query_one("#text").value = name
+            await press(pilot, "enter")
+            assert (tmp_path / name).read_text().lower().startswith(begins.lower())
+            await press(pilot, "e")
 
 
 async def test_every_key_is_in_the_help_and_in_the_palette(runs) -> None:

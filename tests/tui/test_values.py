@@ -10,10 +10,11 @@ from support.recorded_runs import FAILING, MET, MISSED, UNPROVEN
 
 from lambdatune.model.errors import UsageError
 from lambdatune.model.target import parse_target
+from lambdatune.reports.formats import FORMATS, ROW_FORMATS, render_recorded
 from lambdatune.session.replay import RecordedRun
 from lambdatune.tui import figures
 from lambdatune.tui.app import actions
-from lambdatune.tui.exports import FORMATS, export
+from lambdatune.tui.exports import ENDINGS, export
 from lambdatune.tui.keymap import read_keymap
 from lambdatune.tui.phrases import evidence_line, spoken_of
 from lambdatune.tui.what_if import Question, percent
@@ -127,16 +128,19 @@ def test_every_state_of_a_size_has_a_glyph_and_a_word_of_its_own() -> None:
 
 
 def test_an_export_is_what_the_command_prints_in_every_format(run, tmp_path) -> None:
-    for ending, render in FORMATS.items():
-        path = export(run.record, str(tmp_path / f"report.{ending}"))
-        assert path.read_text() == render(run.record)
+    assert set(ENDINGS.values()) == {*FORMATS, *ROW_FORMATS}
+    for ending, format_name in ENDINGS.items():
+        path = export(run, run.record, str(tmp_path / f"report.{ending}"))
+        assert path.read_text() == render_recorded(run.record, format_name, lambda: run)
     assert json.loads((tmp_path / "report.json").read_text())["id"] == MET.id
+    assert "stateMachine" in json.loads((tmp_path / "report.power-tuning.json").read_text())
 
 
 @pytest.mark.parametrize(
     ("name", "message", "hint"),
     [
-        ("report.jsn", "does not end in a known format: expected .txt, .json, .csv, .hgrm", "did you mean json?"),
+        ("report.jsn", "`report.jsn` does not end in a known format", "did you mean json?"),
+        ("report.htm", "`report.htm` does not end in a known format", "did you mean html?"),
         ("", "does not end in a known format", "choose one of"),
         ("there.txt", "exists already", "another name"),
         ("nowhere/report.txt", "cannot be written: No such file or directory", "another path"),
@@ -145,7 +149,7 @@ def test_an_export_is_what_the_command_prints_in_every_format(run, tmp_path) -> 
 def test_an_export_that_cannot_be_is_a_sentence_and_overwrites_nothing(run, tmp_path, name, message, hint) -> None:
     (tmp_path / "there.txt").write_text("mine")
     with pytest.raises(UsageError) as refused:
-        export(run.record, str(tmp_path / name) if name else name)
+        export(run, run.record, str(tmp_path / name) if name else name)
     assert message in refused.value.message
     assert hint in refused.value.hint
     assert (tmp_path / "there.txt").read_text() == "mine"

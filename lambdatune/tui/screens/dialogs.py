@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -26,6 +27,7 @@ class AskText(ModalScreen[str | None]):
         suggestion: stands there at first.
         use: does it, and returns what to tell.
         does: what enter does.
+        is_slow: whether it is done in another thread, so that the screen goes on.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -33,7 +35,14 @@ class AskText(ModalScreen[str | None]):
     ]
 
     def __init__(
-        self, title: str, hint: str, suggestion: str, use: Callable[[str], str], *, does: str = "writes it"
+        self,
+        title: str,
+        hint: str,
+        suggestion: str,
+        use: Callable[[str], str],
+        *,
+        does: str = "writes it",
+        is_slow: bool = False,
     ) -> None:
         super().__init__()
         self._title = title
@@ -41,6 +50,8 @@ class AskText(ModalScreen[str | None]):
         self._suggestion = suggestion
         self._use = use
         self._does = does
+        self._is_slow = is_slow
+        self._busy = False
 
     def compose(self) -> ComposeResult:
         """Lay the question out."""
@@ -54,17 +65,40 @@ class AskText(ModalScreen[str | None]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Try the text."""
         event.stop()
+        if self._busy:
+            return
+        if self._is_slow:
+            self._busy = True
+            self._say("… working")
+            self.run_worker(self._try_slowly(event.value), group="ask")
+            return
         try:
             told = self._use(event.value)
         except LambdatuneError as error:
-            said = f"✗ {error.message}" + (f"\n  {error.hint}" if error.hint else "")
-            self.query_one("#wrong", Static).update(said)
-            return
-        self.dismiss(told)
+            self._refuse(error)
+        else:
+            self.dismiss(told)
+
+    async def _try_slowly(self, text: str) -> None:
+        try:
+            told = await asyncio.to_thread(self._use, text)
+        except LambdatuneError as error:
+            self._refuse(error)
+        else:
+            self.dismiss(told)
+        finally:
+            self._busy = False
+
+    def _refuse(self, error: LambdatuneError) -> None:
+        self._say(f"✗ {error.message}" + (f"\n  {error.hint}" if error.hint else ""))
+
+    def _say(self, text: str) -> None:
+        self.query_one("#wrong", Static).update(text)
 
     def action_leave(self) -> None:
-        """Go back without doing anything."""
-        self.dismiss(None)
+        """Go back without doing anything; what is under way is waited for."""
+        if not self._busy:
+            self.dismiss(None)
 
 
 class Confirm(ModalScreen[bool]):

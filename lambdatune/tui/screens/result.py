@@ -21,7 +21,7 @@ from lambdatune.tui.charts.frontier import frontier_chart
 from lambdatune.tui.charts.line import line_chart
 from lambdatune.tui.charts.percentiles import percentile_curve
 from lambdatune.tui.charts.ridge import ridge
-from lambdatune.tui.exports import FORMATS, export
+from lambdatune.tui.exports import endings_line, export
 from lambdatune.tui.phrases import spoken_of
 from lambdatune.tui.screens.apply import ApplyDialog, plan_of
 from lambdatune.tui.screens.base import LambdatuneScreen
@@ -375,7 +375,7 @@ class ResultScreen(LambdatuneScreen):
     def action_export(self) -> None:
         """Ask for a path and write the result as it is on the screen."""
         suggestion = f"{self.result.function.name}-{self.result.id}.txt"
-        hint = "The ending chooses the report: " + ", ".join(f".{name}" for name in FORMATS)
+        hint = f"The ending chooses the report: {endings_line()}"
         if not self.question.asks_as(self.own):
             hint += "\nThe what-if on the screen is written, not the result as recorded."
 
@@ -383,7 +383,10 @@ class ResultScreen(LambdatuneScreen):
             if told:
                 self.notify(told, title="✓ written", markup=False)
 
-        self.app.push_screen(AskText("Export", hint, suggestion, lambda text: str(export(self.result, text))), written)
+        def write(text: str) -> str:
+            return str(export(self.run, self.result, text))
+
+        self.app.push_screen(AskText("Export", hint, suggestion, write, is_slow=True), written)
 
     def action_history(self) -> None:
         """Go back to the list of runs."""
