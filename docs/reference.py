@@ -13,7 +13,7 @@ import yaml
 from lambdatune.cli.main import COMMANDS, cli
 from lambdatune.model.errors import EXIT_MEANINGS
 from lambdatune.reports.json_report import schema
-from lambdatune.session.setting_table import REPORT_SETTINGS, SETTINGS, Setting
+from lambdatune.session.setting_table import KEYS, SETTINGS, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,7 +39,7 @@ def table(name: str) -> str:
 
 
 def _plan() -> str:
-    rows = [(_code(_option(setting)), _toml(setting), setting.help) for setting in (*SETTINGS, *REPORT_SETTINGS)]
+    rows = [(_code(_option(setting)), _toml(setting), setting.help) for setting in KEYS.values()]
     return _table(("option", "in a profile", "meaning"), rows)
 
 
@@ -69,11 +69,11 @@ def _commands() -> str:
 def _command(command: click.Command, context: click.Context, name: str) -> str:
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     parts = [f"### {name}", _code(usage), *_paragraphs(command.help or "")]
-    shared = {f"--{setting.name}" for setting in (*SETTINGS, *REPORT_SETTINGS)}
+    shared = {f"--{name}" for name in KEYS}
     options = [option for option in command.get_params(context) if isinstance(option, click.Option)]
     takes_plan = {f"--{setting.name}" for setting in SETTINGS} <= {option.opts[0] for option in options}
     if takes_plan:
-        but = "" if any(option.opts[0] == "--markdown" for option in options) else ", but none of a report"
+        but = "" if any(option.opts[0] == "--markdown" for option in options) else ", but none of a report or gate"
         parts.append(f"Takes the options of [a plan](#options-of-a-plan-and-keys-of-a-profile){but}, and:")
     own = [option for option in options if not (takes_plan and option.opts[0] in shared and _is_shared(option))]
     parts.append(_table(("option", "meaning"), [_described(option, context) for option in own]))
@@ -82,7 +82,7 @@ def _command(command: click.Command, context: click.Context, name: str) -> str:
 
 def _is_shared(option: click.Option) -> bool:
     """Whether an option is that of the plan, and not another of the same name."""
-    return option.help in {setting.help for setting in (*SETTINGS, *REPORT_SETTINGS)}
+    return option.help in {setting.help for setting in KEYS.values()}
 
 
 def _described(option: click.Option, context: click.Context) -> tuple[str, str]:

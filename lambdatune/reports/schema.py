@@ -26,6 +26,7 @@ class PayloadRecord:
         bytes: its length.
         weight: its weight among the events of the plan.
         tokens: whether ``{{uuid}}``, ``{{sequence}}`` and ``{{timestamp}}`` in it are replaced anew for every call.
+        sha256: first sixteen hexadecimal digits of its SHA-256, by which runs with the same payloads are known.
         default: true of the event that is sent when none is given; else left out.
         body: its text; only with ``--record-payloads``.
     """
@@ -33,6 +34,7 @@ class PayloadRecord:
     bytes: int
     weight: float
     tokens: bool = False
+    sha256: str | None = None
     default: bool = False
     body: str | None = None
 
@@ -53,6 +55,8 @@ class Environment:
         prices: what costs were reckoned with.
         code_sha256: AWS's CodeSha256 of the code that was measured.
         configuration: of the function's configuration what tells in its times; of environment variables the names.
+        overridden: values that the function has itself of what its clone was given otherwise; only where there are any.
+        generator: host that sent the load: processor, cores and operating system.
         linking: how messages were linked to executions, and how sure that is; only in modes that need it.
         steering: what was changed while the run measured, in order; only where something was.
         continued: when the run was continued, after how many calls, and how it had ended; only where it was.
@@ -68,6 +72,8 @@ class Environment:
     prices: Prices
     code_sha256: str | None
     configuration: dict[str, Any]
+    overridden: dict[str, Any]
+    generator: dict[str, Any]
     linking: dict[str, Any]
     steering: list[dict[str, Any]]
     continued: list[dict[str, Any]]

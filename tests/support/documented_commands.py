@@ -213,6 +213,8 @@ class Shell:
             words += _LIMITS
         if words[0] in {"run", "doctor"} and _is_named(words):
             words += [f"--endpoint-url={self.url}", "--region=us-east-1"]
+        if "--apply" in words or "--undo-apply" in words:
+            words.append("--yes")
         if words[0] == "restore" and "--region" in words:
             words.append(f"--endpoint-url={self.url}")
         code = _ended(words, Path(file) if file else None)
