@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 HANDLER = "def handler(event, context):\n    return {'ok': True}\n"
 BY_NAME = ("my-function", "shop")
-ENDED = {ExitCode.OK, ExitCode.TARGET_MISSED, ExitCode.UNPROVEN, ExitCode.INVALID}
+ENDED = {ExitCode.OK, ExitCode.TARGET_MISSED, ExitCode.REGRESSION, ExitCode.UNPROVEN, ExitCode.INVALID}
 """How a run may end that is cut short: what it proves in thirty calls is not the documentation's matter."""
 BUILDS_ON = {"first-run-on-aws.md": "getting-started.md"}
 """Page to the page whose files its reader has."""
