@@ -11,8 +11,10 @@ import click
 import yaml
 
 from lambdatune.cli.main import COMMANDS, cli
+from lambdatune.model.compared import Comparison
 from lambdatune.model.errors import EXIT_MEANINGS
 from lambdatune.reports.json_report import schema
+from lambdatune.reports.schema import described_kinds
 from lambdatune.session.setting_table import KEYS, SETTINGS, Setting
 
 if TYPE_CHECKING:
@@ -31,8 +33,9 @@ _NUMBERS = ("cold-rate", "rate", "burst", "concurrency-share")
 
 
 def table(name: str) -> str:
-    """Return the tables of a name: ``plan``, ``commands``, ``run.json``, ``exit-codes`` or ``action``."""
+    """Return the tables of a name of `tables`."""
     tables = {
+        "comparison": _comparison,
         "plan": _plan, "commands": _commands, "run.json": _run_json, "exit-codes": _exit_codes, "action": _action,
     }  # fmt: skip
     return tables[name]()
@@ -103,8 +106,18 @@ def _paragraphs(text: str) -> Iterator[str]:
 
 def _run_json() -> str:
     kinds: dict[str, dict[str, Any]] = schema()["$defs"]
+    return _kinds(kinds, _reached(kinds, "RunResult", []))
+
+
+def _comparison() -> str:
+    _, kinds = described_kinds(Comparison)
+    return _kinds(kinds, [name for name in _reached(kinds, "Comparison", []) if name not in schema()["$defs"]])
+
+
+def _kinds(kinds: dict[str, dict[str, Any]], names: list[str]) -> str:
+    """Return a table for each of these types."""
     parts = []
-    for name in _reached(kinds, "RunResult", []):
+    for name in names:
         kind = kinds[name]
         rows = [
             (_code(member), _type_of(description), description.get("description", ""))

@@ -86,9 +86,7 @@ _IN_TEXT = {"MemoryChoice": str, "Target": str, "Ramp": str, "BurstLoad": str, "
 def make_schema() -> str:
     """Return the text of the JSON Schema of run.json as the types of the result give it (JSON Schema 2020-12)."""
     plan = make_dataclass("Plan", _plan_members().items(), namespace={"__doc__": Plan.__doc__})
-    (whole, *_), kinds = msgspec.json.schema_components([RunResult, plan, Environment], ref_template="#/$defs/{name}")
-    for kind in kinds.values():
-        _describe(kind)
+    whole, kinds = described_kinds(RunResult, plan, Environment)
     kinds["RunResult"]["properties"]["plan"]["$ref"] = "#/$defs/Plan"
     kinds["RunResult"]["properties"]["environment"]["$ref"] = "#/$defs/Environment"
     for name in ("Plan", "Environment"):
@@ -103,6 +101,14 @@ def make_schema() -> str:
         "$defs": kinds,
     }
     return msgspec.json.format(msgspec.json.encode(document), indent=1).decode() + "\n"
+
+
+def described_kinds(*types: type) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Return the JSON Schema of the first type, and those of all types in `types` and below by name, with meanings."""
+    (whole, *_), kinds = msgspec.json.schema_components(types, ref_template="#/$defs/{name}")
+    for kind in kinds.values():
+        _describe(kind)
+    return whole, kinds
 
 
 def _plan_members() -> dict[str, Any]:

@@ -12,8 +12,10 @@ from support.recorded_runs import MET
 from support.run_json import undescribed
 
 from lambdatune.cli.main import COMMANDS, cli
+from lambdatune.model.compared import Comparison
 from lambdatune.model.errors import ExitCode
 from lambdatune.reports.json_report import schema
+from lambdatune.reports.schema import described_kinds
 from lambdatune.session.setting_table import KEYS
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference.md"
@@ -61,8 +63,8 @@ def test_every_key_of_a_profile_is_in_the_reference_with_its_kind_and_a_meaning(
     assert len(PLAN) == len(KEYS)
 
 
-def test_every_member_of_run_json_is_in_the_reference_with_its_type_and_a_meaning() -> None:
-    for name, kind in schema()["$defs"].items():
+def test_every_member_of_run_json_and_of_a_comparison_is_in_the_reference_with_its_type_and_a_meaning() -> None:
+    for name, kind in (schema()["$defs"] | described_kinds(Comparison)[1]).items():
         table = rows(name, "###")
         assert table.keys() == kind["properties"].keys()
         for member, (type_, meaning) in table.items():
