@@ -33,7 +33,7 @@ _NUMBERS = ("cold-rate", "rate", "burst", "concurrency-share")
 
 
 def table(name: str) -> str:
-    """Return the tables of a name of `tables`."""
+    """Return the tables of a name, one of those below."""
     tables = {
         "comparison": _comparison,
         "plan": _plan, "commands": _commands, "run.json": _run_json, "exit-codes": _exit_codes, "action": _action,

@@ -71,7 +71,7 @@ def _lines(block: str) -> Iterator[str]:
 
 
 def _commands_of_example(document: dict[str, object]) -> list[str]:
-    """Return the commands of an example: lines of scripts in GitLab's form, uses of the action in GitHub's."""
+    """Return the commands of an example, each once: lines of GitLab's scripts, uses of the action on GitHub."""
     found: list[str] = []
     jobs = document.get("jobs")
     for job in jobs.values() if isinstance(jobs, dict) else document.values():
@@ -82,7 +82,7 @@ def _commands_of_example(document: dict[str, object]) -> list[str]:
         for step in job.get("steps", ()):
             if "/lambdatune@" in step.get("uses", ""):
                 found.append(_command_of_action(step["with"]))
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _command_of_action(given: dict[str, str]) -> str:
