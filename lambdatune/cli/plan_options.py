@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lambdatune.session.profile import read_gate, read_profile, read_reports
+from lambdatune.session.profile import read_comparison, read_gate, read_profile, read_reports
 from lambdatune.session.setting_table import GATE_SETTINGS, REPORT_SETTINGS, SETTINGS, Given, check_kind
 from lambdatune.session.settings import build_plan
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from lambdatune.model.plan import Plan
     from lambdatune.session.setting_table import Setting
+    from lambdatune.session.variant_table import VariantTable
 
 _TYPES = {"text": click.STRING, "texts": click.STRING, "integer": click.INT, "number": click.FLOAT}
 
@@ -42,7 +43,7 @@ def _add_options(function: Callable[..., Any], settings: Sequence[Setting]) -> C
             setting.name.replace("-", "_"),
             type=_TYPES.get(setting.kind),
             is_flag=setting.kind == "flag",
-            multiple=setting.kind == "texts",
+            multiple=setting.kind == "texts" or setting.compares,
             default=None,
             metavar=setting.metavar or None,
             help=setting.help,
@@ -66,6 +67,16 @@ def given_from(profile: str | None, options: dict[str, Any]) -> dict[str, Given]
         UsageError: naming the option, or the profile and its key.
     """
     return _given(read_profile(profile) if profile else {}, SETTINGS, options)
+
+
+def comparison_from(profile: str | None, options: dict[str, Any]) -> tuple[dict[str, Given], list[VariantTable]]:
+    """Return what a profile and the options say, and what the variants of the profile say of themselves.
+
+    Raises:
+        UsageError: as `given_from`.
+    """
+    given, tables = read_comparison(profile) if profile else ({}, [])
+    return _given(given, SETTINGS, options), tables
 
 
 def reports_from(profile: str | None, options: dict[str, Any]) -> dict[str, Given]:
@@ -94,7 +105,6 @@ def _given(given: dict[str, Given], settings: Sequence[Setting], options: dict[s
         if value is None or value == ():
             continue
         origin = f"--{setting.name}"
-        given[setting.name] = Given(
-            check_kind(setting.name, list(value) if setting.kind == "texts" else value, origin), origin, here
-        )
+        checked = check_kind(setting.name, list(value) if isinstance(value, tuple) else value, origin)
+        given[setting.name] = Given(checked, origin, here)
     return given

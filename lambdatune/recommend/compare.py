@@ -75,7 +75,9 @@ def differences(
     return tuple(found)
 
 
-def require_comparable(result: RunResult, base: RunResult, *, clock: ClockName = "duration") -> None:
+def require_comparable(
+    result: RunResult, base: RunResult, *, clock: ClockName = "duration", together: bool = False
+) -> None:
     """Check that a difference between two runs would be one of what was measured.
 
     What may differ on purpose is code, runtime, configuration, memory and, on AWS, architecture. What was not recorded
@@ -85,12 +87,14 @@ def require_comparable(result: RunResult, base: RunResult, *, clock: ClockName =
         result: what is compared.
         base: what it is compared with.
         clock: of the times; on AWS only the client's clocks depend on the host that sent the load.
+        together: whether they were measured side by side, as variants whose mode or events differ on purpose.
 
     Raises:
         UsageError: naming what differs and makes their figures incomparable.
     """
-    found = ((name, one, other, hint) for name, one, other, hint in _fingerprints(base, result, clock) if one != other)
-    for name, one, other, hint in found:
+    for name, one, other, hint in _fingerprints(base, result, clock):
+        if one == other or (together and name in _OF_VARIANTS):
+            continue
         raise UsageError(
             f"runs {base.id} and {result.id} cannot be compared: the {name} of the first is {one}, of the second "
             f"{other}",
@@ -103,6 +107,9 @@ def require_comparable(result: RunResult, base: RunResult, *, clock: ClockName =
             hint="compare architectures on AWS",
         )
 
+
+_OF_VARIANTS = {"payloads", "invocation mode", "payload hash"}
+"""What variants of one comparison may differ in, where runs of different times must not."""
 
 _FUNCTION_ALONE = "compare runs that differ in the function alone"
 _AGAIN = "measure the first again, so that both were measured alike"
@@ -130,11 +137,20 @@ def _fingerprints(base: RunResult, result: RunResult, clock: ClockName) -> Itera
         yield "CPU limiter of the endpoint", limiters[0], limiters[1], _AGAIN
 
 
-def cautions(result: RunResult, base: RunResult) -> tuple[str, ...]:
-    """Return what a reader should know of a comparison that is allowed, in sentences."""
+def cautions(result: RunResult, base: RunResult, *, together: bool = False) -> tuple[str, ...]:
+    """Return what a reader should know of a comparison that is allowed, in sentences.
+
+    Args:
+        result: what is compared.
+        base: what it is compared with.
+        together: whether they were measured side by side.
+    """
     found = []
     if result.id == base.id:
         found.append("both sizes were measured in one run, in turns: drift hits both alike")
+    elif together:
+        found.append("measured side by side, their orders in random turns: drift hits all alike")
+        found += [f"{name} differ" for name in _differing(base, result)]
     else:
         found.append("measured at different times: a difference may be that of the hosts or of the hour")
     if result.function.architecture != base.function.architecture:
@@ -152,6 +168,14 @@ def cautions(result: RunResult, base: RunResult) -> tuple[str, ...]:
     invalid = [run for run in (base, result) if not run.validity.valid]
     found += [f"run {run.id} is invalid: {'; '.join(run.validity.reasons)}" for run in invalid]
     return tuple(dict.fromkeys(found))
+
+
+def _differing(base: RunResult, result: RunResult) -> list[str]:
+    """Return what variants differ in besides the function."""
+    modes = [run.plan.get("mode") for run in (base, result)]
+    payloads = [_payload_hashes(run) or _payloads(run) for run in (base, result)]
+    found = [] if modes[0] == modes[1] else [f"invocation modes ({modes[0]} and {modes[1]})"]
+    return [*found, *([] if payloads[0] == payloads[1] else ["the events that are sent"])]
 
 
 def clock_stats(cell: CellResult, population: Literal["warm", "cold"], clock: ClockName) -> Stats:

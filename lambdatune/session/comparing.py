@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 from lambdatune.model.compared import BestOverall, ComparedRun, Comparison
 from lambdatune.model.errors import UsageError
 from lambdatune.recommend.compare import cautions, require_comparable
+from lambdatune.recommend.matched import matched_sizes
 from lambdatune.recommend.outlook import measured_score
 from lambdatune.recommend.verdicts import MARGIN, Question, pair_verdict
 from lambdatune.session.replay import RecordedRun, WhatIf
 from lambdatune.session.run_directory import find_run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from lambdatune.model.comparison import PairVerdict
@@ -116,35 +117,42 @@ def open_reference(text: str, output: Path) -> Reference:
     return Reference(text, recorded, size)
 
 
-def compare(references: Sequence[Reference], *, margin: float = MARGIN) -> Comparison:
+def compare(
+    references: Sequence[Reference],
+    *,
+    margin: float = MARGIN,
+    variants: Sequence[str] = (),
+) -> Comparison:
     """Return recorded runs side by side, the first as the base.
 
     Args:
         references: two at least.
         margin: see `PairVerdict`.
+        variants: what each is called, of runs that were measured side by side; empty for runs of different times,
+            which what differs between the functions names.
 
     Raises:
         UsageError: when they must not be compared, naming what differs.
     """
     base = references[0].run
     plan = base.plan
-    question = Question.of(plan)
+    question = _question_of(references)
     for reference in references[1:]:
-        require_comparable(reference.run.record, base.record, clock=question.clock)
-    sides = sides_of(references, plan)
-    told = [*_cautions(sides), *_of_targets(references)]
+        require_comparable(reference.run.record, base.record, clock=question.clock, together=bool(variants))
+    sides = sides_of(references, plan, variants)
+    told = [*_cautions(sides, together=bool(variants)), *_of_targets(references)]
     best_mb = {side.label: side.best_mb(plan) for side in sides}
     pairs = [
         pair
         for one, other in combinations(sides, 2)
-        if (pair := _pair(one, other, best_mb[one.label], best_mb[other.label], plan, margin)) is not None
+        if (pair := _pair(one, other, *_sizes(one, other, best_mb, plan), plan, margin, question)) is not None
     ]
     common = [
         pair
         for other in sides[1:]
         for size in sides[0].measured_mb
         if size in other.measured_mb and (sides[0].memory_mb is None or other.memory_mb is None)
-        if (pair := _pair(sides[0], other, size, size, plan, margin)) is not None
+        if (pair := _pair(sides[0], other, size, size, plan, margin, question)) is not None
     ]
     return Comparison(
         targets=tuple(map(str, plan.targets)),
@@ -159,10 +167,25 @@ def compare(references: Sequence[Reference], *, margin: float = MARGIN) -> Compa
     )
 
 
-def sides_of(references: Sequence[Reference], plan: Plan) -> list[Side]:
+def _question_of(references: Sequence[Reference]) -> Question:
+    """Return what the verdicts on time are about: of several modes without a target the end of each call or message."""
+    plan = references[0].run.plan
+    modes = {reference.run.plan.mode for reference in references}
+    return Question.of(plan) if plan.targets or len(modes) == 1 else Question(clock="e2e")
+
+
+def _sizes(one: Side, other: Side, best_mb: Mapping[str, int | None], plan: Plan) -> tuple[int | None, int | None]:
+    """Return at which sizes two sides are compared."""
+    one_mb, other_mb = best_mb[one.label], best_mb[other.label]
+    if one_mb is None or other_mb is None or {one.memory_mb, other.memory_mb} != {None}:
+        return one_mb, other_mb
+    return matched_sizes(one.evidence, other.evidence, one_mb, other_mb, plan)
+
+
+def sides_of(references: Sequence[Reference], plan: Plan, variants: Sequence[str] = ()) -> list[Side]:
     """Return each reference decided by the targets, strategy, confidence and cold rate of `plan`, with its label."""
     asked = WhatIf(plan.targets, plan.strategy, plan.confidence, plan.cold_rate)
-    labels = _labels(references)
+    labels = variants or _labels(references)
     sides = []
     for reference, label in zip(references, labels, strict=True):
         run = reference.run
@@ -188,8 +211,9 @@ def _labels(references: Sequence[Reference]) -> list[str]:
     ]
 
 
-def _cautions(sides: Sequence[Side]) -> list[str]:
-    return [caution for side in sides[1:] for caution in cautions(side.result, sides[0].result)]
+def _cautions(sides: Sequence[Side], *, together: bool) -> list[str]:
+    base = sides[0].result
+    return [caution for side in sides[1:] for caution in cautions(side.result, base, together=together)]
 
 
 def _of_targets(references: Sequence[Reference]) -> list[str]:
@@ -202,7 +226,13 @@ def _of_targets(references: Sequence[Reference]) -> list[str]:
 
 
 def _pair(
-    one: Side, other: Side, one_mb: int | None, other_mb: int | None, plan: Plan, margin: float
+    one: Side,
+    other: Side,
+    one_mb: int | None,
+    other_mb: int | None,
+    plan: Plan,
+    margin: float,
+    question: Question,
 ) -> PairVerdict | None:
     if one_mb is None or other_mb is None:
         return None
@@ -211,7 +241,13 @@ def _pair(
         for side, size in ((one, one_mb), (other, other_mb))
     ]
     verdict = pair_verdict(
-        one.cell(one_mb), other.cell(other_mb), base_label=labels[0], other_label=labels[1], plan=plan, margin=margin
+        one.cell(one_mb),
+        other.cell(other_mb),
+        base_label=labels[0],
+        other_label=labels[1],
+        plan=plan,
+        margin=margin,
+        question=question,
     )
     return replace(verdict, base=one.label, other=other.label)
 

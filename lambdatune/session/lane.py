@@ -40,6 +40,9 @@ class Lane(Protocol):
     async def settled(self, evidence: Evidence, plan: Plan) -> Sequence[Ask]:
         """Return more calls to make when the session has all that it wants for itself; none to end."""
 
+    def left(self) -> None:
+        """Take note that the session sends nothing more."""
+
     def spent_elsewhere(self) -> Spend:
         """Return what the others have spent of the limits that all share."""
 
@@ -65,9 +68,12 @@ class Alone:
         """Let it send at any time."""
         return nullcontext()
 
-    async def settled(self, evidence: Evidence, plan: Plan) -> Sequence[Ask]:
+    async def settled(self, evidence: Evidence, plan: Plan) -> Sequence[Ask]:  # noqa: ARG002  a lane is asked so
         """Let it end."""
         return ()
+
+    def left(self) -> None:
+        """Tell no one."""
 
     def spent_elsewhere(self) -> Spend:
         """Return that nothing was."""

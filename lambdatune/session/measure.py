@@ -267,6 +267,7 @@ class Measurement:
                 raise
         finally:
             self.is_over = True
+            self._lane.left()
             for handle in (self._timer, self._drain):
                 if handle is not None:
                     handle.cancel()

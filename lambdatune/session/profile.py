@@ -20,9 +20,12 @@ from lambdatune.session.setting_table import (
     check_name,
 )
 from lambdatune.session.settings import is_code
+from lambdatune.session.variant_table import VARIANT, read_tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from lambdatune.session.variant_table import VariantTable
 
 _PLAN = {setting.name for setting in SETTINGS}
 _REPORTS = {setting.name for setting in REPORT_SETTINGS}
@@ -35,7 +38,23 @@ def read_profile(text: str) -> dict[str, Given]:
     Raises:
         UsageError: naming the file, the key, what was expected and the nearest valid key.
     """
-    return {name: given for name, given in _read(text).items() if name in _PLAN}
+    given, tables = read_comparison(text)
+    if tables:
+        raise UsageError(
+            f"profile `{text}` compares {len(tables)} variants, and one function is tuned here",
+            hint=f"`lambdatune run {text}` compares them",
+        )
+    return given
+
+
+def read_comparison(text: str) -> tuple[dict[str, Given], list[VariantTable]]:
+    """Return the settings of the plan in a profile, and what its variants say of themselves.
+
+    Raises:
+        UsageError: as `read_profile`.
+    """
+    given, tables = _read(text)
+    return {name: each for name, each in given.items() if name in _PLAN}, tables
 
 
 def read_reports(text: str) -> dict[str, Given]:
@@ -45,7 +64,7 @@ def read_reports(text: str) -> dict[str, Given]:
         UsageError: as `read_profile`.
     """
     here = Path.cwd()
-    return {name: replace(given, directory=here) for name, given in _read(text).items() if name in _REPORTS}
+    return {name: replace(given, directory=here) for name, given in _read(text)[0].items() if name in _REPORTS}
 
 
 def read_gate(text: str) -> dict[str, Given]:
@@ -54,10 +73,10 @@ def read_gate(text: str) -> dict[str, Given]:
     Raises:
         UsageError: as `read_profile`.
     """
-    return {name: given for name, given in _read(text).items() if name in _GATE}
+    return {name: given for name, given in _read(text)[0].items() if name in _GATE}
 
 
-def _read(text: str) -> dict[str, Given]:
+def _read(text: str) -> tuple[dict[str, Given], list[VariantTable]]:
     path = _find(text)
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -70,11 +89,13 @@ def _read(text: str) -> dict[str, Given]:
             f"profile `{path}` is not TOML: {error}", hint='texts need quotes: memory = "128-3008"'
         ) from error
     given: dict[str, Given] = {}
+    variants = document.pop(VARIANT, None)
+    tables = [] if variants is None else read_tables(variants, f"profile `{path}`", path.parent)
     for key, value in document.items():
         check_key(key, f"profile `{path}`")
         origin = f"profile `{path}`, key `{key}`"
         given[key] = Given(check_kind(key, value, origin), origin, path.parent)
-    return given
+    return given, tables
 
 
 def save_profile(path: Path, values: Mapping[str, Any], directory: Path | None = None) -> None:

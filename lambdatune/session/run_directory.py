@@ -22,6 +22,8 @@ ROWS_FILE = "invocations.csv"
 HISTOGRAM_FILE = "latency.hlog"
 JOURNAL_FILE = "journal.jsonl"
 ENVIRONMENTS_FILE = "environments.csv"
+VARIANTS_FILE = "variants.json"
+"""In the directory of a comparison: the runs of its variants lie beside it."""
 
 
 def data_directory() -> Path:
@@ -114,10 +116,16 @@ class RunDirectory:
 
 
 def list_runs(output: Path) -> list[RunDirectory]:
-    """Return the runs below `output`, oldest first."""
+    """Return the runs below `output`, those of comparisons among them, oldest first."""
     if not output.is_dir():
         return []
-    return [RunDirectory(path) for path in sorted(output.iterdir()) if (path / RUN_FILE).is_file()]
+    found: list[Path] = []
+    for path in output.iterdir():
+        if (path / RUN_FILE).is_file():
+            found.append(path)
+        elif (path / VARIANTS_FILE).is_file():
+            found += [each for each in path.iterdir() if (each / RUN_FILE).is_file()]
+    return [RunDirectory(path) for path in sorted(found, key=lambda path: path.name)]
 
 
 def find_run(text: str, output: Path) -> RunDirectory:

@@ -29,6 +29,7 @@ class Setting:
         help: what it means, for the help.
         low: the least value, for numbers.
         high: the largest value, for numbers.
+        compares: whether several values, each of which is measured, may be given to `run`.
     """
 
     name: str
@@ -37,13 +38,14 @@ class Setting:
     help: str
     low: float | None = None
     high: float | None = None
+    compares: bool = False
 
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
         "function", "text", "NAME|ARN|PATH",
         "The function to tune. A path (directory or zip) runs on the embedded endpoint; "
-        "sample:NAME is a bundled one.",
+        "sample:NAME is a bundled one. Given to `run` more than once, the functions are compared.", compares=True,
     ),
     Setting("runtime", "text", "RUNTIME", "Runtime of a function given as a path, for example python3.12."),
     Setting("handler", "text", "HANDLER", "Handler of a function given as a path, for example app.handler."),
@@ -60,7 +62,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "mode", "text", "MODE",
         "How the function is invoked. Synchronous: invoke, stream, function-url, http, step-functions; asynchronous: "
-        "event, sns, s3, eventbridge; polling: sqs, kinesis, dynamodb-streams. [default: invoke]",
+        "event, sns, s3, eventbridge; polling: sqs, kinesis, dynamodb-streams. Given to `run` more than once, "
+        "they are compared. [default: invoke]", compares=True,
     ),
     Setting(
         "target", "texts", "TARGET",
@@ -297,6 +300,8 @@ def _checked_text(setting: Setting, value: object, origin: str) -> str | list[st
     if setting.kind == "text":
         if isinstance(value, str):
             return value
+        if setting.compares and isinstance(value, list) and value and all(isinstance(each, str) for each in value):
+            return value if len(value) > 1 else str(value[0])
         raise UsageError(f"{origin}: expected a text, not {_shown(value)}", hint=setting.help)
     values = [value] if isinstance(value, str) else value
     if isinstance(values, (list, tuple)) and all(isinstance(item, str) for item in values):

@@ -53,6 +53,7 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
             hint="--function NAME for one on AWS, --function PATH for code on this machine, or `lambdatune demo`",
             setting="function",
         )
+    _refuse_several(given)
     _refuse_two_loads(given)
     memory = reader.read("memory", parse_memory, parse_memory(DEFAULT_MEMORY))
     targets = reader.read("target", lambda texts: tuple(parse_target(text) for text in texts), ())
@@ -101,6 +102,16 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
         aws_profile=reader.value("aws-profile", None),
         seed=reader.value("seed", 0),
     )
+
+
+def _refuse_several(given: Mapping[str, Given]) -> None:
+    for name, setting in given.items():
+        if name in {"function", "mode"} and isinstance(setting.value, list):
+            raise UsageError(
+                f"{setting.origin}: {len(setting.value)} values are given, and one is tuned here",
+                hint="`lambdatune run` compares several",
+                setting=name,
+            )
 
 
 _OF_CODE = ("runtime", "handler", "entry-point", "timeout")

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lambdatune.cli.plan_options import (
+    comparison_from,
     gate_from,
     gate_options,
     given_from,
-    plan_from,
     plan_options,
     report_options,
     reports_from,
 )
 from lambdatune.model.errors import UsageError
 from lambdatune.session.settings import build_plan
+from lambdatune.session.variants.settings import is_comparison, variants_of
 
 if TYPE_CHECKING:
     from lambdatune.model.plan import Plan
@@ -96,7 +97,16 @@ def command(
         going_on = continuation_from(continued, output, profile, options)
         plan = going_on.plan
     else:
-        plan = plan_from(profile, options)
+        given, tables = comparison_from(profile, options)
+        if is_comparison(given, tables):
+            _refuse_of_one(profile, options, is_applied=is_applied)
+            from lambdatune.cli.side_by_side import run_side_by_side  # noqa: PLC0415  heavy, too
+
+            return run_side_by_side(
+                variants_of(given, tables), output=output, reports=where, plain=plain, quiet=quiet,
+                assume_yes=assume_yes,
+            )  # fmt: skip
+        plan = build_plan(given)
     given_gate = gate_from(None if power_tuning is not None else profile, options)
     if given_gate:
         from lambdatune.session.gating import gate_of  # noqa: PLC0415  heavy, too
@@ -110,6 +120,21 @@ def command(
         assume_yes=assume_yes, continued=going_on, gate=gate,
         figures=figures, is_applied=is_applied,
     )  # fmt: skip
+
+
+def _refuse_of_one(profile: str | None, options: dict[str, Any], *, is_applied: bool) -> None:
+    """Refuse what is done with one function where several are compared.
+
+    Raises:
+        UsageError: naming the option or key.
+    """
+    gate = next(iter(gate_from(profile, options).values()), None)
+    origin = "--apply" if is_applied else None if gate is None else gate.origin
+    if origin is not None:
+        raise UsageError(
+            f"{origin} is for one function, and several are compared",
+            hint="leave it out; `lambdatune show RUN` and `compare --gate` take the run of one variant",
+        )
 
 
 def _refuse_apply(plan: Plan, *, assume_yes: bool) -> None:

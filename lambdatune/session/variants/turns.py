@@ -31,22 +31,40 @@ class Turns:
         self._round: list[str] = []
         self._is_held = False
         self._is_open = True
-        self._changed = asyncio.Condition()
+        self._waiting: list[asyncio.Future[None]] = []
 
     @asynccontextmanager
     async def turn(self, name: str) -> AsyncIterator[None]:
         """Wait for the turn of `name`, hold it, and pass it on; after `end` at once."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: not self._is_open or self._is_next(name))
-            self._is_held = True
+        while self._is_open and not self._is_next(name):
+            waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiting)
+            await waiting
+        self._is_held = True
         try:
             yield
         finally:
-            async with self._changed:
-                self._is_held = False
-                if name in self._round:
-                    self._round.remove(name)
-                self._changed.notify_all()
+            self._is_held = False
+            if name in self._round:
+                self._round.remove(name)
+            self._wake()
+
+    def leave(self, name: str) -> None:
+        """Take part no more, until `join`; the others do not wait for it."""
+        self._taking_part = [each for each in self._taking_part if each != name]
+        self._round = [each for each in self._round if each != name]
+        self._wake()
+
+    def join(self, names: Sequence[str]) -> None:
+        """Let these take part, from the next round on."""
+        self._taking_part = list(names)
+        self._round = []
+        self._wake()
+
+    def end(self) -> None:
+        """Let all go on that wait: nothing more is sent."""
+        self._is_open = False
+        self._wake()
 
     def _is_next(self, name: str) -> bool:
         if self._is_held:
@@ -55,22 +73,9 @@ class Turns:
             self._round = self._rng.sample(self._taking_part, len(self._taking_part))
         return self._round[0] == name
 
-    async def leave(self, name: str) -> None:
-        """Take part no more, until `join`; the others do not wait for it."""
-        async with self._changed:
-            self._taking_part = [each for each in self._taking_part if each != name]
-            self._round = [each for each in self._round if each != name]
-            self._changed.notify_all()
-
-    async def join(self, names: Sequence[str]) -> None:
-        """Take part again, from the next round on."""
-        async with self._changed:
-            self._taking_part = list(names)
-            self._round = []
-            self._changed.notify_all()
-
-    async def end(self) -> None:
-        """Let all go on that wait: nothing more is sent."""
-        async with self._changed:
-            self._is_open = False
-            self._changed.notify_all()
+    def _wake(self) -> None:
+        """Let those that wait look again."""
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            if not each.done():
+                each.set_result(None)
