@@ -11,9 +11,11 @@ import click
 import yaml
 
 from lambdatune.cli.main import COMMANDS, cli
+from lambdatune.model.compared import Comparison
 from lambdatune.model.errors import EXIT_MEANINGS
 from lambdatune.reports.json_report import schema
-from lambdatune.session.setting_table import REPORT_SETTINGS, SETTINGS, Setting
+from lambdatune.reports.schema import described_kinds
+from lambdatune.session.setting_table import KEYS, SETTINGS, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,15 +33,16 @@ _NUMBERS = ("cold-rate", "rate", "burst", "concurrency-share")
 
 
 def table(name: str) -> str:
-    """Return the tables of a name: ``plan``, ``commands``, ``run.json``, ``exit-codes`` or ``action``."""
+    """Return the tables of a name, one of those below."""
     tables = {
+        "comparison": _comparison,
         "plan": _plan, "commands": _commands, "run.json": _run_json, "exit-codes": _exit_codes, "action": _action,
     }  # fmt: skip
     return tables[name]()
 
 
 def _plan() -> str:
-    rows = [(_code(_option(setting)), _toml(setting), setting.help) for setting in (*SETTINGS, *REPORT_SETTINGS)]
+    rows = [(_code(_option(setting)), _toml(setting), setting.help) for setting in KEYS.values()]
     return _table(("option", "in a profile", "meaning"), rows)
 
 
@@ -69,11 +72,11 @@ def _commands() -> str:
 def _command(command: click.Command, context: click.Context, name: str) -> str:
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     parts = [f"### {name}", _code(usage), *_paragraphs(command.help or "")]
-    shared = {f"--{setting.name}" for setting in (*SETTINGS, *REPORT_SETTINGS)}
+    shared = {f"--{name}" for name in KEYS}
     options = [option for option in command.get_params(context) if isinstance(option, click.Option)]
     takes_plan = {f"--{setting.name}" for setting in SETTINGS} <= {option.opts[0] for option in options}
     if takes_plan:
-        but = "" if any(option.opts[0] == "--markdown" for option in options) else ", but none of a report"
+        but = "" if any(option.opts[0] == "--markdown" for option in options) else ", but none of a report or gate"
         parts.append(f"Takes the options of [a plan](#options-of-a-plan-and-keys-of-a-profile){but}, and:")
     own = [option for option in options if not (takes_plan and option.opts[0] in shared and _is_shared(option))]
     parts.append(_table(("option", "meaning"), [_described(option, context) for option in own]))
@@ -82,7 +85,7 @@ def _command(command: click.Command, context: click.Context, name: str) -> str:
 
 def _is_shared(option: click.Option) -> bool:
     """Whether an option is that of the plan, and not another of the same name."""
-    return option.help in {setting.help for setting in (*SETTINGS, *REPORT_SETTINGS)}
+    return option.help in {setting.help for setting in KEYS.values()}
 
 
 def _described(option: click.Option, context: click.Context) -> tuple[str, str]:
@@ -103,8 +106,18 @@ def _paragraphs(text: str) -> Iterator[str]:
 
 def _run_json() -> str:
     kinds: dict[str, dict[str, Any]] = schema()["$defs"]
+    return _kinds(kinds, _reached(kinds, "RunResult", []))
+
+
+def _comparison() -> str:
+    _, kinds = described_kinds(Comparison)
+    return _kinds(kinds, [name for name in _reached(kinds, "Comparison", []) if name not in schema()["$defs"]])
+
+
+def _kinds(kinds: dict[str, dict[str, Any]], names: list[str]) -> str:
+    """Return a table for each of these types."""
     parts = []
-    for name in _reached(kinds, "RunResult", []):
+    for name in names:
         kind = kinds[name]
         rows = [
             (_code(member), _type_of(description), description.get("description", ""))

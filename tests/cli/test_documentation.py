@@ -21,6 +21,7 @@ from support.documented_commands import (
     mentioned_in,
 )
 from support.program import make_function, running_endpoint, sdk
+from support.run_json import undescribed
 from support.signing import KEY
 
 from lambdatune.model.errors import ExitCode, LambdatuneError
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 HANDLER = "def handler(event, context):\n    return {'ok': True}\n"
 BY_NAME = ("my-function", "shop")
-ENDED = {ExitCode.OK, ExitCode.TARGET_MISSED, ExitCode.UNPROVEN, ExitCode.INVALID}
+ENDED = {ExitCode.OK, ExitCode.TARGET_MISSED, ExitCode.REGRESSION, ExitCode.UNPROVEN, ExitCode.INVALID}
 """How a run may end that is cut short: what it proves in thirty calls is not the documentation's matter."""
 BUILDS_ON = {"first-run-on-aws.md": "getting-started.md"}
 """Page to the page whose files its reader has."""
@@ -100,6 +101,7 @@ def test_every_command_of_a_page_runs(page, page_directory, url) -> None:
     runs = [json.loads(path.with_name("run.json").read_text()) for path in rows]
     assert len(runs) == shell.measured
     assert all(run["status"] == "complete" and run["spend"]["invocations"] > 0 for run in runs)
+    assert all(undescribed(run) == set() for run in runs)
 
 
 def test_every_exception_has_a_reason_and_is_still_shown() -> None:
