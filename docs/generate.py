@@ -1,10 +1,16 @@
 """Fill the output blocks of the documentation with what the commands really print.
 
-A block is ``<!-- $ COMMAND -->``, a fenced text and ``<!-- end -->``. Without arguments only ``--help`` blocks are
-made anew (they answer at once and are checked by the tests); with ``--all`` the runs are made too.
+A block is ``<!-- $ COMMAND -->``, a fenced text and ``<!-- end -->``. Such blocks are made anew with ``--all``, of
+every page or of those that are named after it. The commands of a page share a directory and the runs that they record;
+what stands in a fence below ``<!-- file NAME -->`` is a file there. A page that speaks to http://127.0.0.1:9001 finds
+an embedded endpoint with the function `my-function` there. In ``<!-- aws $ COMMAND -->`` it stands for AWS itself: only
+for commands that call no function, since calls would go to AWS all the same.
 
 A block ``<!-- report FORMAT -->`` or ``<!-- report FORMAT 1-9 -->`` (some lines of it) is a report of a recorded run of
-seeded numbers (one of the tests'), and made anew every time; ``change-sam`` and the like are the change for its advice.
+seeded numbers (one of the tests'), and made anew every time; ``change-sam`` and the like are the change for its advice,
+``cold-starts`` what its cold starts cost at a traffic.
+
+A block ``<!-- reference NAME -->`` is a table of the reference, made by ``docs/reference.py`` from the program.
 
 With ``--pictures`` the pictures of the screens are made anew, from the real screens over recorded runs of seeded
 numbers (those of the tests). They hold no time and no path of this machine.
@@ -13,10 +19,10 @@ numbers (those of the tests). They hold no time and no path of this machine.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import os
 import re
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -25,22 +31,31 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-_BLOCK = re.compile(r"<!-- \$ (?P<command>[^\n]+?) -->\n```text\n.*?```\n<!-- end -->", re.DOTALL)
+_BLOCK = re.compile(r"<!-- (?P<aws>aws )?\$ (?P<command>[^\n]+?) -->\n```text\n.*?```\n<!-- end -->", re.DOTALL)
+_FILE = re.compile(r"<!-- file (?P<name>[^\n]+?) -->\n```\w+\n(?P<text>.*?)```\n", re.DOTALL)
 _REPORT = re.compile(
     r"<!-- report (?P<format>[\w-]+)(?: (?P<first>\d+)-(?P<last>\d+))? -->\n```(?P<language>\w+)\n.*?```\n<!-- end -->",
     re.DOTALL,
 )
+_TABLE = re.compile(r"<!-- reference (?P<name>[\w.-]+) -->\n.*?<!-- end -->", re.DOTALL)
 _BIN = Path(sys.executable).parent
 
 
-def filled(text: str, *, everything: bool) -> str:
-    """Return `text` with its blocks made anew."""
+_ENDPOINT = "http://127.0.0.1:9001"
 
+
+def filled(text: str, *, everything: bool) -> str:
+    """Return `text` with its tables and reports made anew; with `everything` also what commands print."""
+    with contextlib.ExitStack() as stack:
+        return _filled(text, _Shell.of(text, stack) if everything else None)
+
+
+def _filled(text: str, shell: _Shell | None) -> str:
     def block(match: re.Match[str]) -> str:
-        command = match["command"]
-        if not (everything or command.endswith("--help")):
+        if shell is None:
             return match[0]
-        return f"<!-- $ {command} -->\n```text\n{_output(command)}```\n<!-- end -->"
+        head, _, _ = match[0].partition("\n")
+        return f"{head}\n```text\n{shell.output(match['command'], is_aws=bool(match['aws']))}```\n<!-- end -->"
 
     def report(match: re.Match[str]) -> str:
         head, _, _ = match[0].partition("\n")
@@ -49,14 +64,29 @@ def filled(text: str, *, everything: bool) -> str:
             lines = lines[int(match["first"]) - 1 : int(match["last"])]
         return "\n".join([head, f"```{match['language']}", *lines, "```", "<!-- end -->"])
 
-    return _REPORT.sub(report, _BLOCK.sub(block, text))
+    def reference(match: re.Match[str]) -> str:
+        head, _, _ = match[0].partition("\n")
+        return f"{head}\n{_reference(match['name'])}\n<!-- end -->"
+
+    return _TABLE.sub(reference, _REPORT.sub(report, _BLOCK.sub(block, text)))
+
+
+def _reference(name: str) -> str:
+    """Return a table of the reference."""
+    sys.path.insert(0, str(ROOT / "docs"))
+    from reference import table  # noqa: PLC0415
+
+    return table(name)
 
 
 def _report(name: str) -> str:
     """Return a report of a recorded run."""
     from lambdatune.reports.change_report import render_change  # noqa: PLC0415
+    from lambdatune.reports.cold_start_table import cold_start_lines  # noqa: PLC0415
     from lambdatune.reports.formats import render  # noqa: PLC0415
 
+    if name == "cold-starts":
+        return "\n".join(cold_start_lines(_at_a_traffic())).lstrip() + "\n"
     if name.startswith("change-"):
         return render_change(_recorded(), name.removeprefix("change-"))
     return render(_recorded(), name)
@@ -72,13 +102,63 @@ def _recorded() -> Any:
         return make_run(Path(scratch), SLOWER).read()
 
 
-def _output(command: str) -> str:
-    program, *arguments = shlex.split(command)
-    environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "80", "TERM": "dumb"}
-    done = subprocess.run(
-        [str(_BIN / program), *arguments], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=False
-    )
-    return done.stdout.rstrip() + "\n"
+@functools.cache
+def _at_a_traffic() -> Any:
+    """Return the result of a recorded run of seeded numbers, with what its cold starts cost at 100/s."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from support.recorded_runs import MET, make_run  # noqa: PLC0415
+
+    from lambdatune.session.replay import WhatIf, open_run  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory() as scratch:
+        return open_run(make_run(Path(scratch), MET), WhatIf(traffic_per_s=100.0))
+
+
+class _Shell:
+    """Runs the commands of a page, in a directory of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    @classmethod
+    def of(cls, text: str, stack: contextlib.ExitStack) -> _Shell:
+        """Return the shell of a page, with the page's files, and an endpoint if the page needs one."""
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        write_files(text, directory)
+        if _ENDPOINT in text:
+            sys.path.insert(0, str(ROOT / "tests"))
+            from support.program import make_function, running_endpoint  # noqa: PLC0415
+
+            stack.enter_context(running_endpoint("--port", "9001"))
+            sample = ROOT / "lambdatune" / "bundled" / "functions" / "checkout" / "app.py"
+            make_function(_ENDPOINT, "my-function", sample.read_text(encoding="utf-8"), memory_mb=1024)
+        return cls(directory)
+
+    def output(self, command: str, *, is_aws: bool) -> str:
+        """Return what a command prints, with a line's end."""
+        here = str(self._directory)
+        environment = {
+            **os.environ, "NO_COLOR": "1", "COLUMNS": "80", "TERM": "dumb", "PATH": f"{_BIN}:{os.environ['PATH']}",
+            "LAMBDATUNE_DATA": f"{here}/data", "LAMBDATUNE_CACHE": f"{here}/cache",
+        }  # fmt: skip
+        if is_aws:
+            environment |= {
+                "AWS_ENDPOINT_URL": _ENDPOINT, "AWS_DEFAULT_REGION": "us-east-1",
+                "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x",
+            }  # fmt: skip
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=here, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            text=True, check=False,
+        )  # fmt: skip
+        return done.stdout.rstrip() + "\n"
+
+
+def write_files(text: str, directory: Path) -> None:
+    """Write the files that a page shows into a directory."""
+    for match in _FILE.finditer(text):
+        file = directory / match["name"]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(match["text"], encoding="utf-8")
 
 
 PICTURES = {
@@ -132,9 +212,13 @@ def main() -> None:
         directory.mkdir(exist_ok=True)
         asyncio.run(make_pictures(directory))
         return
+    everything = "--all" in sys.argv[1:]
+    named = {Path(name).resolve() for name in sys.argv[1:] if not name.startswith("--")}
     for page in PAGES:
+        if named and page.resolve() not in named:
+            continue
         text = page.read_text(encoding="utf-8")
-        new = filled(text, everything="--all" in sys.argv[1:])
+        new = filled(text, everything=everything)
         if new != text:
             page.write_text(new, encoding="utf-8")
 

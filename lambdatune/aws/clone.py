@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from botocore.exceptions import ClientError
 
+from lambdatune.aws.clone_settings import CloneSettings, has_snap_start
 from lambdatune.aws.functions import wait_ready
 from lambdatune.aws.isolation import Version
 from lambdatune.aws.marks import NONCE_VARIABLE, OWNER_TAG, RUN_TAG, SOURCE_TAG, clone_name, log_group_of
+from lambdatune.aws.provisioned import change_of, provide, take_away
 from lambdatune.aws.refusals import error_code, refused
 from lambdatune.model.change import Change
 from lambdatune.model.errors import AwsRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from lambdatune.aws.access import AwsAccess
     from lambdatune.aws.functions import FunctionDescription
@@ -45,15 +47,30 @@ class Clone:
         source: what it is a copy of.
         maker: the run.
         place: where changes are made, for the journal.
+        settings: in what it is to differ.
+
+    Attributes:
+        source: what it is a copy of, with `settings` applied.
     """
 
-    def __init__(self, access: AwsAccess, source: FunctionDescription, maker: Maker, place: Place) -> None:
-        self.source = source
+    def __init__(
+        self,
+        access: AwsAccess,
+        source: FunctionDescription,
+        maker: Maker,
+        place: Place,
+        settings: CloneSettings | None = None,
+    ) -> None:
+        self._found = source
+        self._wanted = settings or CloneSettings()
+        self.source = self._wanted.applied_to(source)
         self.name = clone_name(source.name, maker.run)
         self._access = access
         self._maker = maker
         self._place = place
         self._versions_made = 0
+        self._ledger: Ledger | None = None
+        self._is_stopped: Callable[[], bool] = lambda: False
 
     @property
     def log_group(self) -> str:
@@ -69,12 +86,12 @@ class Clone:
         ]
         if _hides_reports(self.source):
             changes.append("the clone logs at system log level INFO: at WARN, the function's, it writes no REPORT line")
-        return tuple(changes)
+        return (*changes, *self._wanted.changes(self._found))
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """How the clone differs from the function."""
-        warnings = []
+        warnings = list(self._wanted.warnings(self._found))
         if self.source.configuration.get("SigningProfileVersionArn"):
             warnings.append("the function's code signing configuration is not copied: the clone's code is not checked")
         dropped = len(self._source_tags()) - len(self._source_tags()[: _MAX_TAGS - _OWN_TAGS])
@@ -97,6 +114,7 @@ class Clone:
         Raises:
             AwsRefused: when the source cannot be copied faithfully, or AWS refuses.
         """
+        self._ledger, self._is_stopped = ledger, watcher.is_stopped
         settings = await self._settings()
         # Undone last first: Lambda writes to the log group until the function is gone.
         changes = [
@@ -105,7 +123,7 @@ class Clone:
         ]
         for change in changes:
             ledger.intend(change)
-        watcher.narrate(f"cloning {self.source.name} as {self.name}")
+        watcher.narrate(f"cloning {self.source.shown_name} as {self.name}")
         client = await self._access.functions()
         with refused(f"creating the clone `{self.name}`"):
             try:
@@ -140,6 +158,7 @@ class Clone:
             answer = await client.publish_version(FunctionName=self.name)
             version = answer["Version"]
             await wait_ready(client, self.name, version)
+        await self._provide(version)
         return Version(self.name, version, memory_mb)
 
     async def discard(self, version: Version) -> None:
@@ -149,9 +168,23 @@ class Clone:
             AwsRefused: when AWS refuses.
         """
         assert version.version is not None
+        if self._wanted.provisioned_concurrency:
+            assert self._ledger is not None, "no version is made before `prepare`"
+            await take_away(self._access, self.name, version.version)
+            self._ledger.undone(change_of(self.name, version.version, self._place))
         client = await self._access.functions()
         with refused(f"deleting version {version.version} of `{self.name}`"):
             await client.delete_function(FunctionName=self.name, Qualifier=version.version)
+
+    async def _provide(self, version: str) -> None:
+        """Give a version its provisioned environments, where versions have them."""
+        if not self._wanted.provisioned_concurrency:
+            return
+        assert self._ledger is not None, "no version is made before `prepare`"
+        await provide(
+            self._access, self.name, version, self._wanted.provisioned_concurrency,
+            ledger=self._ledger, place=self._place, is_stopped=self._is_stopped,
+        )  # fmt: skip
 
     async def _settings(self) -> dict[str, Any]:
         """Return the members of CreateFunction that make the copy."""
@@ -170,7 +203,7 @@ class Clone:
             settings["Code"] = {"ZipFile": await _download(self.source)} | ({"SourceKMSKeyArn": key} if key else {})
             layers = [layer["Arn"] for layer in configuration.get("Layers", [])]
             settings |= {"Layers": layers} if layers else {}
-        if configuration.get("SnapStart", {}).get("ApplyOn", "None") != "None":
+        if has_snap_start(self.source):
             settings["SnapStart"] = {"ApplyOn": configuration["SnapStart"]["ApplyOn"]}
         settings["Environment"] = {"Variables": self._variables()}
         settings["LoggingConfig"] = _logging(self.source)

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 from lambdatune.aws.functions import wait_ready
 from lambdatune.aws.refusals import refused
+from lambdatune.model.code_directory import LEFT_OUT
 from lambdatune.model.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from lambdatune.aws.access import AwsAccess
 
-_LEFT_OUT = frozenset({"__pycache__", ".git", ".venv", ".mypy_cache", ".ruff_cache"})
 _MAX_UNZIPPED_BYTES = 250 * 1024 * 1024
 """AWS's limit of an unzipped deployment package."""
 
@@ -61,7 +62,7 @@ def _files(directory: Path) -> list[Path]:
     inside = directory.resolve()
     found = []
     for file in sorted(directory.rglob("*")):
-        if not file.is_file() or _LEFT_OUT.intersection(file.relative_to(directory).parts):
+        if not file.is_file() or LEFT_OUT.intersection(file.relative_to(directory).parts):
             continue
         if not file.resolve().is_relative_to(inside):
             raise UsageError(
@@ -90,6 +91,28 @@ async def create_from_path(
             Handler=handler,
             Role=_ROLE,
             Code={"ZipFile": package},
+            Timeout=timeout_s,
+            MemorySize=1024,
+        )
+        await wait_ready(client, name)
+
+
+async def create_from_image(
+    access: AwsAccess, *, name: str, path: Path, entry_point: Sequence[str], timeout_s: int
+) -> None:
+    """Create function `name` of PackageType Image, for which directory `path` stands in, and wait until it is active.
+
+    Raises:
+        AwsRefused: when the endpoint refuses it.
+    """
+    client = await access.functions()
+    with refused(f"creating function `{name}` from `{path}`"):
+        await client.create_function(
+            FunctionName=name,
+            PackageType="Image",
+            Role=_ROLE,
+            Code={"ImageUri": path.as_uri()},
+            ImageConfig={"EntryPoint": list(entry_point)},
             Timeout=timeout_s,
             MemorySize=1024,
         )

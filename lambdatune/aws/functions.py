@@ -67,6 +67,11 @@ class FunctionDescription:
     unmodelled: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def shown_name(self) -> str:
+        """The name with the version or alias that was described, as it is shown and compared."""
+        return f"{self.name}:{self.qualifier}" if self.qualifier else self.name
+
+    @property
     def variables(self) -> dict[str, str]:
         """The environment variables, secrets among them: never to be shown or written."""
         return variables_of(self.configuration)

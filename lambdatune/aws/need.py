@@ -48,8 +48,9 @@ class Ground:
         clone: name that a clone would get, and that no function has.
         configuration: AWS's configuration of the function; empty when it could not be read.
         code: AWS's ``Code`` of the function.
-        qualifier: the version or alias that is called as it is; None for the function itself.
+        qualifier: the version or alias that is measured; None for the function itself.
         objects: bucket and key of payloads in S3.
+        provisioned: whether the clone is given provisioned concurrency.
         live_prices: whether the plan asks for AWS's price list.
     """
 
@@ -62,6 +63,7 @@ class Ground:
     code: dict[str, Any] = field(default_factory=dict)
     qualifier: str | None = None
     objects: tuple[tuple[str, str], ...] = ()
+    provisioned: bool = False
     live_prices: bool = False
 
     @property

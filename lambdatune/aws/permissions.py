@@ -15,6 +15,7 @@ from lambdatune.aws.marks import CLONE_PREFIX, log_group_of
 from lambdatune.aws.modes.permissions import needs_of_mode
 from lambdatune.aws.need import Need
 from lambdatune.aws.refusals import statement
+from lambdatune.aws.routing import is_alias
 from lambdatune.model.modes import ModeOptions
 
 if TYPE_CHECKING:
@@ -71,6 +72,12 @@ def _clone(ground: Ground) -> list[Need]:
         ("lambda:InvokeFunction", "calls the clone"),
         ("lambda:DeleteFunction", "removes the clone and its versions"),
     ]
+    if ground.provisioned:
+        on_clone += [
+            ("lambda:PutProvisionedConcurrencyConfig", "gives each version its provisioned environments"),
+            ("lambda:GetProvisionedConcurrencyConfig", "waits until they are initialised"),
+            ("lambda:DeleteProvisionedConcurrencyConfig", "takes them away again"),
+        ]
     passing = Need(
         "iam:PassRole", "role", (ground.role,), "the clone runs with the function's role",
         condition={"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}},
@@ -121,7 +128,11 @@ _BY_ISOLATION: dict[IsolationName, Callable[[Ground], list[Need]]] = {
 
 def _reading(ground: Ground) -> list[Need]:
     read = (ground.function_arn(ground.function), ground.function_arn(f"{ground.function}:*"))
-    return [Need("lambda:GetFunction", "function", read, "reads the function's code and configuration")]
+    needs = [Need("lambda:GetFunction", "function", read, "reads the function's code and configuration")]
+    if is_alias(ground.qualifier):
+        why = "tells whether the alias sends a share of its calls to another version"
+        needs.append(Need("lambda:GetAlias", "function", read, why, required=False))
+    return needs
 
 
 def _own_log_reading(ground: Ground) -> Need:

@@ -33,7 +33,7 @@ _PERMITTED = frozenset(
     {
         "ResourceNotFoundException", "InvalidParameterValueException", "ResourceConflictException",
         "DryRunOperation", "NoSuchKey", "404", "InvalidZipFileException",
-        "NotFound", "NoSuchEntity", "StateMachineDoesNotExist",
+        "NotFound", "ProvisionedConcurrencyConfigNotFoundException", "NoSuchEntity", "StateMachineDoesNotExist",
     }
 )  # fmt: skip
 """Codes of answers that a service only gives after IAM has permitted the action."""
@@ -220,6 +220,27 @@ async def _get_function(access: AwsAccess, ground: Ground) -> None:
     await (await access.functions()).get_function(**_named(ground))
 
 
+async def _get_alias(access: AwsAccess, ground: Ground) -> None:
+    await (await access.functions()).get_alias(FunctionName=ground.function, Name=str(ground.qualifier))
+
+
+async def _provision(access: AwsAccess, ground: Ground) -> None:
+    client = await access.functions()
+    await client.put_provisioned_concurrency_config(
+        FunctionName=ground.clone, Qualifier="1", ProvisionedConcurrentExecutions=1
+    )
+
+
+async def _provisioned(access: AwsAccess, ground: Ground) -> None:
+    client = await access.functions()
+    await client.get_provisioned_concurrency_config(FunctionName=ground.clone, Qualifier="1")
+
+
+async def _unprovision(access: AwsAccess, ground: Ground) -> None:
+    client = await access.functions()
+    await client.delete_provisioned_concurrency_config(FunctionName=ground.clone, Qualifier="1")
+
+
 async def _delete_logs(access: AwsAccess, ground: Ground) -> None:
     await (await access.logs()).delete_log_group(logGroupName=log_group_of(ground.clone))
 
@@ -279,6 +300,10 @@ _ATTEMPTS: dict[tuple[Target, str], Callable[[AwsAccess, Ground], Awaitable[None
     ("clone", "lambda:PublishVersion"): _publish,
     ("clone", "lambda:InvokeFunction"): _invoke_clone,
     ("clone", "lambda:DeleteFunction"): _delete,
+    ("clone", "lambda:PutProvisionedConcurrencyConfig"): _provision,
+    ("clone", "lambda:GetProvisionedConcurrencyConfig"): _provisioned,
+    ("clone", "lambda:DeleteProvisionedConcurrencyConfig"): _unprovision,
+    ("function", "lambda:GetAlias"): _get_alias,
     ("logs", "logs:DeleteLogGroup"): _delete_logs,
     ("logs", "logs:FilterLogEvents"): _filter_clone_logs,
     ("own logs", "logs:FilterLogEvents"): _filter_own_logs,

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from lambdatune.aws.functions import variables_of, wait_settled
 from lambdatune.aws.marks import NONCE_VARIABLE, read_description, read_nonce
 from lambdatune.aws.modes.undo import UNDO as UNDO_OF_MODES
+from lambdatune.aws.provisioned import take_away
 from lambdatune.aws.refusals import error_code, refused
 from lambdatune.model.errors import AwsRefused
 
@@ -74,6 +75,10 @@ async def _delete_log_group_now(access: AwsAccess, name: str) -> bool:
                 return False
             raise
     return True
+
+
+async def _take_away_provisioned(access: AwsAccess, change: Change) -> bool:
+    return await take_away(access, change.name, str(change.version))
 
 
 async def _put_back(access: AwsAccess, change: Change) -> bool:
@@ -156,5 +161,6 @@ _UNDO: dict[ChangeKind, Callable[[AwsAccess, Change], Awaitable[bool]]] = {
     "create-log-group": _delete_log_group,
     "update-function": _put_back,
     "publish-version": _delete_versions,
+    "put-provisioned-concurrency": _take_away_provisioned,
     **UNDO_OF_MODES,
 }

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lambdatune.model.power_tuning import PowerTuning
     from lambdatune.model.result import RunResult
     from lambdatune.session.continuing import Continuation
+    from lambdatune.session.gating import Gate
     from lambdatune.session.plan_card import PlanCard
     from lambdatune.session.run_directory import RunDirectory
 
@@ -47,6 +48,7 @@ def run_headless(
     quiet: bool,
     assume_yes: bool,
     continued: Continuation | None = None,
+    gate: Gate | None = None,
     figures: Sequence[PowerTuning] = (),
     is_applied: bool = False,
 ) -> ExitCode:
@@ -61,6 +63,7 @@ def run_headless(
         assume_yes: whether nobody is asked.
         continued: the run to go on with.
         figures: another tool's, told beside those of the run.
+        gate: what the run is judged against besides its targets.
         is_applied: whether the function is set to the size that the run advises.
 
     Raises:
@@ -73,6 +76,7 @@ def run_headless(
         observer=watcher,
         confirm=lambda card: _confirm(card, watcher, assume_yes=assume_yes),
         continued=continued,
+        gate=gate,
     )
     try:
         result, signalled = asyncio.run(_conduct(session, watcher))
@@ -93,6 +97,11 @@ def run_headless(
         watcher.narrate(f"\n{beside(tuning, result)}\n")
     if session.run_directory is not None:
         watcher.narrate(f"recorded in {session.run_directory.path}")
+        if result.cold_start_advice is None and any(cell.cold.count for cell in result.cells):
+            watcher.narrate(
+                "what its cold starts cost a month, and what would pay: "
+                f"lambdatune show {session.run_directory.path} --traffic 50/s"
+            )
     code = signalled if result.status == "interrupted" and signalled is not None else exit_code(result)
     if is_applied:
         told = _apply(session.run_directory, result, code, assume_yes=assume_yes, quiet=quiet)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lambdatune.session.profile import read_profile, read_reports
-from lambdatune.session.setting_table import REPORT_SETTINGS, SETTINGS, Given, check_kind
+from lambdatune.session.profile import read_gate, read_profile, read_reports
+from lambdatune.session.setting_table import GATE_SETTINGS, REPORT_SETTINGS, SETTINGS, Given, check_kind
 from lambdatune.session.settings import build_plan
 
 if TYPE_CHECKING:
@@ -28,6 +28,11 @@ def plan_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def report_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of every report to a click command; they arrive as keyword arguments."""
     return _add_options(function, REPORT_SETTINGS)
+
+
+def gate_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of the gate to a click command; they arrive as keyword arguments."""
+    return _add_options(function, GATE_SETTINGS)
 
 
 def _add_options(function: Callable[..., Any], settings: Sequence[Setting]) -> Callable[..., Any]:
@@ -70,6 +75,15 @@ def reports_from(profile: str | None, options: dict[str, Any]) -> dict[str, Give
         UsageError: as `given_from`.
     """
     return _given(read_reports(profile) if profile else {}, REPORT_SETTINGS, options)
+
+
+def gate_from(profile: str | None, options: dict[str, Any]) -> dict[str, Given]:
+    """Return what a profile and the options say of a baseline, by setting; options win.
+
+    Raises:
+        UsageError: as `given_from`.
+    """
+    return _given(read_gate(profile) if profile else {}, GATE_SETTINGS, options)
 
 
 def _given(given: dict[str, Given], settings: Sequence[Setting], options: dict[str, Any]) -> dict[str, Given]:

@@ -133,7 +133,7 @@ class Environment:
             await asyncio.to_thread(shutil.rmtree, self._directory, ignore_errors=True)
 
     async def _initialise(self) -> None:
-        program = self._services.runtimes.program(self._config.runtime, self.version.package.root)
+        program = self._services.runtimes.program_of(self._config, self.version.package.root)
         self._capture.platform(self._lines.init_start(program.version, program.note))
         began_ns = time.monotonic_ns()
         happening = await self._start(self._init_limit_s())
@@ -144,7 +144,7 @@ class Environment:
             await self._init_failed(happening, init_ms, "init")
 
     async def _restore(self) -> None:
-        program = self._services.runtimes.program(self._config.runtime, self.version.package.root)
+        program = self._services.runtimes.program_of(self._config, self.version.package.root)
         self._capture.platform(self._lines.restore_start(program.version, program.note))
         happening = await self._start(self._services.options.init_timeout_s)
         restore_ms = (happening.at_ns - self._asked_ns) / 1e6
@@ -299,7 +299,7 @@ class Environment:
         temporary.mkdir(parents=True, exist_ok=True)
         if self._snapshot is not None and any(self._snapshot.temporary.iterdir()):
             await asyncio.to_thread(shutil.copytree, self._snapshot.temporary, temporary, dirs_exist_ok=True)
-        program = self._services.runtimes.program(self._config.runtime, self.version.package.root)
+        program = self._services.runtimes.program_of(self._config, self.version.package.root)
         variables = variables_of(
             self.version, self._services.naming, program, address, self._stream, temporary, self._initialization_type
         )
@@ -322,11 +322,13 @@ class Environment:
                 self._sandbox.kill()
             return await self._wait(limit_s)
         try:
-            self._sandbox.spawn(program.command_at(self._config.memory_mb), variables, self.version.package.root)
+            directory = program.directory or self.version.package.root
+            self._sandbox.spawn(program.command_at(self._config.memory_mb), variables, directory)
         except OSError as error:
             if error.errno not in {errno.ENOENT, errno.EACCES, errno.ENOEXEC}:
                 raise  # the host is out of something: no fault of the function
-            return Happening("entrypoint", time.monotonic_ns(), str(error.strerror or error).lower().encode())
+            reason = str(error.strerror or error).lower().encode()
+            return Happening("entrypoint", time.monotonic_ns(), reason, is_image=self._config.image is not None)
         return await self._wait(limit_s)
 
     async def _serve(self, call: Call, limit_s: float) -> Happening:

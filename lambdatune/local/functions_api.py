@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from lambdatune.local.errors import not_implemented
+from lambdatune.local.errors import invalid, not_implemented
+from lambdatune.local.image import parse_uri
 from lambdatune.local.names import LATEST, check_name, parse_reference
 from lambdatune.local.reply import Reply, json_body, page
 from lambdatune.local.validate import changed_configuration, check_architecture, check_tags, new_configuration
@@ -55,9 +56,9 @@ class FunctionsApi:
         configuration = new_configuration(body, name, self._runtimes)
         architecture = check_architecture(body)
         tags = check_tags(body.get("Tags") or {})
-        package = await self._package(body.get("Code") or {})
+        package = await self._package(body.get("Code") or {}, is_image=configuration.image is not None)
         try:
-            await asyncio.to_thread(self._runtimes.program, configuration.runtime, package.root)
+            await asyncio.to_thread(self._runtimes.program_of, configuration, package.root)
             function = self._functions.create(name, configuration, package, architecture, tags)
         finally:
             self._packages.release(package)
@@ -91,10 +92,7 @@ class FunctionsApi:
         function, version = self._functions.version(name, qualifier)
         document: dict[str, Any] = {
             "Configuration": self._view(function, version, qualifier),
-            "Code": {
-                "RepositoryType": "S3",
-                "Location": f"{self._endpoint_url()}/_lambdatune/code/{version.package.key}.zip",
-            },
+            "Code": self._location(version.package),
         }
         if function.tags:
             document["Tags"] = dict(function.tags)
@@ -114,7 +112,7 @@ class FunctionsApi:
         body = json_body(request)
         self._functions.check_idle(function)
         configuration = changed_configuration(function.latest.configuration, body, self._runtimes)
-        await asyncio.to_thread(self._runtimes.program, configuration.runtime, function.latest.package.root)
+        await asyncio.to_thread(self._runtimes.program_of, configuration, function.latest.package.root)
         version = self._functions.update(function, body.get("RevisionId"), configuration=configuration)
         return Reply(200, self._view(function, version))
 
@@ -124,8 +122,10 @@ class FunctionsApi:
         body = json_body(request)
         self._functions.check_idle(function)
         architecture = check_architecture(body, function.latest.architecture)
-        package = await self._package(body)
+        configuration = function.latest.configuration
+        package = await self._package(body, is_image=configuration.image is not None)
         try:
+            await asyncio.to_thread(self._runtimes.program_of, configuration, package.root)
             if body.get("DryRun"):
                 return Reply(200, self._view(function, function.latest))
             version = self._functions.update(
@@ -177,16 +177,29 @@ class FunctionsApi:
     def code(self, file_name: str) -> Reply | None:
         """Return the zip of a package, where GetFunction's Code.Location points; None when there is none."""
         package = self._packages.find(file_name.removesuffix(".zip"))
-        if package is None:
+        if package is None or package.archive is None:
             return None
         return Reply(200, body=package.archive.read_bytes(), content_type="application/zip")
 
-    async def _package(self, code: dict[str, Any]) -> Package:
-        for member in ("S3Bucket", "ImageUri"):
-            if code.get(member):
-                raise not_implemented(f"code from {member}; send ZipFile")
+    async def _package(self, code: dict[str, Any], *, is_image: bool) -> Package:
+        if code.get("S3Bucket"):
+            raise not_implemented("code from S3Bucket; send ZipFile")
+        other, wanted = ("ZipFile", "ImageUri") if is_image else ("ImageUri", "ZipFile")
+        if code.get(other):
+            raise invalid(
+                f"{other} is not for a function of PackageType {'Image' if is_image else 'Zip'}; send {wanted}."
+            )
         async with self._unpacking:
+            if is_image:
+                return await asyncio.to_thread(self._packages.add_image, parse_uri(code.get("ImageUri")))
             return await asyncio.to_thread(self._packages.add, code.get("ZipFile"))
+
+    def _location(self, package: Package) -> dict[str, str]:
+        """Return where code is, as GetFunction tells it."""
+        if package.image is not None:
+            resolved = package.image.resolved(package.sha256)
+            return {"RepositoryType": "ECR", "ImageUri": package.image.uri, "ResolvedImageUri": resolved}
+        return {"RepositoryType": "S3", "Location": f"{self._endpoint_url()}/_lambdatune/code/{package.key}.zip"}
 
     def _view(
         self, function: Function, version: Version, qualifier: str | None = None, *, with_version: bool = False

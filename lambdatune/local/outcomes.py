@@ -24,6 +24,7 @@ class Happening:
         size: bytes of the response.
         limit: the most that they may be.
         content_type: of the response.
+        is_image: whether it is an image's entry point that could not be executed.
     """
 
     kind: str
@@ -34,6 +35,7 @@ class Happening:
     size: int = 0
     limit: int = MAX_RESPONSE_BYTES
     content_type: str = "application/json"
+    is_image: bool = False
 
 
 @dataclass(slots=True)
@@ -116,14 +118,7 @@ def outcome_of(happening: Happening, request_id: str, timeout_s: int) -> Outcome
         case "init-error":
             return Outcome(happening.body, "Unhandled", "error", error_type_of(happening), None, ends_process=True)
         case "entrypoint":
-            reason = happening.body.decode()
-            missing = "no such file" in reason
-            sentence = (
-                "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"
-                if missing
-                else f"fork/exec /var/task/bootstrap: {reason}"
-            )
-            return _ended(request_id, "Runtime.InvalidEntrypoint", sentence, "error")
+            return _ended(request_id, "Runtime.InvalidEntrypoint", _not_started(happening), "error")
         case _:
             return _ended(request_id, "Runtime.ExitError", exit_sentence(happening.code), "error")
 
@@ -140,6 +135,15 @@ def error_in_trailer(error_type: str, encoded: str | None) -> bytes:
     except ValueError:
         body = b""
     return body or json.dumps({"errorType": error_type, "errorMessage": error_type}, separators=(",", ":")).encode()
+
+
+def _not_started(happening: Happening) -> str:
+    reason = happening.body.decode()
+    if happening.is_image:
+        return f"fork/exec of the entry point: {reason}"
+    if "no such file" in reason:
+        return "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"
+    return f"fork/exec /var/task/bootstrap: {reason}"
 
 
 def _ended(request_id: str, error_type: str, sentence: str, status: str) -> Outcome:

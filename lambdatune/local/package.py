@@ -1,4 +1,4 @@
-"""Deployment packages: a zip is checked, kept for download, and unpacked once."""
+"""Deployment packages: a zip is checked, kept for download, and unpacked once; an image's directory is copied."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import hashlib
 import io
 import shutil
 import stat
+import uuid
 import zipfile
 import zlib
 from collections import Counter
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from lambdatune.local.errors import ApiError, invalid
+from lambdatune.local.image import Source, copy_image, no_image
 
 MAX_UNZIPPED_BYTES = 262_144_000
 """250 MB (AWS docs, "Lambda quotas")."""
@@ -30,16 +32,18 @@ class Package:
     """One deployment package on disk.
 
     Attributes:
-        sha256: base64 of the SHA-256 of the zip, as CodeSha256 has it.
-        size: bytes of the zip.
-        archive: the zip.
-        root: the directory it was unpacked to (LAMBDA_TASK_ROOT).
+        sha256: SHA-256 as CodeSha256 has it: in base64 of the zip, in hex of an image.
+        size: bytes of the zip; 0 for an image, as on AWS.
+        archive: the zip; None for an image.
+        root: the directory it was unpacked or copied to (LAMBDA_TASK_ROOT).
+        image: the directory that stands in for the image; None for a zip.
     """
 
     sha256: str
     size: int
-    archive: Path
+    archive: Path | None
     root: Path
+    image: Source | None = None
 
     @property
     def key(self) -> str:
@@ -83,6 +87,28 @@ class PackageStore:
         self._held[key] += 1
         return self._packages[key]
 
+    def add_image(self, source: Source) -> Package:
+        """Copy the directory of an image, unless its digest names a copy that is there; held until `release`.
+
+        Raises:
+            ApiError: InvalidParameterValueException when it cannot be copied, or is not what its digest says.
+        """
+        key = _image_key(source, source.digest) if source.digest else ""
+        if key not in self._packages:
+            copied = self._directory / f"new-{uuid.uuid4().hex}"
+            digest, _ = copy_image(source, copied)
+            key = _image_key(source, digest)
+            root = self._directory / key
+            if source.digest not in {None, digest} or key in self._packages:
+                shutil.rmtree(copied)
+            else:
+                copied.rename(root)
+                self._packages[key] = Package(digest, 0, None, root, Source(source.path, digest))
+            if source.digest not in {None, digest}:
+                raise no_image(source.resolved(str(source.digest)), "the directory is not what it was")
+        self._held[key] += 1
+        return self._packages[key]
+
     def release(self, package: Package) -> None:
         """Let go of a package that `add` returned; from now on only versions keep it."""
         self._held[package.key] -= 1
@@ -95,8 +121,13 @@ class PackageStore:
         """Remove the packages that no version refers to."""
         for key in set(self._packages) - keys - set(+self._held):
             package = self._packages.pop(key)
-            package.archive.unlink(missing_ok=True)
+            if package.archive is not None:
+                package.archive.unlink(missing_ok=True)
             shutil.rmtree(package.root, ignore_errors=True)
+
+
+def _image_key(source: Source, digest: str) -> str:
+    return hashlib.sha256(source.resolved(digest).encode()).hexdigest()[:32]
 
 
 def _unpack(content: bytes, root: Path) -> None:

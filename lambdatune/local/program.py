@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,7 @@ class Program:
         snapshot_code: the part of the bootstrap that is for SnapStart; None where the runtime has none.
         shares: options that are given right after the program, each with the share of the memory size, in MB, that is
             put in the place of its ``{}``.
+        directory: where it starts; None for the root of the package.
     """
 
     command: tuple[str, ...]
@@ -27,6 +32,7 @@ class Program:
     execution_env: str | None
     snapshot_code: str | None = None
     shares: tuple[tuple[str, float], ...] = ()
+    directory: Path | None = None
 
     def command_at(self, memory_mb: int) -> tuple[str, ...]:
         """Return program and arguments for a memory size in MB."""

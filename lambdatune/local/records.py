@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lambdatune.local.events.invoke_settings import EventInvokeConfig
+    from lambdatune.local.image import ImageConfig
     from lambdatune.local.names import Naming
     from lambdatune.local.package import Package
 
@@ -47,7 +48,8 @@ class Configuration:
     """What UpdateFunctionConfiguration can change.
 
     `tracing` and `kms_key_arn` are kept and given back, and change nothing here: there is no X-Ray to send to, and
-    variables are in clear text in the memory of the endpoint.
+    variables are in clear text in the memory of the endpoint. `image` is None for functions of PackageType Zip;
+    those of PackageType Image have neither runtime nor handler.
     """
 
     runtime: str
@@ -63,6 +65,7 @@ class Configuration:
     snap_start: str = "None"
     kms_key_arn: str = ""
     dead_letter_arn: str = ""
+    image: ImageConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +128,7 @@ class Version:
         answer: dict[str, Any] = {
             "FunctionName": self.function_name,
             "FunctionArn": naming.function_arn(self.function_name, qualifier),
-            "Runtime": config.runtime,
             "Role": config.role,
-            "Handler": config.handler,
             "CodeSize": self.package.size,
             "Description": config.description,
             "Timeout": config.timeout_s,
@@ -139,12 +140,16 @@ class Version:
             "RevisionId": self.revision_id,
             "State": state.name,
             "LastUpdateStatus": update_status,
-            "PackageType": "Zip",
+            "PackageType": "Zip" if config.image is None else "Image",
             "Architectures": [self.architecture],
             "EphemeralStorage": {"Size": config.ephemeral_mb},
             "SnapStart": {"ApplyOn": config.snap_start, "OptimizationStatus": "On" if is_optimised else "Off"},
             "LoggingConfig": config.logging.to_api(),
         }
+        if config.image is None:
+            answer |= {"Runtime": config.runtime, "Handler": config.handler}
+        elif config.image.to_api():
+            answer["ImageConfigResponse"] = {"ImageConfig": config.image.to_api()}
         if config.kms_key_arn:
             answer["KMSKeyArn"] = config.kms_key_arn
         if config.dead_letter_arn:

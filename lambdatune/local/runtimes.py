@@ -6,13 +6,15 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-from lambdatune.local import runtime_java, runtime_node, runtime_python
+from lambdatune.local import runtime_image, runtime_java, runtime_node, runtime_python, runtime_ruby
 from lambdatune.local.errors import invalid
 from lambdatune.local.program import Program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from lambdatune.local.records import Configuration
 
 _log = logging.getLogger(__name__)
 
@@ -23,6 +25,7 @@ _FINDERS: dict[str, Callable[[str, Path], Program]] = {
     **dict.fromkeys(runtime_python.RUNTIMES, runtime_python.find),
     **dict.fromkeys(runtime_node.RUNTIMES, runtime_node.find),
     **dict.fromkeys(runtime_java.RUNTIMES, runtime_java.find),
+    **dict.fromkeys(runtime_ruby.RUNTIMES, runtime_ruby.find),
 }
 SUPPORTED = (*_FINDERS, *PROVIDED_RUNTIMES)
 
@@ -58,16 +61,27 @@ class Runtimes:
             )
         return str(runtime)
 
-    def program(self, runtime: str, root: Path) -> Program:
-        """Return what to execute for a function of `runtime` unpacked at `root`.
+    def program_of(self, configuration: Configuration, root: Path) -> Program:
+        """Return what to execute for a function whose package, or image, is at `root`.
 
         Raises:
-            ApiError: InvalidParameterValueException when the host has no program for it.
+            ApiError: InvalidParameterValueException when the host, or the package, has no program for it.
         """
+        if configuration.image is not None:
+            return runtime_image.find(configuration.image, root)
+        runtime = configuration.runtime
         if runtime in PROVIDED_RUNTIMES:
             return Program(
                 (str(root / "bootstrap"),), runtime.replace(".", ":", 1), "the function's own bootstrap", None
             )
+        return self.program(runtime)
+
+    def program(self, runtime: str) -> Program:
+        """Return the host's program for a runtime that needs an interpreter.
+
+        Raises:
+            ApiError: InvalidParameterValueException when the host has none.
+        """
         if runtime in self._found:  # the event loop asks too, and must not wait for another runtime's search
             return self._found[runtime]
         with self._finding:

@@ -131,7 +131,7 @@ class Snapshot:
         config = self._version.configuration
         limit_s = max(_LIMITS * self._services.options.init_timeout_s, float(config.timeout_s))
         root = self._version.package.root
-        program = self._services.runtimes.program(config.runtime, root)
+        program = self._services.runtimes.program_of(config, root)
         self._capture.platform(self._lines.init_start(program.version, program.note))
         self.temporary.mkdir(parents=True, exist_ok=True)
         variables = variables_of(

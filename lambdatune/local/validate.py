@@ -6,7 +6,8 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lambdatune.local.errors import ApiError, invalid, not_implemented, validation
+from lambdatune.local.errors import ApiError, invalid, validation
+from lambdatune.local.image import ImageConfig
 from lambdatune.local.records import Configuration, Logging
 from lambdatune.local.reply import structure
 from lambdatune.local.runtimes import PROVIDED_RUNTIMES, SNAP_START_RUNTIMES
@@ -26,8 +27,10 @@ _APPLICATION_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 _SYSTEM_LEVELS = ("DEBUG", "INFO", "WARN")
 _MAX_TIMEOUT_S = 900
 _MAX_EPHEMERAL_MB = 10_240
+_MAX_ARGUMENTS = 1_500
+"""Of EntryPoint and of Command (AWS API reference, ImageConfig)."""
 _SNAP_START_EPHEMERAL_MB = 512
-_UNSERVED = ("Layers", "FileSystemConfigs", "VpcConfig", "ImageConfig")
+_UNSERVED = ("Layers", "FileSystemConfigs", "VpcConfig")
 """Members that would change what a call does and that this endpoint cannot honour; empty values are accepted."""
 
 
@@ -37,12 +40,11 @@ def new_configuration(body: Mapping[str, Any], name: str, runtimes: Runtimes) ->
     Raises:
         ApiError: for the first member that cannot be.
     """
-    if body.get("PackageType", "Zip") != "Zip":
-        raise not_implemented("container images (PackageType Image)")
+    is_image = _choice("packageType", body.get("PackageType", "Zip"), ("Zip", "Image")) == "Image"
     if not body.get("Role"):
         raise validation("role", "null", "Member must not be null")
-    runtime = runtimes.check(body.get("Runtime"))
-    if not body.get("Handler") and runtime not in PROVIDED_RUNTIMES:
+    runtime = "" if is_image else runtimes.check(body.get("Runtime"))
+    if not is_image and not body.get("Handler") and runtime not in PROVIDED_RUNTIMES:
         raise invalid("Runtime and Handler are mandatory parameters for functions created with deployment packages.")
     start = Configuration(
         runtime=runtime,
@@ -55,6 +57,7 @@ def new_configuration(body: Mapping[str, Any], name: str, runtimes: Runtimes) ->
         ephemeral_mb=512,
         tracing="PassThrough",
         logging=Logging("Text", "INFO", "INFO", f"/aws/lambda/{name}"),
+        image=ImageConfig() if is_image else None,
     )
     return changed_configuration(start, body, runtimes)
 
@@ -66,6 +69,7 @@ def changed_configuration(config: Configuration, body: Mapping[str, Any], runtim
         ApiError: for the first member that cannot be.
     """
     _refuse_unserved(body)
+    _refuse_of_other_package(config, body)
     changes: dict[str, Any] = {}
     if body.get("Runtime") is not None:
         changes["runtime"] = runtimes.check(body["Runtime"])
@@ -93,6 +97,8 @@ def changed_configuration(config: Configuration, body: Mapping[str, Any], runtim
         changes["kms_key_arn"] = _kms_key(body["KMSKeyArn"])
     if body.get("DeadLetterConfig") is not None:
         changes["dead_letter_arn"] = _dead_letter_arn(structure(body["DeadLetterConfig"]).get("TargetArn") or "")
+    if body.get("ImageConfig") is not None and config.image is not None:
+        changes["image"] = _image(structure(body["ImageConfig"]))
     if body.get("SnapStart") is not None:
         apply_on = body["SnapStart"].get("ApplyOn", "None")
         changes["snap_start"] = _choice("snapStart.applyOn", apply_on, ("PublishedVersions", "None"))
@@ -105,6 +111,8 @@ def _check_snap_start(config: Configuration) -> None:
     """Refuse what AWS has no SnapStart for (AWS docs, "SnapStart": Python 3.12 and later, 512 MB of /tmp)."""
     if config.snap_start == "None":
         return
+    if config.image is not None:
+        raise invalid("Container images are not supported for SnapStart enabled functions.")
     if config.runtime.startswith("java"):  # which AWS has it for
         raise invalid("The embedded lambdatune endpoint implements SnapStart for Python 3.12 and later only.")
     if config.runtime not in SNAP_START_RUNTIMES:
@@ -147,6 +155,34 @@ def _refuse_unserved(body: Mapping[str, Any]) -> None:
         value = body.get(member)
         if value and (not isinstance(value, dict) or any(value.values())):
             raise invalid(f"The embedded lambdatune endpoint does not implement {member}.")
+
+
+def _refuse_of_other_package(config: Configuration, body: Mapping[str, Any]) -> None:
+    """Refuse the members that only functions of the other PackageType have; empty values are accepted."""
+    is_image = config.image is not None
+    for member in ("Runtime", "Handler") if is_image else ("ImageConfig",):
+        if body.get(member):
+            raise invalid(f"{member} is not for a function of PackageType {'Image' if is_image else 'Zip'}.")
+
+
+def _image(value: dict[str, Any]) -> ImageConfig:
+    directory = _text("imageConfig.workingDirectory", value.get("WorkingDirectory") or "", 1_000)
+    return ImageConfig(
+        _arguments("imageConfig.entryPoint", value.get("EntryPoint")),
+        _arguments("imageConfig.command", value.get("Command")),
+        directory,
+    )
+
+
+def _arguments(path: str, value: object) -> tuple[str, ...]:
+    given = [] if value is None else value
+    if not isinstance(given, list) or not all(isinstance(text, str) and "\0" not in text for text in given):
+        raise validation(path, value, "Member must be a list of strings")
+    if len(given) > _MAX_ARGUMENTS:
+        raise validation(path, value, f"Member must have length less than or equal to {_MAX_ARGUMENTS}")
+    if given and not given[0]:
+        raise validation(path, value, "Member must not begin with an empty string")
+    return tuple(given)
 
 
 def _logging(current: Logging, value: Mapping[str, Any]) -> Logging:

@@ -96,7 +96,8 @@ def variables_of(
         "AWS_SECRET_ACCESS_KEY": "embedded-endpoint",
         "AWS_SESSION_TOKEN": "embedded-endpoint",
         **config.environment,
-        "_HANDLER": config.handler,
+        # An image's handler, if it has one, is an argument of its entry point.
+        **({} if config.image is not None else {"_HANDLER": config.handler}),
         "AWS_REGION": naming.region,
         "AWS_DEFAULT_REGION": naming.region,
         "AWS_LAMBDA_FUNCTION_NAME": version.function_name,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 ChangeKind = Literal[
-    "create-function", "create-log-group", "update-function", "publish-version",
+    "create-function", "create-log-group", "update-function", "publish-version", "put-provisioned-concurrency",
     "create-event-source-mapping", "create-queue", "create-topic", "create-bucket", "create-event-bus",
     "create-stream", "create-table", "create-http-api", "create-rest-api", "create-load-balancer",
     "create-target-group", "create-state-machine", "create-role",
@@ -48,7 +48,7 @@ class Change:
         name: of the thing: its ARN where AWS deletes by ARN and the ARN is known before (topic, state machine); of
             event source mappings, that of the function.
         run: id of the run, with which what it made is marked; None where the name alone tells.
-        version: number of a published version; None for all that the run published.
+        version: number of a published version, or an alias; None for all that the run published.
         memory_mb: memory size of ``$LATEST`` before the change.
         changed_memory_mb: memory size of ``$LATEST`` because of the change.
     """
@@ -74,6 +74,8 @@ class Change:
             return f"version {self.version} of function `{self.name}`" if self.version else (
                 f"versions of function `{self.name}` that run {self.run} published"
             )  # fmt: skip
+        if self.kind == "put-provisioned-concurrency":
+            return f"provisioned concurrency of function `{self.name}:{self.version}`"
         if self.kind == "create-event-source-mapping":
             return f"event source mapping of function `{self.name}`"
         kind = self.kind.removeprefix("create-").replace("-", " ").replace("http api", "HTTP API")
@@ -93,7 +95,8 @@ class Change:
                 return (f"lambda delete-function --function-name {self.name} --qualifier {self.version}",)
             wanted = f"Versions[?starts_with(Description, `lambdatune run {self.run} `)].Version"
             return (f"lambda list-versions-by-function --function-name {self.name} --query '{wanted}'",)
-        return tuple(action.format(name=self.name, options=options) for action in _BY_HAND[self.kind])
+        parts = {"name": self.name, "version": self.version, "options": options}
+        return tuple(action.format(**parts) for action in _BY_HAND[self.kind])
 
 
 def _found(action: str, query: str) -> str:
@@ -103,6 +106,9 @@ def _found(action: str, query: str) -> str:
 
 _BY_HAND: dict[ChangeKind, tuple[str, ...]] = {
     "create-function": ("lambda delete-function --function-name {name}",),
+    "put-provisioned-concurrency": (
+        "lambda delete-provisioned-concurrency-config --function-name {name} --qualifier {version}",
+    ),
     "create-log-group": ("logs delete-log-group --log-group-name {name}",),
     "create-event-source-mapping": (
         "lambda delete-event-source-mapping --uuid "

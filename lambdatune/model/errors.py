@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ExitCode(IntEnum):
-    """How a command ended; part of the public contract (docs/commands.md)."""
+    """How a command ended; part of the public contract (docs/reference.md)."""
 
     OK = 0
     INTERNAL = 1
@@ -31,6 +31,22 @@ class ExitCode(IntEnum):
     NOT_UNDONE = 8
     INTERRUPTED = 130
     TERMINATED = 143
+
+
+EXIT_MEANINGS = {
+    ExitCode.OK: "every target is met (or none was set and the run completed)",
+    ExitCode.INTERNAL: "internal error; or a report could not be written at the end of a run that went well",
+    ExitCode.USAGE: "usage or profile error; nothing was called",
+    ExitCode.TARGET_MISSED: "target missed: no size meets it",
+    ExitCode.REGRESSION: "regression against the baseline",
+    ExitCode.UNPROVEN: "unproven: the evidence was not in when the run ended",
+    ExitCode.INVALID: "invalid measurement: throttled, or the load generator was late",
+    ExitCode.AWS_REFUSED: "AWS refused: credentials, permission, no such function",
+    ExitCode.NOT_UNDONE: "something could not be undone; what is left is named, with a command for each thing",
+    ExitCode.INTERRUPTED: "interrupted by Ctrl-C, after writing what was measured and undoing what was changed",
+    ExitCode.TERMINATED: "the same by SIGTERM or a closed terminal",
+}
+"""What each exit code tells the one who started the command."""
 
 
 class LambdatuneError(Exception):

@@ -31,11 +31,14 @@ class ModeFacts:
         family: synchronous, asynchronous or polling.
         linking: how a message is linked to its execution.
         summary: what is measured, for people.
+        poll_ms: from one poll of a shard to the next, of a stream (AWS docs, "Lambda event source mappings": a shard of
+            Kinesis is polled once a second, one of DynamoDB four times); 0 of every other mode.
     """
 
     family: Family
     linking: Linking
     summary: str
+    poll_ms: float = 0.0
 
     @property
     def is_delivered(self) -> bool:
@@ -54,8 +57,8 @@ MODES: dict[Mode, ModeFacts] = {
     "s3": ModeFacts("asynchronous", "destination", "PutObject into a bucket"),
     "eventbridge": ModeFacts("asynchronous", "destination", "PutEvents to a bus"),
     "sqs": ModeFacts("polling", "order", "SendMessage to a queue, standard or FIFO"),
-    "kinesis": ModeFacts("polling", "order", "PutRecord to a data stream"),
-    "dynamodb-streams": ModeFacts("polling", "order", "PutItem into a table with a stream"),
+    "kinesis": ModeFacts("polling", "order", "PutRecord to a data stream", poll_ms=1_000),
+    "dynamodb-streams": ModeFacts("polling", "order", "PutItem into a table with a stream", poll_ms=250),
 }
 
 

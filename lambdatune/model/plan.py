@@ -17,6 +17,8 @@ Arrivals = Literal["constant", "poisson"]
 Strategy = Literal["cheapest", "fastest", "balanced"]
 IsolationName = Literal["clone", "version", "current"]
 PriceChoice = Literal["live", "bundled"]
+Architecture = Literal["x86_64", "arm64"]
+OnOff = Literal["on", "off"]
 
 STRETCH_S = 10.0
 """Seconds of messages at a rate that each size gets at the least, one stretch after another."""
@@ -29,9 +31,11 @@ class FunctionSource:
     Attributes:
         name: a function's name or ARN on AWS, or the path of a directory or zip that holds its code.
         is_path: whether `name` is a path, whose function runs on the embedded endpoint.
-        runtime: AWS's runtime identifier; needed with a path.
-        handler: ``module.function``; needed with a path.
+        runtime: AWS's runtime identifier; needed with a path, unless there is an entry point.
+        handler: ``module.function``; needed with a path, unless there is an entry point.
         timeout_s: the function's timeout in seconds; used with a path.
+        entry_point: command line of a program that speaks the Runtime API; the path is a directory that stands in for
+            a container image then.
     """
 
     name: str
@@ -39,11 +43,18 @@ class FunctionSource:
     runtime: str | None = None
     handler: str | None = None
     timeout_s: int = 60
+    entry_point: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Hard limits over the whole run; None is unlimited."""
+    """Hard limits over the whole run; None is unlimited.
+
+    Attributes:
+        max_invocations: calls.
+        max_usd: dollars (in China: CNY) that they cost.
+        max_minutes: time from the first call on.
+    """
 
     max_invocations: int | None = None
     max_usd: float | None = None
@@ -87,11 +98,17 @@ class Plan:
         shards: load processes that the load is split over; with `dask` so many on each worker.
         dask: address of the scheduler of a Dask cluster that sends the load; None for this machine.
         cold_starts: forced cold starts per size.
-        cold_rate: share of cold starts that the cost per million assumes; None: as a target-free default.
+        cold_rate: share of cold starts that the cost per million assumes.
+        traffic_per_s: calls (messages) a second of the function's real traffic, for what its cold starts cost; None
+            when that is not asked. The load of the run does not depend on it.
+        traffic_cold_rate: share of that traffic that starts cold; None: to be modelled.
         limits: hard limits over the whole run.
         payloads: the events, at least one.
         record_payloads: whether the run directory keeps the events themselves.
         isolation: what is called: a clone, versions published from the function, or the function as it is.
+        architecture: instruction set of the clone; None for the function's own.
+        snap_start: whether the clone has SnapStart; None for what the function has.
+        provisioned_concurrency: environments of each version of the clone that are initialised ahead; 0 for none.
         concurrency_share: share of the account's unreserved concurrency that the load may take, above 0 to 1.
         prices: AWS's price list of today, or the bundled table; None: live on AWS itself, bundled elsewhere.
         endpoint_url: an endpoint that speaks like AWS; None for AWS itself.
@@ -116,10 +133,15 @@ class Plan:
     dask: str | None = None
     cold_starts: int = 10
     cold_rate: float = 0.01
+    traffic_per_s: float | None = None
+    traffic_cold_rate: float | None = None
     limits: Limits = field(default_factory=Limits)
     payloads: tuple[Payload, ...] = (Payload(b"{}"),)
     record_payloads: bool = False
     isolation: IsolationName = "clone"
+    architecture: Architecture | None = None
+    snap_start: OnOff | None = None
+    provisioned_concurrency: int = 0
     concurrency_share: float = 0.5
     prices: PriceChoice | None = None
     endpoint_url: str | None = None

@@ -18,6 +18,7 @@ _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?|\.\d+)\s*(?P<unit>us|µs|ms|s|
 _MS_PER_UNIT = {"us": 0.001, "µs": 0.001, "ms": 1.0, "s": 1_000.0, "m": 60_000.0, "min": 60_000.0}
 _RATE = re.compile(r"(?P<number>\d+(?:\.\d+)?|\.\d+)\s*(?:/\s*(?P<unit>s|m|min))?")
 _S_PER_UNIT = {"s": 1.0, "m": 60.0, "min": 60.0}
+_LEAST_TRAFFIC_PER_S, _MOST_TRAFFIC_PER_S = 1e-6, 100_000
 _SHARE = re.compile(r"(?P<number>\d+(?:\.\d+)?|\.\d+)\s*(?P<percent>%)?")
 
 
@@ -72,6 +73,22 @@ def parse_rate_per_s(text: str) -> float:
     value = float(match["number"]) / _S_PER_UNIT[match["unit"] or "s"] if match else 0.0
     if value <= 0:
         raise UsageError(f"`{text}` is not a rate: expected calls per second or minute", hint="for example 200/s")
+    return value
+
+
+def parse_traffic_per_s(text: str) -> float:
+    """Return the calls per second of a function's real traffic: ``50/s``, ``3/min``.
+
+    Raises:
+        UsageError: when `text` is not a rate above zero, or more than any function has.
+    """
+    value = parse_rate_per_s(text)
+    if not _LEAST_TRAFFIC_PER_S <= value <= _MOST_TRAFFIC_PER_S:
+        raise UsageError(
+            f"`{text}` is no traffic that can be reckoned with: expected 1 call in about two weeks to "
+            f"{_MOST_TRAFFIC_PER_S:,}/s",
+            hint="for example 50/s or 3/min",
+        )
     return value
 
 

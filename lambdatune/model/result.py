@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from lambdatune.model.cold_starts import ColdStartAdvice  # noqa: TC001  msgspec reads the annotations
+from lambdatune.model.gate import GateReport  # noqa: TC001  msgspec reads the annotations
 from lambdatune.model.modes import Mode  # noqa: TC001  msgspec reads the annotations
 
 SCHEMA: Literal["lambdatune.run/1"] = "lambdatune.run/1"
@@ -25,6 +27,14 @@ class Stats:
 
     Attributes:
         count: how many values.
+        min: the least value.
+        mean: arithmetic mean, nothing cut off.
+        p50: the median.
+        p90: 90th percentile.
+        p95: 95th percentile.
+        p99: 99th percentile.
+        p99_9: 99.9th percentile.
+        max: the largest value.
         intervals: percentile name (``p95``) to [low, high] at the plan's confidence; a high end that the
             data cannot bound is None.
     """
@@ -47,6 +57,10 @@ class WarmStats:
 
     Attributes:
         count: whatever became of them; the figures have counts of their own.
+        duration_ms: the function's clock: Duration of the REPORT line.
+        response_ms: the client's clock, from the intended send.
+        service_ms: the client's clock, from the actual send.
+        billed_ms_mean: mean of Billed Duration; of messages, of their share of a batch.
         first_byte_ms: from the send to the answer's first byte; of mode ``stream`` only.
         queue_delay_ms: from accepted to the start of the execution, of messages that are delivered.
         e2e_ms: from the intended send to the end of the execution, of messages that are delivered.
@@ -71,6 +85,9 @@ class ColdStats:
         init_ms: Init Duration (or Restore Duration).
         duration_ms: the handler's alone.
         total_ms: both together, what a target on ``cold.duration`` is about.
+        response_ms: as of warm calls.
+        service_ms: as of warm calls.
+        billed_ms_mean: as of warm calls; init is billed.
         first_byte_ms: as of warm calls.
         queue_delay_ms: as of warm calls; it holds the init, which comes before the start.
         e2e_ms: as of warm calls.
@@ -126,9 +143,12 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """US dollars (CNY in China) per million calls; `blended` at the plan's cold rate.
+    """US dollars (CNY in China) per million calls.
 
     Attributes:
+        warm: of warm calls alone.
+        cold: of cold calls alone, init included.
+        blended: of both, at the plan's cold rate.
         intervals: ``warm``, ``cold`` and ``blended`` to [low, high] of the mean cost at the plan's confidence;
             one that a single call leaves open is left out.
     """
@@ -168,6 +188,24 @@ class CellResult:
     """What was measured of one cell, and the verdict.
 
     Attributes:
+        function: name of the function.
+        memory_mb: memory size.
+        architecture: ``x86_64`` or ``arm64``.
+        runtime: AWS's identifier of the runtime.
+        mode: how it was invoked.
+        verdict: ``meets`` and ``misses`` are proven; ``unproven`` is neither; ``failed`` is a size that cannot run the
+            function (`reason` says why); ``not-tried`` had no call.
+        invocations: calls (of messages: messages), whatever became of them.
+        errors: number of calls that failed, by kind (the column `status` of invocations.csv).
+        throttles: calls that AWS throttled.
+        warm: calls in a re-used environment.
+        cold: calls in a fresh environment.
+        cost_usd_per_million: cost of a million calls.
+        max_memory_used_mb: largest Max Memory Used of the REPORT lines.
+        certificates: what is proven of each target.
+        histograms: start kind and clock (``warm.duration``) to a compressed HdrHistogram in base64, values in
+            microseconds.
+        reason: why the size failed; None when it did not.
         preinitialised: first calls of environments that were initialised before the call came (provisioned
             concurrency, proactive initialisation); counted neither as warm nor as cold.
         environments: execution environments that served its calls; None when the function's log could not tell.
@@ -197,7 +235,13 @@ class CellResult:
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """Another size a user may prefer, and what it would change."""
+    """Another size a user may prefer, and what it would change.
+
+    Attributes:
+        memory_mb: the size.
+        cost_usd_per_million: its cost, at the plan's cold rate.
+        sentence: what it would change against the advice.
+    """
 
     memory_mb: int
     cost_usd_per_million: float | None
@@ -210,6 +254,8 @@ class ToBeSure:
 
     Attributes:
         invocations: as many calls or fewer do in half of the cases; dollars and minutes are for these.
+        usd: what these calls cost.
+        minutes: how long they take under the plan's load.
         invocations_range: the middle nine tenths of the futures that the calls leave plausible take so many calls; None
             at the end: no number of calls may settle it.
         memory_mb: the size that gets the calls.
@@ -227,6 +273,18 @@ class Recommendation:
     """The advice, in a sentence and in figures.
 
     Attributes:
+        status: ``met``, ``missed`` and ``unproven`` are about the targets; ``invalid`` is a measurement that does not
+            describe the function; ``none``: no target was set.
+        sentence: the advice for people.
+        confidence: of the advice.
+        memory_mb: the size that is advised; None when none is.
+        architecture: of the cell that is advised.
+        function: of the cell that is advised.
+        cost_usd_per_million: of the advice, at the plan's cold rate.
+        saving_percent: against the size that the function has now; negative when the advice costs more.
+        alternatives: other sizes a user may prefer.
+        to_be_sure: what would settle what is unproven.
+        strategy: by which the advice was picked.
         tied_with_mb: sizes that meet the plan too, and whose cost cannot be told from that of the advice.
         frontier_mb: sizes that no other measured size beats in cost and in median time at once.
         break_even_cold_rate: share of cold starts, nearest to the plan's, from which on another size is best.
@@ -254,7 +312,15 @@ class Recommendation:
 
 @dataclass(frozen=True, slots=True)
 class FunctionInfo:
-    """The function that is tuned, as it was found."""
+    """The function that is tuned, as it was found.
+
+    Attributes:
+        name: its name; of code on this machine that of its directory.
+        arn: AWS's identifier of it.
+        runtime: AWS's identifier of the runtime; empty of a container image.
+        architecture: ``x86_64`` or ``arm64``.
+        memory_mb: memory size that it has now.
+    """
 
     name: str
     arn: str
@@ -268,6 +334,7 @@ class Validity:
     """Whether the numbers describe the function, and what was seen of the generator and the host.
 
     Attributes:
+        valid: whether the numbers describe the function; without it there is no advice.
         reasons: why the run is invalid; empty when it is valid.
         notes: what a reader should know although the run is valid.
         loop_lag_ms_p99: how late the generator read answers, worst order; with the kernel's clock that is in no
@@ -306,7 +373,12 @@ class Validity:
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """What the run cost: calls, and dollars at the region's prices (what AWS would have billed)."""
+    """What the run cost.
+
+    Attributes:
+        usd: dollars at the region's prices: what AWS would have billed.
+        invocations: calls, every one that was sent.
+    """
 
     usd: float
     invocations: int
@@ -314,7 +386,25 @@ class Spend:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """A run, whole: the contents of run.json."""
+    """A run, whole: the contents of run.json.
+
+    Attributes:
+        id: names the run and its directory: UTC date and time of its start, and four random digits.
+        started: when it began, UTC, ISO 8601.
+        finished: when it ended; None while it goes on, and of a run that was killed.
+        status: how it ended: ``complete`` by itself or by a limit, ``interrupted`` by a user or a signal, ``failed``
+            when AWS refused in the middle.
+        function: the function that was tuned.
+        plan: what was asked for; the settings in force at the end, where steering changed them.
+        environment: versions, place, prices and what else the figures depend on.
+        validity: whether the numbers describe the function.
+        cells: what was measured of each memory size.
+        recommendation: the advice.
+        spend: what the run cost.
+        schema: name and version of this form.
+        gate: what it is against its baseline; None without one.
+        cold_start_advice: what cold starts cost at the plan's traffic; None when it has none, or nothing can be said.
+    """
 
     id: str
     started: str
@@ -327,4 +417,6 @@ class RunResult:
     cells: tuple[CellResult, ...]
     recommendation: Recommendation
     spend: Spend
+    gate: GateReport | None = None
     schema: Literal["lambdatune.run/1"] = SCHEMA
+    cold_start_advice: ColdStartAdvice | None = None

@@ -10,7 +10,7 @@ bills them.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self, overload
 
 from lambdatune.pricing.table import Prices, prices_of
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 FREE_EPHEMERAL_STORAGE_MB = 512
 """The part of ``/tmp`` that is not billed."""
+
+FREE_SNAPSTART = "java"
+"""How runtimes begin for which SnapStart costs nothing (aws.amazon.com/lambda/pricing)."""
 
 _MB_PER_GB = 1024
 _MS_PER_S = 1_000.0
@@ -44,10 +47,13 @@ class Tariff:
     Attributes:
         prices: of the region and architecture; amounts are in their currency.
         ephemeral_storage_mb: size of ``/tmp`` in MB.
+        is_provisioned: whether calls are served by provisioned concurrency, whose time has a price of its own; the
+            environments themselves are billed beside the calls.
     """
 
     prices: Prices
     ephemeral_storage_mb: int = FREE_EPHEMERAL_STORAGE_MB
+    is_provisioned: bool = False
 
     @classmethod
     def of(cls, region: str, architecture: str, ephemeral_storage_mb: int = FREE_EPHEMERAL_STORAGE_MB) -> Self:
@@ -63,10 +69,20 @@ class Tariff:
         """Currency of all amounts: ``USD`` or ``CNY``."""
         return self.prices.currency
 
+    @property
+    def on_demand(self) -> Tariff:
+        """The tariff of calls that no provisioned environment serves."""
+        return replace(self, is_provisioned=False)
+
+    def per_restore(self, memory_mb: int) -> float:
+        """Return what SnapStart's restore of an environment costs; it is free with Java."""
+        return memory_mb / _MB_PER_GB * self.prices.snapstart_restore
+
     def per_second(self, memory_mb: int) -> float:
         """Return what a second of Billed Duration costs, without the request fee."""
         storage_mb = max(self.ephemeral_storage_mb - FREE_EPHEMERAL_STORAGE_MB, 0)
-        return memory_mb / _MB_PER_GB * self.prices.duration + storage_mb / _MB_PER_GB * self.prices.ephemeral_storage
+        duration = self.prices.provisioned_duration if self.is_provisioned else self.prices.duration
+        return memory_mb / _MB_PER_GB * duration + storage_mb / _MB_PER_GB * self.prices.ephemeral_storage
 
     @overload
     def per_call(self, billed_ms: float, memory_mb: int) -> float: ...

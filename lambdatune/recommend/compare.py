@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from lambdatune.model.errors import UsageError
 from lambdatune.model.modes import MODES
@@ -11,11 +11,15 @@ from lambdatune.model.result import Stats
 from lambdatune.stats.comparison import Estimate, ratio
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lambdatune.model.comparison import Word
     from lambdatune.model.result import CellResult, RunResult
     from lambdatune.model.target import ClockName
     from lambdatune.stats.comparison import Ratio
 
-Word = Literal["faster", "slower", "cheaper", "dearer", "no difference shown", "not known"]
+HERE = "this machine"
+"""The place of runs on the embedded endpoint, whichever port it had."""
 
 _WORDS: dict[str, tuple[Word, Word]] = {"time": ("faster", "slower"), "cost": ("cheaper", "dearer")}
 _PERCENTILES = ("p50", "p95", "p99")
@@ -71,30 +75,59 @@ def differences(
     return tuple(found)
 
 
-def require_comparable(result: RunResult, base: RunResult) -> None:
+def require_comparable(result: RunResult, base: RunResult, *, clock: ClockName = "duration") -> None:
     """Check that a difference between two runs would be one of what was measured.
+
+    What may differ on purpose is code, runtime, configuration, memory and, on AWS, architecture. What was not recorded
+    of both is not compared.
+
+    Args:
+        result: what is compared.
+        base: what it is compared with.
+        clock: of the times; on AWS only the client's clocks depend on the host that sent the load.
 
     Raises:
         UsageError: naming what differs and makes their figures incomparable.
     """
-    for name, one, other in (
-        ("endpoint", _place(base), _place(result)),
-        ("region", base.environment.get("region"), result.environment.get("region")),
-        ("payloads", _payloads(base), _payloads(result)),
-        ("invocation mode", base.plan.get("mode"), result.plan.get("mode")),
-    ):
-        if one != other:
-            raise UsageError(
-                f"runs {base.id} and {result.id} cannot be compared: the {name} of the first is {one}, of the second "
-                f"{other}",
-                hint="compare runs that differ in the function alone",
-            )
-    if _place(base) == "this machine" and base.function.architecture != result.function.architecture:
+    found = ((name, one, other, hint) for name, one, other, hint in _fingerprints(base, result, clock) if one != other)
+    for name, one, other, hint in found:
+        raise UsageError(
+            f"runs {base.id} and {result.id} cannot be compared: the {name} of the first is {one}, of the second "
+            f"{other}",
+            hint=hint,
+        )
+    if _place(base) == HERE and base.function.architecture != result.function.architecture:
         raise UsageError(
             f"runs {base.id} and {result.id} cannot be compared: the first is {base.function.architecture}, the second "
             f"{result.function.architecture}, and both ran on this machine's processor",
             hint="compare architectures on AWS",
         )
+
+
+_FUNCTION_ALONE = "compare runs that differ in the function alone"
+_AGAIN = "measure the first again, so that both were measured alike"
+
+
+def _fingerprints(base: RunResult, result: RunResult, clock: ClockName) -> Iterator[tuple[str, Any, Any, str]]:
+    """Yield what must be the same in two runs: its name, what it is in each, and what to do when it differs."""
+    yield "endpoint", _place(base), _place(result), _FUNCTION_ALONE
+    yield "region", base.environment.get("region"), result.environment.get("region"), _FUNCTION_ALONE
+    yield "payloads", _payloads(base), _payloads(result), _FUNCTION_ALONE
+    yield "invocation mode", base.plan.get("mode"), result.plan.get("mode"), _FUNCTION_ALONE
+    hashes = [_payload_hashes(run) for run in (base, result)]
+    if all(hashes):
+        yield "payload hash", hashes[0], hashes[1], "send both the same events with --payload"
+    tools = [run.environment.get("lambdatune") for run in (base, result)]
+    if all(tools):
+        yield "version of lambdatune", tools[0], tools[1], _AGAIN
+    if _place(base) == HERE or clock != "duration":
+        for name in ("processor", "cores", "system"):
+            told = [(run.environment.get("generator") or {}).get(name) for run in (base, result)]
+            if all(told):
+                yield f"{name} of the host that sent the load", told[0], told[1], _AGAIN
+    limiters = [(run.environment.get("embedded") or {}).get("cpu_limiter") for run in (base, result)]
+    if all(limiters):
+        yield "CPU limiter of the endpoint", limiters[0], limiters[1], _AGAIN
 
 
 def cautions(result: RunResult, base: RunResult) -> tuple[str, ...]:
@@ -106,6 +139,13 @@ def cautions(result: RunResult, base: RunResult) -> tuple[str, ...]:
         found.append("measured at different times: a difference may be that of the hosts or of the hour")
     if result.function.architecture != base.function.architecture:
         found.append(f"architectures differ: {base.function.architecture} and {result.function.architecture}")
+    for name, what in (("runtime", "runtimes"), ("name", "functions")):
+        one, other = getattr(base.function, name), getattr(result.function, name)
+        if one != other:
+            found.append(f"{what} differ: {one or 'an image'} and {other or 'an image'}")
+    hosts = [run.environment.get("generator") for run in (base, result)]
+    if all(hosts) and hosts[0] != hosts[1]:
+        found.append("the loads were sent from hosts that differ: only the function's own clock may be compared")
     loads = [[run.plan.get(name) for name in ("concurrency", "rate_per_s", "ramp", "burst")] for run in (base, result)]
     if loads[0] != loads[1]:
         found.append("loads differ: times on the client's clock hold waiting, and waiting depends on the load")
@@ -150,10 +190,16 @@ def _difference(
 
 def _place(result: RunResult) -> str:
     if result.environment.get("embedded"):
-        return "this machine"
+        return HERE
     return result.environment.get("endpoint_url") or "AWS"
 
 
 def _payloads(result: RunResult) -> str:
     """Return the events of a run, as far as they are recorded: sizes and weights."""
     return ", ".join(f"{payload['bytes']} bytes x {payload['weight']:g}" for payload in result.plan["payloads"])
+
+
+def _payload_hashes(result: RunResult) -> str | None:
+    """Return the events of a run by their hashes; None where one was not recorded."""
+    hashes = [payload.get("sha256") for payload in result.plan["payloads"]]
+    return ", ".join(hashes) if all(hashes) else None

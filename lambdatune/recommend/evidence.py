@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
-from lambdatune.model.invocation import Status
+from lambdatune.model.invocation import Start, Status
 from lambdatune.model.result import Spend
+from lambdatune.pricing.cost import FREE_SNAPSTART
 from lambdatune.recommend.billed import Billed
 from lambdatune.recommend.proof import ErrorBudget, TargetProof
 from lambdatune.stats.environments import groups_of
@@ -86,6 +87,8 @@ class CellEvidence:
         self._warm_sent = 0
         self._invocations = 0.0
         self._billed_ms_sum = 0.0
+        self._spilled_ms_sum = 0.0
+        self._restores = 0
         self._longest_billed_ms: float | None = None
         self._budget = budget
         self._screened = {"warm": 0, "cold": 0}
@@ -151,6 +154,9 @@ class CellEvidence:
         ran = rows[~is_throttled(rows)]
         self._invocations += float(np.sum(invocations_of(ran)))
         self._billed_ms_sum += float(np.sum(np.nan_to_num(ran["billed_ms"])))
+        # A call that starts cold is served on demand, also where others find provisioned environments.
+        self._spilled_ms_sum += float(np.sum(np.nan_to_num(ran["billed_ms"][ran["start"] == Start.COLD])))
+        self._restores += int(np.count_nonzero(ran["start"] == Start.RESTORED))
 
     @property
     def rows(self) -> Rows:
@@ -271,7 +277,8 @@ class CellEvidence:
         billed = self.cold_billed if cold else self.warm_billed
         if billed.mean_ms is None:
             return None
-        return self.tariff.per_million(billed.mean_ms, self.cell.memory_mb, invocations=billed.invocations_per_call)
+        tariff = self.tariff.on_demand if cold else self.tariff
+        return tariff.per_million(billed.mean_ms, self.cell.memory_mb, invocations=billed.invocations_per_call)
 
     @property
     def invocations_per_call(self) -> float:
@@ -280,15 +287,25 @@ class CellEvidence:
         return billed.invocations_per_call
 
     def spent_usd(self) -> float:
-        """Return what all calls so far cost; one without a REPORT line at least its request fee."""
+        """Return what all calls so far cost, restores of SnapStart included.
+
+        A call without a REPORT line costs its request fee at least.
+        """
         # Whole milliseconds add up exactly, so that the sum is the same in whatever batches the rows came.
-        fees = self._invocations * self.tariff.per_call(0.0, self.cell.memory_mb)
-        return fees + self._billed_ms_sum / 1000 * self.tariff.per_second(self.cell.memory_mb)
+        memory_mb, tariff = self.cell.memory_mb, self.tariff
+        fees = self._invocations * tariff.per_call(0.0, memory_mb)
+        usd = fees + self._billed_ms_sum / 1000 * tariff.per_second(memory_mb)
+        if tariff.is_provisioned:
+            dearer = tariff.on_demand.per_second(memory_mb) - tariff.per_second(memory_mb)
+            usd += self._spilled_ms_sum / 1000 * dearer
+        if self._restores and not self.cell.runtime.startswith(FREE_SNAPSTART):
+            usd += self._restores * tariff.per_restore(memory_mb)
+        return usd
 
     def dearest_call_usd(self) -> float | None:
         """Return what the dearest call so far cost, None when none was billed."""
         longest_ms = self._longest_billed_ms
-        return None if longest_ms is None else self.tariff.per_million(longest_ms, self.cell.memory_mb) / 1e6
+        return None if longest_ms is None else self.tariff.on_demand.per_million(longest_ms, self.cell.memory_mb) / 1e6
 
     def blended_cost_per_million(self, cold_rate: float) -> float | None:
         """Return dollars per million calls of which a share of `cold_rate` starts cold.
@@ -330,6 +347,10 @@ def _merged(batches: list[_Batch]) -> list[_Batch]:
     ]
 
 
+def _nothing(_memory_mb: int) -> float:
+    return 0.0
+
+
 class Evidence(Sequence[CellEvidence]):
     """The evidence of every cell of a plan; cells are added while it runs and never removed.
 
@@ -337,11 +358,17 @@ class Evidence(Sequence[CellEvidence]):
         cells: those that are known from the start; at least one.
         plan: targets, confidence and cold rate.
         tariff: prices of the region and architecture.
+
+    Attributes:
+        standing_usd: returns dollars that the run cost so far beside its calls: provisioned environments, snapshots.
+        version_usd: returns dollars that another version at a memory size costs at once beside its calls.
     """
 
     def __init__(self, cells: Sequence[Cell], plan: Plan, tariff: Tariff) -> None:
         self.plan = plan
         self.tariff = tariff
+        self.standing_usd: Callable[[], float] = float
+        self.version_usd: Callable[[int], float] = _nothing
         self._budget = ErrorBudget(plan)
         self._template = cells[0]
         self._cells = [CellEvidence(cell, plan, self._budget, tariff) for cell in cells]
@@ -437,7 +464,10 @@ def gather(cells: Sequence[Cell], plan: Plan, tariff: Tariff) -> Evidence:
     return Evidence(cells, plan, tariff)
 
 
-def spend(evidence: Sequence[CellEvidence]) -> Spend:
-    """Return what all calls so far cost, at the price of the region: failed calls are billed too."""
+def spend(evidence: Evidence) -> Spend:
+    """Return what the run has cost so far, at the price of the region: failed calls are billed too.
+
+    What is billed beside the calls is in it: provisioned environments, snapshots and restores of SnapStart.
+    """
     calls = sum(cell.calls + sum(map(len, cell.aside)) for cell in evidence)
-    return Spend(math.fsum(cell.spent_usd() for cell in evidence), calls)
+    return Spend(math.fsum(cell.spent_usd() for cell in evidence) + evidence.standing_usd(), calls)

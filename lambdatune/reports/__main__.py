@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from lambdatune.reports.json_report import make_schema
+from lambdatune.reports.schema import make_schema
 
 if __name__ == "__main__":
     sys.stdout.write(make_schema())

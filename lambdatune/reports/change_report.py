@@ -31,6 +31,7 @@ class _Change:
         memory_mb: the size.
         before_mb: the size that it had; None when that is another function's.
         architecture: to be set as well; None when it is what it was.
+        qualifier: the version or alias that was measured; None for the function itself.
         place: the AWS CLI's options that lead to the function.
         is_deployed: whether the run measured a function on AWS, not code on this machine.
     """
@@ -39,6 +40,7 @@ class _Change:
     memory_mb: int
     before_mb: int | None
     architecture: str | None
+    qualifier: str | None
     place: tuple[str, ...]
     is_deployed: bool
 
@@ -64,15 +66,24 @@ def render_change(result: RunResult, tool: str) -> str:
         UsageError: when the run advises no size, or the tool needs a function and the run measured code on this host.
     """
     change = _change(result)
-    lines = [f"# {printable(' '.join(result.recommendation.sentence.split()))}", *TOOLS[tool](change)]
+    lines = [f"# {printable(' '.join(result.recommendation.sentence.split()))}"]
+    if change.qualifier is not None:
+        lines.append(
+            f"# The run measured `{_plain(change.qualifier)}`, and a version cannot be changed: this changes $LATEST. "
+            "Publish a version of it then, and move the alias to it."
+        )
+    lines += TOOLS[tool](change)
     return "\n".join(lines) + "\n"
 
 
 def _change(result: RunResult) -> _Change:
     advice, function, plan = result.recommendation, result.function, result.plan
     memory_mb = advised_mb(result)
-    name = advice.function or function.name
-    is_same = name == function.name
+    shown = advice.function or function.name
+    is_same = shown == function.name
+    # A path may hold colons, a function's name holds one before its version or alias.
+    is_path = plan.get("function", {}).get("is_path", False)
+    name, _, qualifier = (shown, "", "") if is_path else shown.partition(":")
     is_other = advice.architecture not in (None, function.architecture)
     region = plan.get("region") or result.environment.get("region")
     given = (("--region", region), ("--endpoint-url", plan.get("endpoint_url")), ("--profile", plan.get("aws_profile")))
@@ -81,8 +92,9 @@ def _change(result: RunResult) -> _Change:
         memory_mb=memory_mb,
         before_mb=function.memory_mb if is_same else None,
         architecture=advice.architecture if is_other and is_same else None,
+        qualifier=qualifier or None,
         place=tuple(part for option, value in given if value for part in (option, str(value))),
-        is_deployed=not plan.get("function", {}).get("is_path", False),
+        is_deployed=not is_path,
     )
 
 

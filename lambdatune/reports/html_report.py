@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import jinja2
 from markupsafe import Markup
 
-from lambdatune.reports import charts, reproduce
+from lambdatune.reports import charts, cold_start_table, gate_table, reproduce
 from lambdatune.reports.mode_table import mode_tables
 from lambdatune.reports.plain_table import UNKNOWN, ms, ms_and_interval
 from lambdatune.reports.wording import (
@@ -84,8 +84,15 @@ def render_html(result: RunResult) -> str:
         alternatives=[_shown(alternative.sentence) for alternative in advice.alternatives],
         facts=[(key, _shown(value)) for key, value in _facts(result)],
         charts=_charts(result),
-        tables=[_warm(result), _cold(result), *_of_mode(result), *_evidence(result)],
-        remarks=[(kind, _shown(sentence)) for kind, sentence in remarks(result)],
+        tables=[
+            *_of_gate(result),
+            _warm(result),
+            _cold(result),
+            *_of_mode(result),
+            *_evidence(result),
+            *_cold_start_advice(result),
+        ],
+        remarks=[(kind, _shown(sentence)) for kind, sentence in _remarks(result)],
         command=printable(reproduce.command(result), kept="\n"),
         cautions=reproduce.cautions(result),
         made=_shown(f"lambdatune {result.environment.get('lambdatune', '')}, run {result.id}, {result.started}"),
@@ -174,6 +181,21 @@ def _cold(result: RunResult) -> _Table:
     return _Table("Cold starts", ["size", "starts", "init p50", "p50", "p95", "p99"], rows, _legend(result))
 
 
+def _of_gate(result: RunResult) -> list[_Table]:
+    """Return the table of what was held against the baseline; none where there was none."""
+    gate = result.gate
+    if gate is None or not gate.checks:
+        return []
+    rows = [_Row([_shown(field) for field in row]) for row in gate_table.gate_rows(gate)]
+    return [_Table(f"Gate: {gate.outcome}", gate_table.HEADERS, rows, _shown(gate_table.gate_legend(gate)))]
+
+
+def _remarks(result: RunResult) -> list[tuple[str, str]]:
+    gate = result.gate
+    of_gate = [] if gate is None else [("gate", gate.sentence), *gate_table.gate_remarks(gate)]
+    return [*of_gate, *remarks(result)]
+
+
 def _of_mode(result: RunResult) -> list[_Table]:
     tables = []
     for told in mode_tables(result):
@@ -194,6 +216,17 @@ def _evidence(result: RunResult) -> list[_Table]:
     headers = ["size", "target", "proven", "calls", "over it"]
     legend = f"at {result.recommendation.confidence:.0%} confidence, however often the run looked"
     return [_Table("Evidence", headers, rows, legend)]
+
+
+def _cold_start_advice(result: RunResult) -> list[_Table]:
+    """Return the table of what would pay at the plan's traffic; none where it has none."""
+    advice = result.cold_start_advice
+    if advice is None:
+        return []
+    rows = [_Row(row) for row in cold_start_table.rows(advice)]
+    supposed = f"Supposed: {'; '.join(advice.assumptions)}."
+    legend = f"{advice.sentence} {cold_start_table.meaning(advice)}. {supposed}"
+    return [_Table(cold_start_table.title(advice), cold_start_table.headers(result), rows, _shown(legend))]
 
 
 def _labelled(result: RunResult) -> list[tuple[CellResult, str]]:

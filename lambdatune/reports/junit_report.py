@@ -10,10 +10,14 @@ import datetime as dt
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from lambdatune.reports import gate_table
 from lambdatune.reports.measured import proof_words
 from lambdatune.reports.wording import cell_labels, is_best, mode_of, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lambdatune.model.gate import GateCheck, GateReport
     from lambdatune.model.result import CellResult, RunResult
 
 _ENDINGS = {"interrupted": "the run was interrupted", "failed": "an error ended the run"}
@@ -26,7 +30,34 @@ def render_junit(result: RunResult) -> str:
     is an error, and so is a size at which the function fails; a target that is missed or unproven is a failure.
     """
     cases = [_measurement(result), *_targets(result)]
-    seconds = _seconds(result)
+    said = [result.recommendation.sentence]
+    if result.gate is not None:
+        cases += gate_cases(result.gate, result.function.name)
+        said.append(result.gate.sentence)
+    return suite_of(
+        cases, result.function.name, result.started, _properties(result), "\n".join(said), seconds=_seconds(result)
+    )
+
+
+def suite_of(
+    cases: Sequence[ET.Element],
+    name: str,
+    started: str,
+    properties: Mapping[str, str],
+    said: str,
+    *,
+    seconds: float | None = None,
+) -> str:
+    """Return a document with one suite.
+
+    Args:
+        cases: test cases.
+        name: of the suite.
+        started: UTC, as text.
+        properties: of the suite.
+        said: what the suite prints.
+        seconds: how long it took; None when that is not known.
+    """
     counts = {
         "tests": str(len(cases)),
         "failures": str(sum(case.find("failure") is not None for case in cases)),
@@ -36,18 +67,39 @@ def render_junit(result: RunResult) -> str:
     suites = ET.Element("testsuites", {"name": "lambdatune", **counts})
     suite = ET.SubElement(
         suites, "testsuite",
-        {
-            "name": _text(result.function.name), **counts, "skipped": "0",
-            "timestamp": _text(result.started.removesuffix("Z")),
-        },
+        {"name": _text(name), **counts, "skipped": "0", "timestamp": _text(started.removesuffix("Z"))},
     )  # fmt: skip
-    properties = ET.SubElement(suite, "properties")
-    for name, value in _properties(result).items():
-        ET.SubElement(properties, "property", {"name": name, "value": _text(value)})
+    of_suite = ET.SubElement(suite, "properties")
+    for key, value in properties.items():
+        ET.SubElement(of_suite, "property", {"name": key, "value": _text(value)})
     suite.extend(cases)
-    ET.SubElement(suite, "system-out").text = _text(result.recommendation.sentence)
+    ET.SubElement(suite, "system-out").text = _text(said)
     ET.indent(suites)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(suites, encoding="unicode")}\n'
+
+
+def gate_cases(report: GateReport, classname: str) -> list[ET.Element]:
+    """Return a case for the gate as a whole and one for each size and figure, which fails with what was measured."""
+    whole = case_of(classname, f"gate against baseline {report.baseline}")
+    if report.passes:
+        ET.SubElement(whole, "system-out").text = _text(report.sentence)
+    else:
+        _add(whole, "failure", report.outcome, report.sentence)
+    return [whole, *(_checked(check, report, classname) for check in report.checks)]
+
+
+def _checked(check: GateCheck, report: GateReport, classname: str) -> ET.Element:
+    case = case_of(classname, f"gate: {check.measure.replace('_', '.')} at {check.memory_mb} MB")
+    ratio = "" if check.ratio is None else f", ratio {check.ratio:.2f}x ({gate_table.interval(check)})"
+    told = (
+        f"actual {gate_table.figure(check, check.figure)}, baseline {gate_table.figure(check, check.base)}{ratio}, margin "
+        f"{100 * check.margin:g} %: {check.sentence}"
+    )
+    if check.outcome == "regression" or (check.outcome == "inconclusive" and report.inconclusive == "fail"):
+        _add(case, "failure", check.outcome, told)
+    else:
+        ET.SubElement(case, "system-out").text = _text(f"{check.outcome}: {told}")
+    return case
 
 
 def _measurement(result: RunResult) -> ET.Element:
@@ -102,7 +154,12 @@ def _target(result: RunResult, cell: CellResult, label: str, target: str) -> ET.
 
 
 def _case(result: RunResult, name: str) -> ET.Element:
-    return ET.Element("testcase", {"classname": _text(result.function.name), "name": _text(name)})
+    return case_of(result.function.name, name)
+
+
+def case_of(classname: str, name: str) -> ET.Element:
+    """Return a test case that passes as long as nothing is added."""
+    return ET.Element("testcase", {"classname": _text(classname), "name": _text(name)})
 
 
 def _add(case: ET.Element, element: str, kind: str, message: str) -> None:

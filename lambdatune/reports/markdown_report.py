@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from lambdatune.reports import reproduce
+from lambdatune.reports import cold_start_table, gate_table, reproduce
 from lambdatune.reports.mode_table import ModeTable, mode_tables
 from lambdatune.reports.plain_table import UNKNOWN, ms, ms_and_interval
 from lambdatune.reports.wording import (
@@ -26,6 +26,7 @@ from lambdatune.reports.wording import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from lambdatune.model.gate import GateReport
     from lambdatune.model.result import CellResult, RunResult
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~#$])")
@@ -39,13 +40,25 @@ def render_markdown(result: RunResult) -> str:
     lines = [f"## lambdatune: {escape(result.function.name)}", "", f"**{outcome}**: {escape(advice.sentence)}", ""]
     lines += [f"- or: {escape(alternative.sentence)}" for alternative in advice.alternatives]
     lines += [""] if advice.alternatives else []
+    lines += [] if result.gate is None else gate_markdown(result.gate)
     lines += [_facts(result), "", "### Warm calls", "", *_warm(result), "", "### Cold starts", "", *_cold(result), ""]
     lines += [f"Times in ms, with intervals at {advice.confidence:.0%} confidence. Cold: init and handler.", ""]
     for told in mode_tables(result):
         lines += [*_of_mode(told), "", escape(told.meaning), ""]
+    lines += _cold_start_advice(result)
     said = [f"- **{escape(kind)}**: {escape(sentence)}" for kind, sentence in remarks(result)]
     lines += ["### Remarks", "", *said, ""] if said else []
     return "\n".join([*lines, *_how_to_reproduce(result)]) + "\n"
+
+
+def gate_markdown(report: GateReport) -> list[str]:
+    """Return what a gate found as lines of Markdown."""
+    lines = [f"### Gate: {report.outcome}", "", escape(report.sentence), ""]
+    if report.checks:
+        lines += [*markdown_table(gate_table.HEADERS, gate_table.gate_rows(report), words=1), ""]
+        lines += [escape(gate_table.gate_legend(report)), ""]
+    said = [f"- **{escape(kind)}**: {escape(sentence)}" for kind, sentence in gate_table.gate_remarks(report)]
+    return [*lines, *said, *([""] if said else [])]
 
 
 def escape(text: str) -> str:
@@ -64,7 +77,7 @@ def _facts(result: RunResult) -> str:
 
 def _warm(result: RunResult) -> list[str]:
     headers = ["MB", "calls", "p50", "p95", "p99", "errors", f"{currency_sign(result)} per 1M", "verdict"]
-    return _table(headers, [_warm_row(cell, result) for cell in result.cells], words=1)
+    return markdown_table(headers, [_warm_row(cell, result) for cell in result.cells], words=1)
 
 
 def _warm_row(cell: CellResult, result: RunResult) -> list[str]:
@@ -84,14 +97,27 @@ def _cold(result: RunResult) -> list[str]:
         ]
         for cell in result.cells
     ]  # fmt: skip
-    return _table(["MB", "starts", "init p50", "p50", "p95", "p99"], rows)
+    return markdown_table(["MB", "starts", "init p50", "p50", "p95", "p99"], rows)
+
+
+def _cold_start_advice(result: RunResult) -> list[str]:
+    advice = result.cold_start_advice
+    if advice is None:
+        return []
+    supposed = [f"- {escape(assumption)}" for assumption in advice.assumptions]
+    return [
+        f"### {escape(cold_start_table.title(advice))}", "", escape(advice.sentence), "",
+        *markdown_table(cold_start_table.headers(result), cold_start_table.rows(advice), words=1), "",
+        escape(cold_start_table.meaning(advice)), "",
+        "<details><summary>What this supposes</summary>", "", *supposed, "", "</details>", "",
+    ]  # fmt: skip
 
 
 def _of_mode(told: ModeTable) -> list[str]:
-    return _table(told.names, told.rows)
+    return markdown_table(told.names, told.rows)
 
 
-def _table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, words: int = 0) -> list[str]:
+def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, words: int = 0) -> list[str]:
     """Return a table, figures to the right; the last `words` columns are words."""
     aligned = ["---:"] * (len(headers) - words) + [":---"] * words
     return [_line([escape(header) for header in headers]), _line(aligned), *(_line(map(escape, row)) for row in rows)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lambdatune.reports.cold_start_table import cold_start_lines
+from lambdatune.reports.gate_table import gate_lines
 from lambdatune.reports.mode_table import mode_table
 from lambdatune.reports.plain_table import UNKNOWN, is_unbounded, ms, table
 from lambdatune.reports.wording import (
@@ -54,6 +56,8 @@ def render_text(result: RunResult) -> str:
     lines += [f"{kind}: {sentence}" for kind, sentence in remarks(result)]
     lines += ["", result.recommendation.sentence]
     lines += [f"  or: {alternative.sentence}" for alternative in result.recommendation.alternatives]
+    lines += [] if result.gate is None else gate_lines(result.gate)
+    lines += cold_start_lines(result)
     return "\n".join(lines) + "\n"
 
 

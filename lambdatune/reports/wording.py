@@ -126,6 +126,9 @@ def _preinitialised(result: RunResult) -> list[str]:
     if not count:
         return []
     calls = f"{count} calls" if count > 1 else "1 call"
+    if result.plan.get("provisioned_concurrency"):
+        met = "came first to a provisioned environment, whose init the REPORT line tells of"
+        return [f"{calls} {met}: counted neither as cold nor as warm"]
     note = (
         f"{calls} met an environment that was initialised ahead of time (provisioned concurrency, or AWS's own "
         "proactive initialisation): its init is in the REPORT line, but nobody waited for it; counted neither as cold "

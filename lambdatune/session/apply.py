@@ -17,7 +17,7 @@ from lambdatune.aws.memory_size import NOTHING_CHANGED, read_size, set_size
 from lambdatune.model.change import Change, Place
 from lambdatune.model.errors import AwsRefused, NotUndone, UsageError
 from lambdatune.model.memory import parse_memory
-from lambdatune.session.fingerprint import CODE_SHA256
+from lambdatune.session.fingerprint import CODE_SHA256, CONFIGURATION, OVERRIDDEN
 from lambdatune.session.holding import refuse_going
 from lambdatune.session.journal import Journal
 
@@ -203,9 +203,10 @@ def _refuse_unfit(run: RunDirectory, result: RunResult) -> None:
             hint="give the memory size to whatever deploys the code",
         )
     refuse_going(run, finished=result.finished is not None)
-    if any(change.name == result.function.name for change in run.journal.pending()):
+    name, _ = split_function_name(result.function.name)
+    if any(change.name == name for change in run.journal.pending()):
         raise UsageError(
-            f"run {run.id} still owes an undo of function `{result.function.name}` itself",
+            f"run {run.id} still owes an undo of function `{name}` itself",
             hint=f"`lambdatune restore {run.path}` first",
         )
 
@@ -230,12 +231,28 @@ def _doubts(result: RunResult, now: SizeNow, memory_mb: int) -> list[str]:
         found.append("no target was set, so that its latency was not judged")
     if not result.validity.valid:
         found.append(f"the measurement is invalid: {'; '.join(result.validity.reasons)}")
+    found += _otherwise(result)
     if now.memory_mb != result.function.memory_mb:
         found.append(f"it had {result.function.memory_mb} MB when it was measured, and has {now.memory_mb} MB now")
     code = result.environment.get(CODE_SHA256)
     if code is not None and code != now.code_sha256:
         found.append("its code is another one than was measured")
     return found
+
+
+def _otherwise(result: RunResult) -> list[str]:
+    """Return in what the clone that was measured differs from the function, which a memory size does not change."""
+    measured = result.environment.get(CONFIGURATION) or {}
+    found = [
+        f"its clone was measured with {name} {measured.get(name)}, and the function has {own}"
+        for name, own in (result.environment.get(OVERRIDDEN) or {}).items()
+    ]
+    environments = result.plan.get("provisioned_concurrency")
+    return found + (
+        [f"it was measured with {environments} provisioned environments, which the function may not have"]
+        if environments
+        else []
+    )
 
 
 def _consequences(result: RunResult, now: SizeNow) -> list[str]:

@@ -72,7 +72,7 @@ class Continuation:
             UsageError: naming what differs.
         """
         record = self.recorded.record
-        found = subject.description
+        found = subject.measured
         differing = differences_between(record.environment, fingerprint_of(found))
         if record.function.arn != found.arn:
             differing.insert(0, f"the function was {record.function.arn}, and is {found.arn}")

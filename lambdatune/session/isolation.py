@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 from lambdatune.aws.account import unreserved_concurrency
 from lambdatune.aws.clone import Clone
 from lambdatune.aws.isolation import Current
+from lambdatune.aws.modes.registry import mode_names_versions
 from lambdatune.aws.versions import OwnVersions
 from lambdatune.load.order import connections_of
 from lambdatune.model.errors import AwsRefused, UsageError
 from lambdatune.model.memory import MemoryChoice
 from lambdatune.model.modes import MODES
+from lambdatune.recommend.sizes import spread_sizes
+from lambdatune.session.clone_settings import clone_settings_of
 from lambdatune.session.pacing import warm_pacing
 
 if TYPE_CHECKING:
@@ -24,6 +27,10 @@ if TYPE_CHECKING:
     from lambdatune.session.subject import Subject
 
 
+_KEPT_UNRESERVED = 100
+"""Concurrency that AWS keeps for functions without a reservation, whatever is provisioned (AWS docs, quotas)."""
+
+
 def isolation_of(plan: Plan, subject: Subject, maker: Maker) -> Isolation:
     """Return the isolation that `plan` asks for."""
     source = subject.description
@@ -31,7 +38,10 @@ def isolation_of(plan: Plan, subject: Subject, maker: Maker) -> Isolation:
         return Current(source)
     if plan.isolation == "version":
         return OwnVersions(subject.access, source, maker, subject.place)
-    return Clone(subject.access, source, maker, subject.place)
+    settings = clone_settings_of(plan)
+    if not mode_names_versions(plan.mode):
+        settings = replace(settings, provisioned_concurrency=0)  # the alias has it, which the mode moves
+    return Clone(subject.access, source, maker, subject.place, settings)
 
 
 def fitted(plan: Plan, source: FunctionDescription) -> Plan:
@@ -85,6 +95,7 @@ async def allowed_share(plan: Plan, subject: Subject) -> Share:
         except AwsRefused as error:
             return Share(note=f"warning: the account's free concurrency is not known, and not kept to: {error.message}")
     most = max(math.floor(plan.concurrency_share * free), 1)
+    _refuse_too_many_provisioned(plan, most, free, whose)
     if MODES[plan.mode].is_delivered:
         return Share(most)  # what is sent waits for its turn; how many run at once is the event source's to say
     peak = connections_of(warm_pacing(plan))
@@ -95,6 +106,28 @@ async def allowed_share(plan: Plan, subject: Subject) -> Share:
             hint=_accepted(plan, most, peak, free),
         )
     return Share(most)
+
+
+def _refuse_too_many_provisioned(plan: Plan, most: int, free: int, whose: str) -> None:
+    """Refuse provisioned environments that take more of the account's concurrency than the plan, or AWS, allows.
+
+    Raises:
+        UsageError: naming the number that would be accepted.
+    """
+    sizes = len(spread_sizes(plan.memory)) if mode_names_versions(plan.mode) else 1
+    wanted = plan.provisioned_concurrency * sizes
+    most = min(most, max(free - _KEPT_UNRESERVED, 0))
+    if wanted <= most:
+        return
+    at_sizes = f" at each of {sizes} sizes" if sizes > 1 else ""
+    accepted = f"accepted is --provisioned-concurrency {most // sizes}" if most >= sizes else "ask AWS for more of them"
+    raise UsageError(
+        f"--provisioned-concurrency {plan.provisioned_concurrency}{at_sizes} takes {wanted} concurrent executions: "
+        f"{plan.concurrency_share:.0%} of the {free} {whose} are {most}, {_KEPT_UNRESERVED} kept unreserved, as AWS "
+        "wants it",
+        hint=f"{accepted}; fewer sizes in --memory take fewer, and --concurrency-share allows more",
+        setting="provisioned-concurrency",
+    )
 
 
 def _accepted(plan: Plan, most: int, peak: int, free: int) -> str:

@@ -25,7 +25,7 @@ from lambdatune.session.pacing import warm_pacing
 from lambdatune.session.silence import silent_calls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from lambdatune.aws.isolation import Isolation, Version
     from lambdatune.load.order import Pacing
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from lambdatune.session.outcome import EndedBy
     from lambdatune.session.recorder import Recorder
     from lambdatune.session.sending import Sender
+    from lambdatune.session.standing_meter import StandingMeter
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,11 @@ class Measurement:
         search: which size gets the next calls.
         sender: sends the orders.
         isolation: where versions come from.
+        meter: counts what versions cost by time; None where nothing does.
         recorder: takes the rows.
         observer: watches.
         continued: the run that goes on; None for a new one.
+        further: is asked for more calls when the search is satisfied, until it wants none.
 
     Attributes:
         outcome: how it ended, as far as that is known.
@@ -82,17 +85,21 @@ class Measurement:
         *,
         sender: Sender,
         isolation: Isolation,
+        meter: StandingMeter | None = None,
         recorder: Recorder,
         observer: Observer,
         continued: Continuation | None = None,
+        further: Callable[[Evidence, Plan], Sequence[Ask]] | None = None,
     ) -> None:
         self._plan = plan
         self._evidence = evidence
         self._search = search
         self._sender = sender
         self._isolation = isolation
+        self._meter = meter
         self._recorder = recorder
         self._observer = observer
+        self._further = further
         self._versions: dict[int, Version] = {}
         self._generator = GeneratorWatch(None if continued is None else continued.generator())
         self._orders = 0 if continued is None else continued.orders
@@ -263,7 +270,7 @@ class Measurement:
         while not self._stopping:
             await self._go.wait()
             self._replanned = False
-            asks = self._search.next_block(self._evidence)
+            asks = self._search.next_block(self._evidence) or self._wanted_further()
             if not asks:
                 return
             for ask in asks:
@@ -271,6 +278,9 @@ class Measurement:
                     await self._go.wait()
                     if self._is_wanted():
                         await self._serve(part)
+
+    def _wanted_further(self) -> Sequence[Ask]:
+        return () if self._further is None else self._further(self._evidence, self._plan)
 
     def _is_wanted(self) -> bool:
         """Whether what was asked for is still wanted."""
@@ -309,7 +319,7 @@ class Measurement:
             return
         pacing: Pacing = Burst(calls) if ask.cold else warm_pacing(self._plan)
         # That takes seconds on AWS: a stop or a pause in the meantime is seen below, before anything is sent.
-        await self._sender.point_to(version)
+        await self._point_to(version)
         await self._go.wait()
         if not self._is_wanted():
             return
@@ -355,12 +365,23 @@ class Measurement:
         present = self._versions.get(ask.memory_mb)
         if present is not None and not ask.cold:
             return present
+        since_s = self._meter.now_s() if self._meter else 0.0
         version = await self._isolation.version(ask.memory_mb)
+        if self._meter:
+            self._meter.made(version, since_s)
         self._versions[ask.memory_mb] = version
         if present is not None:
-            await self._sender.point_to(version)
+            await self._point_to(version)
             await self._isolation.discard(present)
+            if self._meter:
+                self._meter.discarded(present)
         return version
+
+    async def _point_to(self, version: Version) -> None:
+        since_s = self._meter.now_s() if self._meter else 0.0
+        await self._sender.point_to(version)
+        if self._meter:
+            self._meter.pointed_to(version, since_s)
 
     def _within_limits(self, ask: Ask, cell: CellEvidence) -> int:
         """Return how many of the asked calls the limits leave room for, and end the run when none.
@@ -379,6 +400,8 @@ class Measurement:
                 return 0
         if limits.max_usd is not None:
             room_usd = limits.max_usd - (spend(self._evidence).usd - self._before.usd)
+            if ask.cold or ask.memory_mb not in self._versions:
+                room_usd -= self._evidence.version_usd(ask.memory_mb)
             affordable = math.floor(room_usd / self._dearest_call_usd(cell))
             if affordable < block and (room_usd <= 0 or cell.calls):
                 self._end(
@@ -407,7 +430,7 @@ class Measurement:
         if seen is not None:
             return seen
         longest_ms = (self._isolation.source.timeout_s + _LONGEST_INIT_S) * 1000
-        return cell.tariff.per_million(longest_ms, cell.cell.memory_mb) / 1e6
+        return cell.tariff.on_demand.per_million(longest_ms, cell.cell.memory_mb) / 1e6
 
     def _note_generator(self) -> None:
         outcome = self._sender.last_outcome

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lambdatune.aws.executions import ExecutionLog
 from lambdatune.aws.marks import clone_name
-from lambdatune.aws.modes.registry import make_mode
+from lambdatune.aws.modes.registry import make_mode, mode_names_versions
 from lambdatune.model.modes import MODES
 from lambdatune.session.delivered.joining import CallsById, MessagesById, RowWriter
 from lambdatune.session.delivered.ordering import CallsInOrder, MessagesInOrder
@@ -53,6 +53,7 @@ def mode_of(plan: Plan, subject: Subject, maker: Maker) -> InvocationMode | None
         plan.mode, plan.mode_options,
         access=subject.access, clone_name=clone_name(subject.description.name, maker.run), source=subject.description,
         maker=maker, place=subject.place,
+        provisioned_concurrency=0 if mode_names_versions(plan.mode) else plan.provisioned_concurrency,
     )  # fmt: skip
 
 
@@ -99,7 +100,9 @@ def sender_of(
         if facts.family == "asynchronous":
             return MessagesById(writer)
         latency_ms = _LATENCY_ON_LOOPBACK_MS if on_loopback else _LATENCY_MS
-        return MessagesInOrder(writer, mode, links, latency_ms=latency_ms)
+        # An embedded endpoint may be told to poll more often.
+        faster = 1.0 if subject.host is None else subject.host.get("stream_poll_ms", 1_000.0) / 1_000
+        return MessagesInOrder(writer, mode, links, latency_ms=latency_ms, poll_ms=facts.poll_ms * faster)
 
     return JoinedMessages(
         driver, mode, log,

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from lambdatune.aws.marks import CLONE_PREFIX
 from lambdatune.aws.modes.permissions import needs_of_mode
+from lambdatune.load.order import connections_of
 from lambdatune.model.modes import MODES
 from lambdatune.pricing.cost import money
 from lambdatune.recommend.evidence import spend
+from lambdatune.session.pacing import warm_pacing
 from lambdatune.session.preflight import ground_of
 
 if TYPE_CHECKING:
@@ -83,8 +85,12 @@ def plan_card(
     subject: Subject,
     isolation: Isolation,
     mode: InvocationMode | None = None,
+    standing: Sequence[str] = (),
 ) -> PlanCard:
-    """Return the card of a plan for a function that was found; what was measured already is not in its figures."""
+    """Return the card of a plan for a function that was found; what was measured already is not in its figures.
+
+    `standing` says what is billed beside the calls.
+    """
     set_up = () if mode is None else tuple(mode.changes)
     told = () if mode is None else (*mode.warnings, *_permissions(plan, subject))
     calls = max(search.calls_expected(evidence) - spend(evidence).invocations, 0)
@@ -92,7 +98,7 @@ def plan_card(
     endpoint_url = subject.place.endpoint_url
     place = f"at {endpoint_url}" if endpoint_url else f"in {subject.place.region}"
     return PlanCard(
-        function=subject.description.name,
+        function=subject.description.shown_name,
         place="on the embedded endpoint" if subject.embedded else place,
         sizes_mb=tuple(cell.memory_mb for cell in cells),
         calls=calls,
@@ -101,8 +107,27 @@ def plan_card(
         currency=evidence.tariff.currency,
         costs_money=subject.costs_money,
         changes=(*isolation.changes, *set_up),
-        warnings=(*isolation.warnings, *told, *subject.notes),
+        warnings=(*isolation.warnings, *standing, *_spilling(plan), *told, *subject.notes),
     )
+
+
+def _spilling(plan: Plan) -> tuple[str, ...]:
+    """Return what becomes of calls that find no provisioned environment free, where the plan makes as many."""
+    environments = plan.provisioned_concurrency
+    if not environments:
+        return ()
+    at_once = connections_of(warm_pacing(plan))
+    said = (
+        "no cold starts are forced: a provisioned environment is initialised before its first call, whose REPORT line "
+        "tells of that init"
+    )
+    if MODES[plan.mode].is_delivered or at_once <= environments:
+        return (said,)
+    spilling = (
+        f"up to {at_once} calls come at once for {environments} provisioned environments: what finds none free spills "
+        "over to environments on demand, which start cold"
+    )
+    return (said, spilling)
 
 
 def _permissions(plan: Plan, subject: Subject) -> tuple[str, ...]:

@@ -49,7 +49,8 @@ def ground_of(
         clone=clone,
         configuration=description.configuration if description is not None else {},
         code=description.code if description is not None else {},
-        qualifier=description.qualifier if description is not None and plan.isolation == "current" else None,
+        qualifier=description.qualifier if description is not None else None,
+        provisioned=plan.provisioned_concurrency > 0,
         objects=tuple(payload.s3 for payload in plan.payloads if payload.s3 is not None),
         live_prices=is_live(plan) and (plan.endpoint_url is None or pricing_endpoint() is not None),
     )

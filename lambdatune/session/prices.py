@@ -52,7 +52,7 @@ async def prices_for(plan: Plan, subject: Subject, observer: Observer) -> Prices
     Raises:
         UsageError: when neither AWS nor the bundled table knows the region.
     """
-    region, architecture = subject.place.region, subject.description.architecture
+    region, architecture = subject.place.region, subject.measured.architecture
     if not is_live(plan):
         return prices_of(region, architecture)
     try:

@@ -10,13 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 from lambdatune.model.errors import UsageError, nearest
 from lambdatune.session.samples import bundled_profiles
-from lambdatune.session.setting_table import SETTINGS, Given, check_key, check_kind, check_name
+from lambdatune.session.setting_table import (
+    GATE_SETTINGS,
+    REPORT_SETTINGS,
+    SETTINGS,
+    Given,
+    check_key,
+    check_kind,
+    check_name,
+)
 from lambdatune.session.settings import is_code
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _PLAN = {setting.name for setting in SETTINGS}
+_REPORTS = {setting.name for setting in REPORT_SETTINGS}
+_GATE = {setting.name for setting in GATE_SETTINGS}
 
 
 def read_profile(text: str) -> dict[str, Given]:
@@ -35,7 +45,16 @@ def read_reports(text: str) -> dict[str, Given]:
         UsageError: as `read_profile`.
     """
     here = Path.cwd()
-    return {name: replace(given, directory=here) for name, given in _read(text).items() if name not in _PLAN}
+    return {name: replace(given, directory=here) for name, given in _read(text).items() if name in _REPORTS}
+
+
+def read_gate(text: str) -> dict[str, Given]:
+    """Return what a profile says of the run that its runs are held against.
+
+    Raises:
+        UsageError: as `read_profile`.
+    """
+    return {name: given for name, given in _read(text).items() if name in _GATE}
 
 
 def _read(text: str) -> dict[str, Given]:

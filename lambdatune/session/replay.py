@@ -25,6 +25,7 @@ from lambdatune.session.pacing import warm_pacing
 from lambdatune.session.prices import recorded_prices
 from lambdatune.session.results import Facts, compose
 from lambdatune.session.row_file import read_rows, recorded_sizes
+from lambdatune.session.standing_meter import STANDING
 from lambdatune.session.steered import set_aside_until, steered_of
 
 if TYPE_CHECKING:
@@ -44,10 +45,12 @@ class WhatIf:
     strategy: Strategy | None = None
     confidence: float | None = None
     cold_rate: float | None = None
+    traffic_per_s: float | None = None
 
     def applied_to(self, plan: Plan) -> Plan:
-        """Return the plan as it would be."""
+        """Return the plan as it would be; a cold rate is that of the traffic too."""
         given = {field.name: getattr(self, field.name) for field in fields(self)}
+        given["traffic_cold_rate"] = self.cold_rate
         return replace(plan, **{name: value for name, value in given.items() if value is not None})
 
 
@@ -83,9 +86,11 @@ class RecordedRun:
     def evidence(self, plan: Plan) -> Evidence:
         """Return what was measured as evidence for `plan`, its rows taken in as they were measured."""
         environment = self.record.environment
-        prices = recorded_prices(environment, self.record.function.architecture)
-        tariff = Tariff(prices, environment["ephemeral_storage_mb"])
+        prices = recorded_prices(environment, self._cells[0].architecture)
+        tariff = Tariff(prices, environment["ephemeral_storage_mb"], plan.provisioned_concurrency > 0)
         evidence = gather(self._cells, plan, tariff)
+        standing_usd = environment.get(STANDING, 0.0)
+        evidence.standing_usd = lambda: standing_usd
         steered = steered_of(environment)
         evidence.take_in(self._rows, set_aside_until=set_aside_until(steered))
         evidence.know_environments(self._environments)
@@ -117,7 +122,9 @@ class RecordedRun:
         facts = Facts(record.id, record.started, record.finished, record.function, record.environment)
         status: RunStatus = "interrupted" if record.finished is None else record.status
         made = compose(plan, evidence, facts, status, Outcome(generator=_generator(plan, evidence)))
-        return replace(made, validity=_as_recorded(made.validity, record.validity)) if record.finished else made
+        if record.finished is None:
+            return made
+        return replace(made, validity=_as_recorded(made.validity, record.validity), gate=record.gate)
 
 
 def open_run(run: RunDirectory, what_if: WhatIf | None = None) -> RunResult:
@@ -212,12 +219,17 @@ def plan_of(record: dict[str, Any]) -> Plan:
             dask=record.get("dask"),
             cold_starts=record["cold_starts"],
             cold_rate=record["cold_rate"],
+            traffic_per_s=record.get("traffic_per_s"),
+            traffic_cold_rate=record.get("traffic_cold_rate"),
             limits=Limits(**record["limits"]),
             payloads=tuple(
                 Payload(payload.get("body", "").encode(), payload["weight"], payload.get("tokens", False))
                 for payload in record["payloads"]
             ),
             isolation=record.get("isolation", "clone"),
+            architecture=record.get("architecture"),
+            snap_start=record.get("snap_start"),
+            provisioned_concurrency=record.get("provisioned_concurrency", 0),
             concurrency_share=record.get("concurrency_share", 0.5),
             endpoint_url=record["endpoint_url"],
             region=record["region"],

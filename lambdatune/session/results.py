@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import platform
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
@@ -18,11 +19,12 @@ from lambdatune.model.result import (
     Recommendation,
     RunResult,
 )
+from lambdatune.recommend.cold_starts import Question, advise
 from lambdatune.recommend.costs import cost_of
 from lambdatune.recommend.decide import recommend
 from lambdatune.recommend.evidence import spend
 from lambdatune.session.delivered.linking import linking_notes
-from lambdatune.session.fingerprint import fingerprint_of
+from lambdatune.session.fingerprint import GENERATOR, fingerprint_of, generator_host, overridden_of
 from lambdatune.session.prices import price_record
 from lambdatune.session.steered import steered_of
 from lambdatune.session.validity import rule
@@ -34,6 +36,7 @@ from lambdatune.stats.summary import cold_stats, histogram_of, warm_stats
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lambdatune.model.cold_starts import ColdStartAdvice
     from lambdatune.model.plan import Payload, Plan
     from lambdatune.model.result import RunStatus, Validity
     from lambdatune.model.target import ClockName
@@ -101,7 +104,7 @@ class Facts:
             id=run_id,
             started=timestamp(started),
             finished=None,
-            function=FunctionInfo(found.name, found.arn, found.runtime, found.architecture, found.memory_mb),
+            function=FunctionInfo(found.shown_name, found.arn, found.runtime, found.architecture, found.memory_mb),
             environment={
                 "lambdatune": lambdatune.__version__,
                 "python": platform.python_version(),
@@ -111,7 +114,9 @@ class Facts:
                 "ephemeral_storage_mb": found.ephemeral_storage_mb,
                 "embedded": subject.host,
                 "prices": price_record(prices),
-                **fingerprint_of(found),
+                **fingerprint_of(subject.measured),
+                **overridden_of(found, subject.measured),
+                GENERATOR: generator_host(),
             },
         )
 
@@ -127,6 +132,7 @@ def compose(plan: Plan, evidence: Evidence, facts: Facts, status: RunStatus, out
     ruled = replace(
         ruled, notes=(*linking_notes(facts.environment), *ruled.notes, *steered, *continued_notes(facts.environment))
     )
+    advice = _advice(plan, evidence, _current_memory_mb(plan, facts.function), ruled, outcome)
     return RunResult(
         id=facts.id,
         started=facts.started,
@@ -137,8 +143,9 @@ def compose(plan: Plan, evidence: Evidence, facts: Facts, status: RunStatus, out
         environment=facts.environment,
         validity=ruled,
         cells=tuple(_cell_result(cell, plan) for cell in sorted(evidence, key=lambda cell: cell.cell)),
-        recommendation=_advice(plan, evidence, _current_memory_mb(plan, facts.function), ruled, outcome),
+        recommendation=advice,
         spend=spend(evidence),
+        cold_start_advice=_of_cold_starts(plan, evidence, advice),
     )
 
 
@@ -170,6 +177,7 @@ def plan_record(plan: Plan) -> dict[str, Any]:
 def _payload_record(payload: Payload, *, keep_body: bool) -> dict[str, Any]:
     """Return a payload as run.json holds it: events may hold what is private, so only on demand with their text."""
     record: dict[str, Any] = {"bytes": len(payload.body), "weight": payload.weight, "tokens": payload.tokens}
+    record["sha256"] = hashlib.sha256(payload.body).hexdigest()[:16]
     record |= {"default": True} if payload.body == DEFAULT_BODY else {}
     # Lambda takes events in UTF-8 only, which was checked when they were read.
     return record | ({"body": payload.body.decode("utf-8")} if keep_body else {})
@@ -190,6 +198,14 @@ def _advice(
         # Without a target nothing was proven anyway; but the sizes were to get more calls than they did.
         return replace(advice, status="unproven")
     return advice
+
+
+def _of_cold_starts(plan: Plan, evidence: Evidence, advice: Recommendation) -> ColdStartAdvice | None:
+    """Return what cold starts cost at the plan's traffic, at the size that is advised, else the cheapest."""
+    if plan.traffic_per_s is None or advice.status == "invalid":
+        return None
+    question = Question(plan.traffic_per_s, plan.traffic_cold_rate, advice.memory_mb)
+    return advise(evidence, question)
 
 
 def timestamp(moment: dt.datetime) -> str:

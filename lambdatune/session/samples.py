@@ -16,9 +16,13 @@ _SAMPLES = {
     "basket-python": ("python3.12", "basket.handler"),
     "basket-node": ("nodejs20.x", "basket.handler"),
     "basket-java": ("java17", "basket.Basket::handle"),
+    "basket-ruby": ("ruby3.3", "basket.handler"),
     "basket-shell": ("provided.al2023", "basket"),
     "lookup-python": ("python3.12", "lookup.handler"),
     "lookup-node": ("nodejs20.x", "lookup.handler"),
+    "lookup-java": ("java17", "lookup.Lookup::handle"),
+    "lookup-ruby": ("ruby3.3", "lookup.handler"),
+    "lookup-shell": ("provided.al2023", "lookup"),
 }
 """Sample name to runtime and handler; the code is in ``lambdatune/bundled/functions/<name>``.
 

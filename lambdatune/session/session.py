@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from lambdatune.aws.marks import Maker
@@ -21,6 +21,7 @@ from lambdatune.session.credentials import credentials_now, keep_fresh
 from lambdatune.session.delivered.linking import LINKING, LinkRecord
 from lambdatune.session.environments import learn_environments
 from lambdatune.session.events import Silent
+from lambdatune.session.gating import RedAgain, drifts, with_cautions
 from lambdatune.session.holding import hold
 from lambdatune.session.isolation import allowed_share, fitted, isolation_of
 from lambdatune.session.liveness import own_mark
@@ -34,6 +35,7 @@ from lambdatune.session.recorder import Recorder
 from lambdatune.session.restore import left_behind, restore_dead, undo
 from lambdatune.session.results import Facts, compose
 from lambdatune.session.run_directory import OwedUndo, RunDirectory, new_run_id
+from lambdatune.session.standing_meter import STANDING, meter_of
 from lambdatune.session.steered import STEERED, Steered
 from lambdatune.session.steering import Steering
 from lambdatune.session.stored_payloads import fetch_payloads
@@ -51,7 +53,9 @@ if TYPE_CHECKING:
     from lambdatune.recommend.search import Search
     from lambdatune.session.continuing import Continuation
     from lambdatune.session.events import Observer
+    from lambdatune.session.gating import Gate
     from lambdatune.session.plan_card import PlanCard
+    from lambdatune.session.standing_meter import StandingMeter
     from lambdatune.session.subject import Subject
 
 
@@ -64,6 +68,7 @@ class Session:
         observer: watches.
         confirm: is shown the card before anything is changed; False ends the session with nothing done.
         continued: the run that goes on, under `plan` and in its own directory; None for a new one.
+        gate: what the run is held against; None without a baseline.
 
     Attributes:
         plan: as it is now: steering may change it.
@@ -79,6 +84,7 @@ class Session:
         observer: Observer | None = None,
         confirm: Callable[[PlanCard], bool] = lambda _: True,
         continued: Continuation | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self.plan = plan
         self.observer: Observer = observer or Silent()
@@ -87,6 +93,8 @@ class Session:
         self._output = output
         self._confirm = confirm
         self._continued = continued
+        self._gate = gate
+        self._red_again = None if gate is None else RedAgain(gate, self.narrate)
         self._measurement: Measurement | None = None
         self._stop_asked = asyncio.Event()
 
@@ -126,10 +134,12 @@ class Session:
                 return None
             evidence, subject = ready.evidence, ready.subject
             self._warn_of_exposure()
-            run = await self._directory(ready.run_id, stack)
             facts = Facts.of(ready.run_id, started, subject, evidence.tariff.prices)
             if self._continued is not None:
                 facts = self._continued.facts()
+            if self._gate is not None:
+                self._gate.check(compose(self.plan, evidence, facts, "interrupted", Outcome()), self.plan)
+            run = await self._directory(ready.run_id, stack)
             # Until the run has ended its file says "interrupted": that is what it is if it ends here.
             run.write(compose(self.plan, evidence, facts, "interrupted", Outcome()))
             failure: BaseException | None = None
@@ -143,9 +153,19 @@ class Session:
                 status: RunStatus = "interrupted" if self._stop_asked.is_set() else "complete"
                 result = compose(self.plan, evidence, facts.finished_now(), status, self._outcome())
                 run.write(result)
-                return result
+                return self._gated(run, result, evidence)
             finally:
                 await self._undo(run, subject, failure)
+
+    def _gated(self, run: RunDirectory, result: RunResult, evidence: Evidence) -> RunResult:
+        """Return a result with what it is against the baseline, where there is one, and record that."""
+        if self._gate is None or self._red_again is None or not (result.status == "complete" and result.validity.valid):
+            return result
+        report = self._red_again.told(self._gate.report(evidence, self.plan))
+        report = replace(report, drift=drifts(result, self._output))
+        gated = replace(result, gate=with_cautions(report, result, self._gate))
+        run.write(gated)
+        return gated
 
     async def _directory(self, run_id: str, stack: AsyncExitStack) -> RunDirectory:
         """Return the directory of the run, held until the session ends; what a killed run left is undone first.
@@ -190,24 +210,29 @@ class Session:
         if share.note is not None:
             self.observer.narrate(share.note)
         await preflight(plan, subject, run_id)
-        description = subject.description
+        measured = subject.measured
         cells = [
-            Cell(description.name, size, description.architecture, description.runtime, plan.mode)
+            Cell(measured.shown_name, size, measured.architecture, measured.runtime, plan.mode)
             for size in spread_sizes(plan.memory)
         ]
         if self._continued is None:
-            tariff = Tariff(await prices_for(plan, subject, self.observer), description.ephemeral_storage_mb)
+            prices = await prices_for(plan, subject, self.observer)
+            tariff = Tariff(prices, measured.ephemeral_storage_mb, plan.provisioned_concurrency > 0)
             evidence = gather(cells, plan, tariff)
         else:
             self._continued.check(subject)
             evidence = self._continued.evidence()
             cells = [cell.cell for cell in evidence]
+        meter = meter_of(plan, subject, evidence)
         cold_batch = min(subject.cold_batch, share.most) if share.most else subject.cold_batch
         search = TuningSearch(plan, cold_batch=cold_batch)
         maker = Maker(run_id, own_mark())
         isolation, mode = isolation_of(plan, subject, maker), mode_of(plan, subject, maker)
-        card = plan_card(plan, cells, evidence, search, subject=subject, isolation=isolation, mode=mode)
-        return _Ready(run_id, subject, evidence, search, isolation, mode, card)
+        card = plan_card(
+            plan, cells, evidence, search, subject=subject, isolation=isolation, mode=mode,
+            standing=meter.rates.sentences([cell.memory_mb for cell in cells]),
+        )  # fmt: skip
+        return _Ready(run_id, subject, evidence, search, isolation, mode, meter, card)
 
     def _warn_of_exposure(self) -> None:
         """Tell, before credentials travel, that they could be read on the way to a Dask scheduler."""
@@ -242,7 +267,8 @@ class Session:
                 self._measurement = Measurement(
                     self.plan, evidence, ready.search,
                     sender=sender, isolation=isolation, recorder=recorder, observer=self.observer,
-                    continued=self._continued,
+                    meter=ready.meter,
+                    continued=self._continued, further=None if self._red_again is None else self._red_again.further,
                 )  # fmt: skip
                 if self._stop_asked.is_set():
                     self._measurement.stop()
@@ -252,6 +278,9 @@ class Session:
                     await self._measurement.run()
                 finally:
                     fresh.cancel()
+                    ready.meter.end()
+                    if ready.meter.usd():
+                        facts.environment[STANDING] = ready.meter.usd()
                     if ready.mode is not None:
                         facts.environment[LINKING] = links.to_json()
             await learn_environments(
@@ -312,17 +341,20 @@ class _Ready:
     search: Search
     isolation: Isolation
     mode: InvocationMode | None
+    meter: StandingMeter
     card: PlanCard
 
 
 def exit_code(result: RunResult) -> ExitCode:
-    """Return the exit code that a run's result means."""
+    """Return the exit code that a run's result means: invalid before a regression, and that before a missed target."""
     if result.status == "interrupted":
         return ExitCode.INTERRUPTED
-    return {
-        "met": ExitCode.OK,
-        "none": ExitCode.OK,
-        "missed": ExitCode.TARGET_MISSED,
-        "unproven": ExitCode.UNPROVEN,
-        "invalid": ExitCode.INVALID,
-    }[result.recommendation.status]
+    advice, gate = result.recommendation.status, result.gate
+    if advice == "invalid":
+        return ExitCode.INVALID
+    if gate is not None and gate.outcome == "regression":
+        return ExitCode.REGRESSION
+    code = {
+        "met": ExitCode.OK, "none": ExitCode.OK, "missed": ExitCode.TARGET_MISSED, "unproven": ExitCode.UNPROVEN,
+    }[advice]  # fmt: skip
+    return ExitCode.UNPROVEN if code == ExitCode.OK and gate is not None and not gate.passes else code

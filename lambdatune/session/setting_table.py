@@ -47,6 +47,11 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("runtime", "text", "RUNTIME", "Runtime of a function given as a path, for example python3.12."),
     Setting("handler", "text", "HANDLER", "Handler of a function given as a path, for example app.handler."),
+    Setting(
+        "entry-point", "text", "COMMAND",
+        "Instead of runtime and handler: the path is a directory that stands in for a container image, and COMMAND, "
+        "for example 'python app.py', speaks the Lambda Runtime API in it.",
+    ),
     Setting("timeout", "integer", "SECONDS", "Timeout of a function given as a path. [default: 60]", 1, 900),
     Setting(
         "memory", "text", "SIZES",
@@ -68,6 +73,12 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("confidence", "number", "SHARE", "Confidence of the answer. [default: 0.95]", 0.5, 0.999999),
     Setting("cold-rate", "text", "SHARE", "Share of cold starts that the cost per million assumes. [default: 1%]"),
+    Setting(
+        "traffic", "text", "N/s",
+        "The function's real traffic, for what its cold starts cost a month, and whether provisioned concurrency, "
+        "SnapStart, another size or an always-on machine would pay. Its share of cold starts is --cold-rate where "
+        "that is given, and modelled otherwise.",
+    ),
     Setting("concurrency", "integer", "N", "Calls in flight. [default: 1]", 1, 10_000),
     Setting(
         "rate", "text", "N/s",
@@ -114,6 +125,21 @@ SETTINGS: tuple[Setting, ...] = (
         "function itself, whose $LATEST changes for a moment each time), or current (the function as it is, at its "
         "one size; nothing is changed). [default: clone]",
     ),
+    Setting(
+        "architecture", "text", "NAME",
+        "Instruction set of the clone: x86_64 or arm64. Code and layers with native parts must be built for it. "
+        "[default: the function's own]",
+    ),
+    Setting(
+        "snap-start", "text", "on|off",
+        "Whether the clone has SnapStart: its cold starts restore a snapshot instead of initialising. [default: as the "
+        "function]",
+    ),
+    Setting(
+        "provisioned-concurrency", "integer", "N",
+        "Environments of each version of the clone that are initialised before calls come; they are billed by time. "
+        "[default: none]", 1, 1_000,
+    ),
     Setting("batch-size", "integer", "N", "Most messages of a batch. [default: 10 of sqs, 100 of a stream]", 1, 10_000),
     Setting("batch-window", "integer", "SECONDS", "How long a batch may be gathered. [default: 0]", 0, 300),
     Setting("maximum-concurrency", "integer", "N", "Most batches of a queue at once. [default: AWS's 1,000]", 2, 1_000),
@@ -157,11 +183,29 @@ REPORT_SETTINGS: tuple[Setting, ...] = (
 )
 """Which reports a run writes besides its directory: keys of a profile and options too, but no part of a plan."""
 
+GATE_SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "baseline", "text", "RUN",
+        "Hold the run against an earlier one and end with exit code 4 when it is slower, dearer or more faulty: its "
+        "directory (or run.json in it), its id or the start of one, or latest. What is red is measured again first.",
+    ),
+    Setting(
+        "gate-margin", "text", "SHARE",
+        "With --baseline: how much slower or dearer is no regression in practice. [default: 5%]",
+    ),
+    Setting(
+        "inconclusive", "text", "pass|fail",
+        "With --baseline: whether a gate that had too few calls to tell passes, and says so, or fails with exit code "
+        "5. [default: pass]",
+    ),
+)  # fmt: skip
+"""What a run is held against: keys of a profile and options too, but no part of a plan."""
+
 _TOO_LARGE = 2**63
 """No setting means anything from here on; infinities and NaN, which TOML has, are not below it either."""
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
-_KEYS = _BY_NAME | {setting.name: setting for setting in REPORT_SETTINGS}
+_KEYS = _BY_NAME | {setting.name: setting for setting in (*REPORT_SETTINGS, *GATE_SETTINGS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +271,7 @@ def check_name(name: str, origin: str) -> None:
 
 
 def check_key(name: str, origin: str) -> None:
-    """Check that a profile may have a key `name`: a setting of the plan, or a report.
+    """Check that a profile may have a key `name`: a setting of the plan, a report, or what the run is held against.
 
     Raises:
         UsageError: with the nearest one.
@@ -244,7 +288,7 @@ def _checked_text(setting: Setting, value: object, origin: str) -> str | list[st
     if setting.name in {"memory", "ramp"} and isinstance(value, list):
         value = ",".join(map(str, value))
     if (
-        setting.name in {"memory", "cold-rate", "rate", "burst", "concurrency-share"}
+        setting.name in {"memory", "cold-rate", "traffic", "rate", "burst", "concurrency-share", "gate-margin"}
         and isinstance(value, (int, float))
         and not isinstance(value, bool)
     ):

@@ -9,8 +9,15 @@ from lambdatune.model.errors import LambdatuneError, UsageError, did_you_mean
 from lambdatune.model.load_shape import parse_burst, parse_ramp
 from lambdatune.model.memory import parse_memory
 from lambdatune.model.plan import Arrivals, FunctionSource, Limits, Payload, Plan, PriceChoice, Strategy
-from lambdatune.model.quantities import parse_rate_per_s, parse_share
+from lambdatune.model.quantities import parse_rate_per_s, parse_share, parse_traffic_per_s
 from lambdatune.model.target import parse_target
+from lambdatune.session.clone_settings import (
+    parse_architecture,
+    parse_snap_start,
+    refuse_what_only_a_clone_can,
+    refuse_what_provisioned_cannot,
+)
+from lambdatune.session.code_settings import check_entry_point, check_runtime
 from lambdatune.session.isolation_settings import (
     parse_concurrency_share,
     parse_isolation,
@@ -52,8 +59,11 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
     isolation = reader.read("isolation", parse_isolation, "clone")
     if isolation == "current":
         refuse_what_current_cannot(given, targets)
+    refuse_what_only_a_clone_can(isolation, given)
+    refuse_what_provisioned_cannot(given, targets)
     mode = reader.read("mode", parse_mode, "invoke")
     refuse_what_mode_cannot(mode, isolation, given)
+    can_start_cold = isolation != "current" and "provisioned-concurrency" not in given
     return Plan(
         function=_function(reader, given),
         memory=memory,
@@ -69,8 +79,10 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
         burst=reader.read("burst", parse_burst, None),
         shards=reader.value("shards", 1),
         dask=reader.value("dask", None),
-        cold_starts=0 if isolation == "current" else reader.value("cold-starts", 10),
+        cold_starts=reader.value("cold-starts", 10) if can_start_cold else 0,
         cold_rate=reader.read("cold-rate", parse_share, 0.01),
+        traffic_per_s=reader.read("traffic", parse_traffic_per_s, None),
+        traffic_cold_rate=reader.read("cold-rate", parse_share, None) if "traffic" in given else None,
         limits=Limits(
             reader.value("max-invocations", None),
             reader.value("max-usd", None),
@@ -79,6 +91,9 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
         payloads=_payloads(reader, given),
         record_payloads=reader.value("record-payloads", default=False),
         isolation=isolation,
+        architecture=reader.read("architecture", parse_architecture, None),
+        snap_start=reader.read("snap-start", parse_snap_start, None),
+        provisioned_concurrency=reader.value("provisioned-concurrency", 0),
         concurrency_share=reader.read("concurrency-share", parse_concurrency_share, 0.5),
         endpoint_url=reader.value("endpoint-url", None),
         prices=reader.read("prices", parse_prices, None),
@@ -88,7 +103,7 @@ def build_plan(given: Mapping[str, Given]) -> Plan:
     )
 
 
-_OF_CODE = ("runtime", "handler", "timeout")
+_OF_CODE = ("runtime", "handler", "entry-point", "timeout")
 """Settings that only code on this machine takes."""
 
 
@@ -243,14 +258,10 @@ def _function(reader: _Reader, given: Mapping[str, Given]) -> FunctionSource:
                              setting="function")  # fmt: skip
         _refuse_path_settings(given, text)
         return FunctionSource(text)
-    missing = [name for name in ("runtime", "handler") if name not in given]
-    if missing:
-        needs = " and ".join(f"--{name}" for name in missing)
-        raise UsageError(
-            f"{function.origin}: `{text}` is code on this machine, which also needs {needs}",
-            hint="for example --runtime python3.12 --handler app.handler",
-            setting=missing[0],
-        )
+    if "entry-point" in given:
+        check_entry_point(given, path)
+    else:
+        check_runtime(given)
     if "isolation" in given and given["isolation"].value != "clone":
         raise UsageError(
             f"{given['isolation'].origin}: a function given as a path runs on an embedded endpoint of its own, where "
@@ -265,8 +276,8 @@ def _function(reader: _Reader, given: Mapping[str, Given]) -> FunctionSource:
             setting="endpoint-url",
         )
     return FunctionSource(
-        str(path), is_path=True, runtime=given["runtime"].value, handler=given["handler"].value,
-        timeout_s=reader.value("timeout", 60),
+        str(path), is_path=True, runtime=reader.value("runtime", None), handler=reader.value("handler", None),
+        timeout_s=reader.value("timeout", 60), entry_point=reader.value("entry-point", None),
     )  # fmt: skip
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lambdatune.aws.access import AwsAccess, is_loopback
 from lambdatune.aws.account import refuse_other_account, region_of
-from lambdatune.aws.deploy import create_from_path
+from lambdatune.aws.deploy import create_from_image, create_from_path
 from lambdatune.aws.functions import describe_function
+from lambdatune.aws.routing import check_routing
 from lambdatune.aws.suitability import refuse_unsuitable
 from lambdatune.model.change import Place
 from lambdatune.model.errors import UsageError
+from lambdatune.session.clone_settings import clone_settings_of, refuse_other_processor
 from lambdatune.session.embedded import EmbeddedEndpoint, host_facts
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ class Subject:
         access: clients of its account and region.
         description: the function as it was found.
         place: where changes are made, for the journal.
+        measured: the function as its calls will find it: as it was found, but for the settings of the clone.
         embedded: whether it runs on the run's own embedded endpoint.
         host: what an embedded endpoint says of its host; None on AWS.
         notes: what could not be checked.
@@ -41,6 +45,7 @@ class Subject:
     access: AwsAccess
     description: FunctionDescription
     place: Place
+    measured: FunctionDescription
     embedded: bool
     host: dict[str, Any] | None
     notes: tuple[str, ...] = ()
@@ -74,9 +79,12 @@ async def find_subject(plan: Plan, stack: AsyncExitStack) -> Subject:
         description = await describe_function(access, source.name)
         refuse_unsuitable(description, plan.isolation)
         host = await host_facts(plan.endpoint_url) if plan.endpoint_url and is_loopback(plan.endpoint_url) else None
+        measured = _measured(plan, description, host)
         place = Place(access.region, plan.endpoint_url, plan.aws_profile)
-        notes = () if unchecked is None else (f"whether the function is in your own account is not known: {unchecked}",)
-        return Subject(access, description, place, embedded=False, host=host, notes=notes)
+        shared = await check_routing(access, description, plan.isolation)
+        unknown = f"whether the function is in your own account is not known: {unchecked}"
+        notes = (*(() if unchecked is None else (unknown,)), *(() if shared is None else (shared,)))
+        return Subject(access, description, place, measured, embedded=False, host=host, notes=notes)
     endpoint = await EmbeddedEndpoint.start()
     stack.push_async_callback(endpoint.stop)
     access = await stack.enter_async_context(
@@ -85,14 +93,30 @@ async def find_subject(plan: Plan, stack: AsyncExitStack) -> Subject:
     description = await _deploy(access, source)
     place = Place(access.region, endpoint.endpoint_url, embedded_pid=endpoint.pid)
     host = await host_facts(endpoint.endpoint_url)
-    return Subject(access, description, place, embedded=True, host=host)
+    return Subject(access, description, place, _measured(plan, description, host), embedded=True, host=host)
+
+
+def _measured(plan: Plan, found: FunctionDescription, host: dict[str, Any] | None) -> FunctionDescription:
+    """Return a function as the plan's calls will find it.
+
+    Raises:
+        LambdatuneError: when AWS, or the host of an embedded endpoint, has no such thing.
+    """
+    refuse_other_processor(plan, host)
+    settings = clone_settings_of(plan)
+    settings.refuse_unfit(found)
+    return settings.applied_to(found)
 
 
 async def _deploy(access: AwsAccess, source: FunctionSource) -> FunctionDescription:
-    assert source.runtime is not None
-    assert source.handler is not None
     path = Path(source.name)
     name = _function_name(path)
+    if source.entry_point is not None:
+        entry_point = shlex.split(source.entry_point)
+        await create_from_image(access, name=name, path=path, entry_point=entry_point, timeout_s=source.timeout_s)
+        return await describe_function(access, name)
+    assert source.runtime is not None
+    assert source.handler is not None
     await create_from_path(
         access,
         name=name,

@@ -12,8 +12,9 @@ from lambdatune.model.modes import MODES
 from lambdatune.model.result import Validity
 from lambdatune.model.target import Target
 from lambdatune.recommend.health import warnings
+from lambdatune.session.clone_settings import AWS_NAMES
 from lambdatune.session.silence import silence, silent_calls
-from lambdatune.session.standing_costs import standing_costs
+from lambdatune.session.standing_costs import provisioned_starts, standing_costs
 from lambdatune.stats.distortion import MOST_SHIFT, generator_delays_ms, shift_of
 from lambdatune.stats.rows import clock_ms, counts_for, is_ok, is_throttled, is_unknown
 from lambdatune.stats.summary import PERCENTILES, described
@@ -35,8 +36,6 @@ MAX_THROTTLE_SHARE = 0.05
 _BUSY_SHARD = 0.85
 """CPU share of a shard from which its own clock is late (reference: driver, 4e)."""
 _BUSY_HOST = 0.95
-_ARCHITECTURES = {"aarch64": "arm64", "AMD64": "x86_64"}
-"""What platform.machine() says where AWS says otherwise."""
 _LEAST_STEP_MS = 1.0
 """The watch on the clocks is exact to some tens of microseconds; a step of time synchronisation is longer."""
 
@@ -58,6 +57,7 @@ def rule(evidence: Evidence, plan: Plan, outcome: Outcome, host: dict[str, Any] 
     notes = [
         *([] if silent else _uncounted(evidence)),
         *warnings(evidence, plan, on_aws=host is None),
+        *provisioned_starts(evidence),
         *standing_costs(evidence),
         *_ended_badly(evidence),
     ]
@@ -199,7 +199,7 @@ def _foreign_architectures(evidence: Sequence[CellEvidence], host: dict[str, Any
     machine = (host or {}).get("machine")
     if machine is None:
         return
-    for architecture in sorted({cell.cell.architecture for cell in evidence} - {_ARCHITECTURES.get(machine, machine)}):
+    for architecture in sorted({cell.cell.architecture for cell in evidence} - {AWS_NAMES.get(machine, machine)}):
         yield (
             f"times are those of this host's {machine} CPU, not of {architecture}; "
             f"only the prices are of {architecture}"

@@ -69,6 +69,8 @@ DELIVERED_LOADS: Choices = ((NOT_GIVEN, f"{DEFAULT_RATE_PER_S:g}/s"), *LOADS[1:]
 
 CODE = "code"
 """The row of what only code on this machine needs."""
+IMAGE = "entry-point"
+"""The row of what a directory needs that stands in for a container image."""
 
 _NO_YES: Choices = ((NOT_GIVEN, "no"), (YES, "yes"))
 
@@ -78,6 +80,7 @@ COMMON: tuple[FieldRow, ...] = (
         Field("runtime", "Runtime", "python3.12"), Field("handler", "Handler", "app.handler"),
         Field("timeout", "Timeout s", "60"),
     )),
+    FieldRow(IMAGE, (Field("entry-point", "Entry point", "none   or python app.py, instead of runtime and handler"),)),
     FieldRow("memory", (Field("memory", "Memory MB", f"{DEFAULT_MEMORY}   or a list: 128,512,1024"),)),
     FieldRow("mode", (
         Field("mode", "Mode", "invoke   or stream, http, event, sns, sqs, ..."),
@@ -122,6 +125,14 @@ _MORE: tuple[FieldRow, ...] = (
         Field("isolation", "Isolation",
               choices=((NOT_GIVEN, "clone"), ("version", "version"), ("current", "current"))),
     )),
+    FieldRow("architecture", (
+        Field("architecture", "Architecture",
+              choices=((NOT_GIVEN, "its own"), ("x86_64", "x86_64"), ("arm64", "arm64"))),
+    )),
+    FieldRow("snap-start", (
+        Field("snap-start", "SnapStart", choices=((NOT_GIVEN, "as it is"), ("on", "on"), ("off", "off"))),
+    )),
+    FieldRow("provisioned-concurrency", (Field("provisioned-concurrency", "Provisioned", "no environments"),)),
     FieldRow("place", (
         Field("region", "Region", "as the AWS CLI"), Field("aws-profile", "AWS profile", "the standard chain"),
     )),

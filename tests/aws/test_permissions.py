@@ -82,6 +82,19 @@ def test_what_only_some_functions_need(configuration, code, extra, resource) -> 
     assert extra not in actions(policy_of(needs_of(ground(configuration, code=code), "current")))
 
 
+def test_provisioned_concurrency_and_an_alias_add_theirs() -> None:
+    clones = "arn:aws:lambda:eu-west-1:123456789012:function:lambdatune-*"
+    policy = policy_of(needs_of(ground(provisioned=True), "clone"))
+    for verb in ("Put", "Get", "Delete"):
+        assert resources_of(policy, f"lambda:{verb}ProvisionedConcurrencyConfig") == {clones}
+    assert "ProvisionedConcurrency" not in json.dumps(policy_of(needs_of(ground(), "clone")))
+    read = "arn:aws:lambda:eu-west-1:123456789012:function:shop"
+    policy = policy_of(needs_of(ground(qualifier="live"), "clone"))
+    assert resources_of(policy, "lambda:GetAlias") == {read, f"{read}:*"}
+    for other in (None, "7", "$LATEST"):
+        assert "lambda:GetAlias" not in actions(policy_of(needs_of(ground(qualifier=other), "current")))
+
+
 def test_an_empty_vpc_configuration_is_no_vpc() -> None:
     assert "ec2:" not in json.dumps(policy_of(needs_of(ground({"VpcConfig": {"SubnetIds": []}}), "clone")))
 

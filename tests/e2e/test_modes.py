@@ -32,6 +32,7 @@ HANDLERS = {
         "    time.sleep(0.06)\n"
         "    return {'statusCode': 200, 'body': 'ok'}\n"
     ),
+    "brief": "import time\ndef handler(event, context):\n    time.sleep(0.005)\n",
     "slow": "import time\ndef handler(event, context):\n    time.sleep(1.5)\n",
     # One message in ten fails when it comes first, and one in thirty whenever it comes.
     "failing": (
@@ -69,12 +70,21 @@ def endpoint(local: LocalEndpoint) -> str:
     return local.url
 
 
+def function_of(mode: str) -> str:
+    """Return the function of a mode: one that ends before the next poll of a shard, as the matching assumes."""
+    return "brief" if mode == "dynamodb-streams" else "quick"
+
+
 def options_of(url: str, mode: str, *further: str) -> tuple[str, ...]:
-    load = ("--burst", "2/40ms") if mode in DELIVERED else ()
+    # No multiple of a poll: the same message of each poll would be the one that no log can tell.
+    load = ("--burst", "2/37ms") if mode in DELIVERED else ()
+    # Of a stream so many messages that their 95th percentile is not one of the few that came to a cold start, where
+    # the one message more or less in a batch that no log can tell moves it by a whole poll.
+    target = "e2e.p95<=20s" if MODES[mode].poll_ms else "e2e.p50<=20s"
     sizes = ",".join(map(str, SIZES))
     return (
-        "run", "--endpoint-url", url, "--function", "quick", "--mode", mode, "--memory", sizes,
-        "--cold-starts", "1", "--target", "e2e.p50<=20s", *load, *further,
+        "run", "--endpoint-url", url, "--function", function_of(mode), "--mode", mode, "--memory", sizes,
+        "--cold-starts", "1", "--target", target, *load, *further,
     )  # fmt: skip
 
 
@@ -100,7 +110,7 @@ def test_a_mode_is_tuned_and_leaves_nothing(mode, further, endpoint, lambdatune,
     linking = result["environment"]["linking"]
     assert linking["method"] == ("in-order" if MODES[mode].linking == "order" else "exact")
     if mode in DELIVERED:
-        assert_agrees_with_the_endpoints_own_record(run, endpoint)
+        assert_agrees_with_the_endpoints_own_record(run, endpoint, function_of(mode))
     assert all_sources(endpoint) == before
 
 
@@ -116,9 +126,9 @@ def assert_all_accounted_for(cell: dict[str, Any], mode: str) -> None:
     assert cell["warm"]["e2e_ms"]["count"] == cell["warm"]["queue_delay_ms"]["count"] > 0
 
 
-def assert_agrees_with_the_endpoints_own_record(run: Path, url: str) -> None:
+def assert_agrees_with_the_endpoints_own_record(run: Path, url: str, name: str) -> None:
     rows = rows_of(run)
-    truth = recorded_messages(url, function=f"lambdatune-quick-{run.name}")
+    truth = recorded_messages(url, function=f"lambdatune-{name}-{run.name}")
     assert len(truth) == len(rows)
     assert {row["request_id"] for row in truth} == {row["request_id"] for row in rows}
     queued_ms = [(int(row["started_ns"]) - int(row["done_ns"])) / 1e6 for row in rows]

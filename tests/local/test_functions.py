@@ -224,7 +224,7 @@ def test_account_concurrency_throttles_with_its_reason(start_endpoint: Any) -> N
         ({"MemorySize": 127}, "ValidationException", "greater than or equal to 128"),
         ({"MemorySize": 10_241}, "ValidationException", "less than or equal to 10240"),
         ({"Timeout": 901}, "ValidationException", "less than or equal to 900"),
-        ({"Runtime": "ruby3.4"}, "InvalidParameterValueException", "Supported runtimes: python3.8"),
+        ({"Runtime": "ruby2.7"}, "InvalidParameterValueException", "Supported runtimes: python3.8"),
         (
             {"Layers": ["arn:aws:lambda:us-east-1:1:layer:x:1"]},
             "InvalidParameterValueException",
@@ -235,7 +235,6 @@ def test_account_concurrency_throttles_with_its_reason(start_endpoint: Any) -> N
         ({"Environment": {"Variables": {"A": "x" * 5000}}}, "InvalidParameterValueException", "4KB limit"),
         ({"LoggingConfig": {"LogFormat": "XML"}}, "ValidationException", "logFormat"),
         ({"Architectures": ["mips"]}, "ValidationException", "[x86_64, arm64]"),
-        ({"PackageType": "Image"}, "UnknownOperationException", "does not implement container images"),
         ({"FunctionName": "no spaces please"}, "ValidationException", "functionName"),
         (
             {"DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:123456789012:q.fifo"}},

@@ -230,7 +230,7 @@ def test_a_host_without_java_is_told_at_once(tmp_path: Path, monkeypatch: pytest
     for java_home, told in (("", "on this host."), (str(home), f"({home}/bin/java is 21.0.1)")):
         monkeypatch.setenv("JAVA_HOME", java_home)
         with pytest.raises(ApiError) as caught:
-            Runtimes(tmp_path / "bootstraps").program("java21", tmp_path)
+            Runtimes(tmp_path / "bootstraps").program("java21")
         assert caught.value.code == "InvalidParameterValueException"
         assert "Install a JDK 21" in str(caught.value)
         assert told in str(caught.value)

@@ -377,7 +377,7 @@ def test_a_host_without_node_is_told_at_once(tmp_path: Path, monkeypatch: pytest
         old.chmod(0o755)
         monkeypatch.setenv("PATH", path)
         with pytest.raises(ApiError) as caught:
-            runtimes.program("nodejs22.x", tmp_path)
+            runtimes.program("nodejs22.x")
         assert caught.value.code == "InvalidParameterValueException"
         assert "Install Node.js 22" in str(caught.value)
         assert told in str(caught.value)

@@ -30,7 +30,7 @@ def test_every_sample_is_on_the_list_and_every_folder_a_sample() -> None:
 def test_a_basket_costs_the_same_in_every_runtime(endpoint: Any) -> None:
     baskets = [name.removeprefix(SAMPLE_PREFIX) for name in sample_names() if "basket" in name]
     functions = {name: _create(endpoint, name) for name in baskets}
-    assert len(functions) == 4
+    assert len(functions) == 5
     for event, items in (({"items": 1_000}, 1_000), ({}, 50_000)):
         answers = {name: endpoint.invoke(function, event).json for name, function in functions.items()}
         first = answers["basket-python"]
@@ -39,17 +39,22 @@ def test_a_basket_costs_the_same_in_every_runtime(endpoint: Any) -> None:
         assert first["total_cents"] == sum(first["by_kind"].values())
 
 
-@pytest.mark.parametrize("sample", ["lookup-python", "lookup-node"])
-def test_a_lookup_waits(endpoint: Any, sample: str) -> None:
-    answer = endpoint.invoke(_create(endpoint, sample), {"lookups": 3, "wait_ms": 30})
-    assert answer.json == {"found": [{"key": n, "value": n * n} for n in range(3)]}
-    assert answer.report.duration_ms >= 90
+def test_a_lookup_waits_in_every_runtime(endpoint: Any) -> None:
+    lookups = [name.removeprefix(SAMPLE_PREFIX) for name in sample_names() if "lookup" in name]
+    assert len(lookups) == 5
+    for sample in lookups:
+        function = _create(endpoint, sample)
+        answer = endpoint.invoke(function, {"lookups": 3, "wait_ms": 30})
+        assert answer.json == {"found": [{"key": n, "value": n * n} for n in range(3)]}, sample
+        assert answer.report.duration_ms >= 90, sample
+        assert len(endpoint.invoke(function).json["found"]) == 2, sample
 
 
-def test_the_class_file_is_what_its_source_compiles_to(tmp_path: Path) -> None:
-    folder = Path(find_sample("sample:basket-java").name, "basket")
+@pytest.mark.parametrize(("sample", "name"), [("basket-java", "basket/Basket"), ("lookup-java", "lookup/Lookup")])
+def test_the_class_file_is_what_its_source_compiles_to(tmp_path: Path, sample: str, name: str) -> None:
+    folder = Path(find_sample(f"sample:{sample}").name)
     _, java, _ = min(runtime_java._installed())
     options = ["-nowarn", "-source", "11", "-target", "11", "-g:none", "-encoding", "UTF-8", "-d", str(tmp_path)]
-    command = [java, "-m", "jdk.compiler/com.sun.tools.javac.Main", *options, str(folder / "Basket.java")]
+    command = [java, "-m", "jdk.compiler/com.sun.tools.javac.Main", *options, str(folder / f"{name}.java")]
     subprocess.run(command, check=True, capture_output=True)
-    assert (tmp_path / "basket" / "Basket.class").read_bytes() == (folder / "Basket.class").read_bytes()
+    assert (tmp_path / f"{name}.class").read_bytes() == (folder / f"{name}.class").read_bytes()

@@ -46,6 +46,13 @@ def test_nothing_is_added_for_an_init_since_billed_duration_holds_it() -> None:
     assert X86.per_call(490, 128) == pytest.approx(0.49 * 0.125 * 0.0000166667 + 0.0000002)
 
 
+def test_time_in_provisioned_environments_has_its_own_price_and_restores_are_billed_by_gigabyte() -> None:
+    provisioned = Tariff(X86.prices, is_provisioned=True)
+    assert provisioned.per_call(1000, 1024) == pytest.approx(0.0000097222 + 0.0000002)
+    assert provisioned.on_demand == X86
+    assert X86.per_restore(2048) == pytest.approx(2 * 0.0001397998)
+
+
 def test_arm_is_a_fifth_cheaper_for_the_same_duration() -> None:
     arm = Tariff.of("us-east-1", "arm64")
     assert arm.per_second(512) / X86.per_second(512) == pytest.approx(0.8, rel=1e-4)

@@ -14,7 +14,8 @@ from lambdatune.model.errors import UsageError
 from lambdatune.model.result import RunResult
 from lambdatune.reports.csv_report import render_csv
 from lambdatune.reports.hgrm_report import render_hgrm
-from lambdatune.reports.json_report import make_schema, render_json, schema
+from lambdatune.reports.json_report import render_json, schema
+from lambdatune.reports.schema import make_schema
 from lambdatune.reports.text import render_text
 
 TEXT = """\

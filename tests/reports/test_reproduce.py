@@ -22,9 +22,18 @@ PLANS = {
         "--max-invocations", "5000", "--max-usd", "0.00001", "--max-minutes", "2.5", "--concurrency-share", "0.3",
         "--prices", "bundled", "--region", "eu-west-1", "--aws-profile", "-odd", "--seed", "7",
     ],
+    "traffic": ["--function", "x", "--region", "us-east-1", "--traffic", "3/min"],
+    "traffic at the default cold rate": [
+        "--function", "x", "--region", "us-east-1", "--traffic", "50/s", "--cold-rate", "1%",
+    ],
+    "traffic at another": ["--function", "x", "--region", "us-east-1", "--traffic", "50/s", "--cold-rate", "2%"],
     "a ramp": ["--function", "x", "--region", "us-east-1", "--ramp", "30s:10/s,1m:50/s"],
     "bursts": ["--function", "x", "--region", "us-east-1", "--burst", "20/5s"],
     "as it is": ["--function", "x", "--region", "us-east-1", "--isolation", "current", "--concurrency", "9"],
+    "another architecture": [
+        "--function", "x", "--region", "us-east-1", "--architecture", "arm64", "--snap-start", "on",
+    ],
+    "provisioned": ["--function", "x", "--region", "us-east-1", "--provisioned-concurrency", "4"],
     "a queue": [
         "--function", "x", "--region", "us-east-1", "--mode", "sqs", "--rate", "10/s", "--fifo", "--batch-size", "5",
         "--maximum-concurrency", "4",

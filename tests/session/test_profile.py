@@ -47,6 +47,7 @@ PLANS = st.fixed_dictionaries(
         "strategy": st.sampled_from(["cheapest", "fastest", "balanced"]),
         "confidence": st.floats(0.5, 0.999999),
         "cold-rate": st.sampled_from(["1%", "0.02"]),
+        "traffic": st.sampled_from(["50/s", "3/min"]),
         "concurrency": st.integers(1, 10_000),
         "burst": st.sampled_from(["20", "20/5s"]),
         "payload": st.lists(TEXT.map(lambda text: '{"text": "' + text.translate(_JSON) + '"}'), min_size=1, max_size=3),
@@ -165,6 +166,16 @@ WRONG = (
     ({"function": ".", "runtime": "python3.12", "handler": "a.b", "isolation": "version"}, {"isolation"}),
     ({"function": ".", "runtime": "python3.12", "handler": "a.b", "endpoint-url": "http://x"}, {"endpoint-url"}),
     ({"function": "shop", "concurrency-share": "0", "prices": "none"}, {"concurrency-share", "prices"}),
+    ({"function": "shop", "architecture": "arm", "snap-start": "yes"}, {"architecture", "snap-start"}),
+    (
+        {"function": "shop", "isolation": "current", "architecture": "arm64", "snap-start": "on"},
+        {"architecture", "snap-start"},
+    ),
+    ({"function": "shop", "snap-start": "on", "provisioned-concurrency": 2}, {"provisioned-concurrency"}),
+    (
+        {"function": "shop", "provisioned-concurrency": 2, "cold-starts": 3, "target": ["cold.p90<=1s"]},
+        {"cold-starts", "target"},
+    ),
 )
 
 

@@ -133,6 +133,9 @@ def test_show_decides_anew_and_says_which_option_is_wrong(recorded, capsys) -> N
         ("--strategy", "cheepest", "did you mean cheapest?"),
         ("--confidence", "2", "--confidence: 2 is out of range"),
         ("--cold-rate", "200%", "--cold-rate: `200%` is not a share"),
+        ("--traffic", "much", "--traffic: `much` is not a rate"),
+        ("--traffic", "0/s", "--traffic: `0/s` is not a rate"),
+        ("--traffic", "1000000/s", "--traffic: `1000000/s` is no traffic that can be reckoned with"),
     ):
         code, _, err = said(option, value)
         assert code == 2

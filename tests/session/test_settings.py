@@ -32,7 +32,7 @@ def plan_of(text: str):
     return build_plan(read_profile(text))
 
 
-@pytest.mark.parametrize("name", ["quickstart", "cold-starts", "queue"])
+@pytest.mark.parametrize("name", ["quickstart", "cold-starts", "queue", "ci-gate"])
 def test_the_bundled_profiles_are_plans(name) -> None:
     plan = plan_of(name)
     assert plan.function.is_path
@@ -63,6 +63,16 @@ def test_a_profile_gives_the_whole_plan(profile) -> None:
     assert (plan.cold_rate, plan.concurrency, plan.limits.max_usd, plan.seed) == (0.02, 4, 0.5, 7)
     assert plan.payloads[0].body == b'{"id": 1}'
     assert plan.strategy == "balanced"
+
+
+def test_traffic_has_the_cold_rate_that_is_given_and_none_otherwise(profile) -> None:
+    plan = plan_of(profile("function = 'x'\ntraffic = 50"))
+    assert (plan.traffic_per_s, plan.traffic_cold_rate, plan.cold_rate) == (50.0, None, 0.01)
+    plan = plan_of(profile("function = 'x'\ntraffic = '3/min'\ncold-rate = '1%'"))
+    assert (plan.traffic_per_s, plan.traffic_cold_rate) == (0.05, 0.01)
+    assert plan_of(profile("function = 'x'\ncold-rate = '2%'")).traffic_cold_rate is None
+    with pytest.raises(UsageError, match="no traffic that can be reckoned with"):
+        plan_of(profile("function = 'x'\ntraffic = 1000000"))
 
 
 def test_a_profile_gives_a_ramp_or_bursts(profile) -> None:
@@ -177,6 +187,25 @@ def test_every_setting_is_a_key_and_an_option() -> None:
             "which --isolation current cannot force",
             "--isolation clone",
         ),
+        ('architecture = "aarch64"', "there is no architecture `aarch64`: expected x86_64 or arm64", "mean arm64?"),
+        ('snap-start = "yes"', "SnapStart is `on` or `off`, not `yes`", "for example --snap-start on"),
+        (
+            'isolation = "version"\narchitecture = "arm64"',
+            "`architecture`: only a clone can be given it, and --isolation version calls the function itself",
+            "use --isolation clone",
+        ),
+        ('isolation = "current"\nprovisioned-concurrency = 2', "only a clone can be given it", "leave it out"),
+        (
+            'snap-start = "on"\nprovisioned-concurrency = 2',
+            "no provisioned concurrency for a function with SnapStart",
+            "leave one of them out",
+        ),
+        ("provisioned-concurrency = 2\ncold-starts = 3", "no call waits for an init", "leave it out (or 0)"),
+        (
+            'provisioned-concurrency = 2\ntarget = "cold.p90<=1s"',
+            "needs cold starts, which there are none of",
+            "without `cold.`",
+        ),
         ("concurrency-share = 0", "leaves no call to make", "for example 50%"),
         ('concurrency-share = "120%"', "is not a share", "for example"),
     ],
@@ -193,6 +222,18 @@ def test_current_has_no_cold_starts_and_clone_is_the_default(profile) -> None:
     assert (plan.isolation, plan.cold_starts, plan.concurrency_share) == ("current", 0, 0.8)
     plan = plan_of(profile('function = "shop"\n'))
     assert (plan.isolation, plan.cold_starts, plan.concurrency_share) == ("clone", 10, 0.5)
+
+
+def test_a_clone_is_told_its_architecture_snap_start_and_provisioned_environments(profile) -> None:
+    plan = plan_of(profile('function = "shop"\narchitecture = "arm64"\nsnap-start = "on"\n'))
+    assert (plan.architecture, plan.snap_start, plan.provisioned_concurrency, plan.cold_starts) == (
+        "arm64",
+        "on",
+        0,
+        10,
+    )
+    plan = plan_of(profile('function = "shop"\nsnap-start = "off"\nprovisioned-concurrency = 3\ncold-starts = 0\n'))
+    assert (plan.architecture, plan.snap_start, plan.provisioned_concurrency, plan.cold_starts) == (None, "off", 3, 0)
 
 
 def test_code_on_this_machine_needs_no_isolation(tmp_path, profile) -> None:

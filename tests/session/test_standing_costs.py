@@ -11,7 +11,7 @@ from lambdatune.model.memory import parse_memory
 from lambdatune.model.plan import FunctionSource, Plan
 from lambdatune.pricing.cost import Tariff
 from lambdatune.recommend.evidence import gather
-from lambdatune.session.standing_costs import standing_costs
+from lambdatune.session.standing_costs import provisioned_starts, standing_costs
 
 
 @pytest.fixture
@@ -54,3 +54,19 @@ def test_provisioned_concurrency_costs_each_month_of_an_environment(told) -> Non
 def test_in_china_it_is_told_in_yuan(told) -> None:
     (sentence,) = told(Start.PREINITIALISED, region="cn-north-1")
     assert "CNY " in sentence
+
+
+def test_what_was_provisioned_is_told_with_its_month_its_inits_and_what_spilled_over(make_rows) -> None:
+    plan = Plan(FunctionSource("f"), parse_memory("1024"), provisioned_concurrency=3)
+    cells = [Cell("f", 1024, "x86_64", "python3.12", "invoke")]
+    evidence = gather(cells, plan, Tariff(Tariff.of("us-east-1", "x86_64").prices, is_provisioned=True))
+    assert provisioned_starts(evidence) == []
+    evidence[0].add(make_rows(np.full(3, 20.0), start=Start.PREINITIALISED, init_ms=400.0))
+    evidence[0].add(make_rows(np.full(40, 20.0)))
+    (inits,) = provisioned_starts(evidence)
+    assert "it took 400.0 ms in the median of 3" in inits
+    evidence[0].add(make_rows(np.full(2, 20.0), start=Start.COLD, init_ms=300.0))
+    assert "2 of 45 calls found no provisioned environment free" in provisioned_starts(evidence)[1]
+    (sentence,) = standing_costs(evidence)
+    # 3 environments of 1 GB for 730 hours at 0.0000041667 a GB-second.
+    assert sentence.startswith("provisioned concurrency 3 costs beside the calls, for a month: $32.85 at 1024 MB")

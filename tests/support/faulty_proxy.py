@@ -8,6 +8,7 @@ as ``0 Invoke``.
 =============  ====================================================================================================
 ``at``         number of the control-plane call that is meant, counted from 1; 0 or left out: every one
 ``operation``  only calls of this operation count (AWS's name, ``CreateFunction``)
+``skip``       how many of the calls that count pass unharmed first
 ``every``      only every n-th of the calls that count, the first of them included: 2 lets each repeat through
 ``times``      to how many calls it happens; left out: 1 with ``at``, else to all
 ``do``         ``kill-before`` or ``kill-after``: SIGKILL to ``pid_file``'s process, before the call is forwarded, or
@@ -39,6 +40,9 @@ _ROUTES = (
     ("PUT", r"/2015-03-31/functions/[^/]+/configuration", "UpdateFunctionConfiguration"),
     ("POST", r"/2015-03-31/functions/[^/]+/versions", "PublishVersion"),
     ("GET", r"/2015-03-31/functions/[^/]+/versions", "ListVersionsByFunction"),
+    ("PUT", r"/2019-09-30/functions/[^/]+/provisioned-concurrency", "PutProvisionedConcurrencyConfig"),
+    ("GET", r"/2019-09-30/functions/[^/]+/provisioned-concurrency", "GetProvisionedConcurrencyConfig"),
+    ("DELETE", r"/2019-09-30/functions/[^/]+/provisioned-concurrency", "DeleteProvisionedConcurrencyConfig"),
     ("GET", r"/2016-08-19/account-settings/?", "GetAccountSettings"),
     ("GET", r"/2017-03-31/tags/.+", "ListTags"),
 )
@@ -111,6 +115,8 @@ class Proxy:
         if at and self.calls < at:
             return None
         self.eligible += 1
+        if self.eligible <= plan.get("skip", 0):
+            return None
         if (self.eligible - 1) % plan.get("every", 1) or self.done >= plan.get("times", 1 if at else 1 << 30):
             return None
         self.done += 1

@@ -10,11 +10,12 @@ from botocore.exceptions import ClientError
 
 from lambdatune.aws.functions import LATEST
 from lambdatune.aws.modes.protocol import ALIAS
+from lambdatune.aws.provisioned import provide, take_away
 from lambdatune.aws.refusals import error_code, refused
 from lambdatune.model.errors import AwsRefused
 
 if TYPE_CHECKING:
-    from lambdatune.aws.isolation import Version
+    from lambdatune.aws.isolation import Ledger, Version, Watcher
     from lambdatune.aws.modes.site import Site
 
 _KNOWN_EVERYWHERE_S = 2.0
@@ -35,13 +36,21 @@ class Alias:
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        self._ledger: Ledger | None = None
+        self._watcher: Watcher | None = None
+        self._is_provisioned = False
 
-    async def make(self) -> None:
+    async def make(self, ledger: Ledger, watcher: Watcher) -> None:
         """Make it, if it is not there.
+
+        Args:
+            ledger: where its provisioned concurrency is written before it is put.
+            watcher: may have had enough of waiting for that.
 
         Raises:
             AwsRefused: when AWS refuses.
         """
+        self._ledger, self._watcher = ledger, watcher
         client = await self._site.access.functions()
         with refused(f"creating alias `{ALIAS}` of `{self._site.clone}`"):
             try:
@@ -58,6 +67,10 @@ class Alias:
         """
         assert version.version is not None
         client = await self._site.access.functions()
+        if self._is_provisioned:
+            # Kept while it moves, calls would reach the environments of the version before until the new ones are up.
+            await take_away(self._site.access, self._site.clone, ALIAS)
+            self._is_provisioned = False
         with refused(f"moving alias `{ALIAS}` of `{self._site.clone}` to version {version.version}"):
             await client.update_alias(FunctionName=self._site.clone, Name=ALIAS, FunctionVersion=version.version)
             if self._site.is_aws:
@@ -69,6 +82,21 @@ class Alias:
                 f"{version.version}: something else moves it",
                 hint="run it again, and leave functions named lambdatune-* alone meanwhile",
             )
+
+        await self._provide()
+
+    async def _provide(self) -> None:
+        """Give the alias its provisioned environments, if it is to have any."""
+        site = self._site
+        if not site.provisioned_concurrency:
+            return
+        assert self._ledger is not None, "nothing is moved before `make`"
+        assert self._watcher is not None
+        self._is_provisioned = True
+        await provide(
+            site.access, site.clone, ALIAS, site.provisioned_concurrency,
+            ledger=self._ledger, place=site.place, is_stopped=self._watcher.is_stopped,
+        )  # fmt: skip
 
     async def allow(self, principal: str, source_arn: str, **rest: Any) -> None:
         """Let a service of AWS invoke the alias for one of its resources.

@@ -33,7 +33,15 @@ class Base:
     @property
     def changes(self) -> tuple[str, ...]:
         """What is made, and that it is deleted."""
-        return (f"alias {ALIAS} of the clone, which moves from version to version; it goes with the clone",)
+        alias = f"alias {ALIAS} of the clone, which moves from version to version; it goes with the clone"
+        environments = self._site.provisioned_concurrency
+        if not environments:
+            return (alias,)
+        provisioned = (
+            f"provisioned concurrency {environments} of the alias, allocated anew each time that it moves, for which "
+            "AWS takes minutes; it goes with the clone"
+        )
+        return (alias, provisioned)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -65,13 +73,13 @@ class Base:
         """Seconds that a single execution can take."""
         return self._site.source.timeout_s + SLACK_S
 
-    async def prepare(self, ledger: Ledger, watcher: Watcher) -> None:  # noqa: ARG002  of the protocol
+    async def prepare(self, ledger: Ledger, watcher: Watcher) -> None:
         """Make the alias.
 
         Raises:
             AwsRefused: when AWS refuses.
         """
-        await self._alias.make()
+        await self._alias.make(ledger, watcher)
 
     async def point_to(self, version: Version) -> None:
         """Move the alias.

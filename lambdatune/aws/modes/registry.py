@@ -50,6 +50,14 @@ _BY_MODE: dict[Mode, Callable[[Site], InvocationMode]] = {
 }
 
 
+_NAMING_VERSIONS = frozenset({"invoke", "stream", "step-functions"})
+
+
+def mode_names_versions(mode: Mode) -> bool:
+    """Return whether calls name the version that they are for; in other modes they come by the clone's alias."""
+    return mode in _NAMING_VERSIONS
+
+
 def make_mode(
     mode: Mode,
     options: ModeOptions,
@@ -59,6 +67,7 @@ def make_mode(
     source: FunctionDescription,
     maker: Maker,
     place: Place,
+    provisioned_concurrency: int = 0,
 ) -> InvocationMode:
     """Return a mode, nothing of which is set up yet.
 
@@ -70,8 +79,9 @@ def make_mode(
         source: what that is a copy of.
         maker: the run, with which everything is marked.
         place: where changes are made, for the journal.
+        provisioned_concurrency: environments that are initialised ahead of calls, where the mode calls by an alias.
 
     Raises:
         UsageError: when the options do not say enough.
     """
-    return _BY_MODE[mode](Site(access, clone_name, source, maker, place, options))
+    return _BY_MODE[mode](Site(access, clone_name, source, maker, place, options, provisioned_concurrency))

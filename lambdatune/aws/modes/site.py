@@ -38,6 +38,7 @@ class Site:
         maker: the run, with which everything is marked.
         place: where changes are made, for the journal.
         options: how the mode is set up.
+        provisioned_concurrency: environments of the alias that are initialised ahead of calls; 0 for none.
     """
 
     access: AwsAccess
@@ -46,6 +47,7 @@ class Site:
     maker: Maker
     place: Place
     options: ModeOptions
+    provisioned_concurrency: int = 0
 
     @property
     def is_aws(self) -> bool:

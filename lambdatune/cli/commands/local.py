@@ -49,7 +49,7 @@ def command(
 
     \b
     lambdatune local &
-    export AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x AWS_REGION=us-east-1
+    export AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x AWS_DEFAULT_REGION=us-east-1
     aws --endpoint-url http://127.0.0.1:9001 lambda list-functions
     lambdatune run --endpoint-url http://127.0.0.1:9001 --function my-function
     """  # noqa: D301  \b keeps click from joining the lines

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lambdatune.cli.plan_options import given_from, plan_from, plan_options, report_options, reports_from
+from lambdatune.cli.plan_options import (
+    gate_from,
+    gate_options,
+    given_from,
+    plan_from,
+    plan_options,
+    report_options,
+    reports_from,
+)
 from lambdatune.model.errors import UsageError
 from lambdatune.session.settings import build_plan
 
@@ -21,6 +29,7 @@ if TYPE_CHECKING:
 @plan_options
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
               help="Directory in which the run's directory is made. [default: the user's data directory]")  # fmt: skip
+@gate_options
 @report_options
 @click.option(
     "--continue",
@@ -55,8 +64,8 @@ def command(
 ) -> int:
     """Tune a function: measure memory sizes, recommend the cheapest that meets the targets.
 
-    PROFILE is a TOML run profile, or the name of a bundled one (quickstart, cold-starts, queue). Every option of the
-    plan is also a key of the profile; an option wins over it.
+    PROFILE is a TOML run profile, or the name of a bundled one (quickstart, cold-starts, queue, ci-gate). Every
+    option of the plan is also a key of the profile; an option wins over it.
 
     The function itself is not touched: a clone is made, measured and deleted (--isolation says how else).
 
@@ -68,13 +77,14 @@ def command(
     Reports are written whatever became of the run. In a GitHub job one in Markdown is added to the job's summary.
 
     \b
-    Exit codes: 0 targets met (or none set), 2 usage, 3 no size meets the targets, 5 unproven,
-    6 invalid measurement, 7 AWS refused, 8 something could not be undone, 130/143 interrupted.
+    Exit codes: 0 targets met (or none set), 2 usage, 3 no size meets the targets,
+    4 regression against the baseline, 5 unproven, 6 invalid measurement, 7 AWS refused,
+    8 something could not be undone, 130/143 interrupted.
     """  # noqa: D301  \b keeps click from joining the lines
     from lambdatune.cli.headless import run_headless  # noqa: PLC0415  heavy, and not needed for --help
     from lambdatune.cli.report_files import ReportFiles  # noqa: PLC0415  not needed for --help
 
-    going_on = None
+    going_on = gate = None
     figures: tuple[PowerTuning, ...] = ()
     where = ReportFiles.of(reports_from(profile, options))
     if power_tuning is not None:
@@ -87,11 +97,18 @@ def command(
         plan = going_on.plan
     else:
         plan = plan_from(profile, options)
+    given_gate = gate_from(None if power_tuning is not None else profile, options)
+    if given_gate:
+        from lambdatune.session.gating import gate_of  # noqa: PLC0415  heavy, too
+        from lambdatune.session.run_directory import default_output  # noqa: PLC0415
+
+        gate = gate_of(given_gate, output or default_output())
     if is_applied:
         _refuse_apply(plan, assume_yes=assume_yes)
     return run_headless(
         plan, output=output, reports=where, plain=plain, quiet=quiet,
-        assume_yes=assume_yes, continued=going_on, figures=figures, is_applied=is_applied,
+        assume_yes=assume_yes, continued=going_on, gate=gate,
+        figures=figures, is_applied=is_applied,
     )  # fmt: skip
 
 

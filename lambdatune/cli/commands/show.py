@@ -9,7 +9,7 @@ import click
 
 from lambdatune.model.errors import UsageError
 from lambdatune.model.power_tuning import is_url, read_visualization_url
-from lambdatune.model.quantities import parse_share
+from lambdatune.model.quantities import parse_share, parse_traffic_per_s
 from lambdatune.model.target import parse_target
 from lambdatune.reports.formats import FORMATS, ROW_FORMATS, render_recorded
 
@@ -50,6 +50,8 @@ _TOOLS = ("sam", "cloudformation", "terraform", "cdk", "serverless", "aws-cli")
 @click.option("--strategy", metavar="STRATEGY", help="Decide anew: cheapest, fastest or balanced.")
 @click.option("--confidence", type=float, metavar="SHARE", help="Decide anew with this confidence.")
 @click.option("--cold-rate", metavar="SHARE", help="Decide anew for this share of cold starts.")
+@click.option("--traffic", metavar="N/s",
+              help="Tell what cold starts cost a month at this traffic, and what would pay.")  # fmt: skip
 @click.option("--change", "tool", type=click.Choice(_TOOLS),
               help="Print the change that follows the advice, for this tool; nothing is changed.")  # fmt: skip
 @click.option("--apply", "is_applied", is_flag=True,
@@ -146,7 +148,11 @@ def _put(text: str, file: Path | None) -> None:
 
 
 def _what_if(
-    targets: tuple[str, ...], strategy: str | None, confidence: float | None, cold_rate: str | None
+    targets: tuple[str, ...],
+    strategy: str | None,
+    confidence: float | None,
+    cold_rate: str | None,
+    traffic: str | None,
 ) -> WhatIf | None:
     """Return what to decide anew for, None when nothing was given.
 
@@ -157,13 +163,14 @@ def _what_if(
     from lambdatune.session.setting_table import check_kind  # noqa: PLC0415
     from lambdatune.session.settings import parse_strategy  # noqa: PLC0415
 
-    if not targets and strategy is None and confidence is None and cold_rate is None:
+    if not targets and all(value is None for value in (strategy, confidence, cold_rate, traffic)):
         return None
     return WhatIf(
         targets=tuple(_read("--target", parse_target, text) for text in targets) or None,
         strategy=None if strategy is None else _read("--strategy", parse_strategy, strategy),
         confidence=None if confidence is None else check_kind("confidence", confidence, "--confidence"),
         cold_rate=None if cold_rate is None else _read("--cold-rate", parse_share, cold_rate),
+        traffic_per_s=None if traffic is None else _read("--traffic", parse_traffic_per_s, traffic),
     )
 
 

@@ -74,7 +74,7 @@ class CallsById:
         for index, request_id in enumerate(rows["request_id"].tolist()):
             execution = self._executions.get(request_id)
             if execution is not None:
-                self._writer.report(made, index, execution)
+                self._writer.answered(made, index, execution)
                 self._writer.refuse_misrouted(made, index, [execution])
         return made
 
@@ -194,6 +194,14 @@ class RowWriter:
         """
         waited_ms = float(made["started_ns"][index] - made["done_ns"][index]) / _NS_PER_MS
         if made["start"][index] == Start.COLD and was_preinitialised(float(made["init_ms"][index]), 0.0, waited_ms):
+            made["start"][index] = Start.PREINITIALISED
+
+    def answered(self, made: Rows, index: int, execution: Execution) -> None:
+        """Write the figures of a call's execution into its row; an init that the caller did not wait for is told."""
+        self.report(made, index, execution)
+        waited_ms = float(made["done_ns"][index] - made["sent_ns"][index]) / _NS_PER_MS
+        init_ms, duration_ms = float(made["init_ms"][index]), float(made["duration_ms"][index])
+        if made["start"][index] == Start.COLD and was_preinitialised(init_ms, duration_ms, waited_ms):
             made["start"][index] = Start.PREINITIALISED
 
     def report(self, made: Rows, index: int, execution: Execution) -> None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from lambdatune.stats.rows import Mask, Rows
 
 _NS_PER_MS = 1_000_000
+_NO_PAUSE_NS = 10_000_000
+"""Between an end and the next start of a lane that had a batch waiting, at the most."""
 
 
 def _ns(times_ms: Sequence[float]) -> NDArray[np.int64]:
@@ -37,6 +39,14 @@ def _taken_ms(execution: Execution) -> float:
     """Return until when an execution's batch was taken, in Unix ms: START comes after the init of a cold start."""
     report = execution.report
     return execution.started_ms - (report.init_ms or report.restore_ms or 0.0)
+
+
+def _began_with_an_end(taken_ns: NDArray[np.int64], finished_ns: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Mark the executions of a lane that began as the one before ended: their batch waited for it."""
+    order = np.argsort(taken_ns, kind="stable")
+    waited = np.zeros(len(taken_ns), dtype=np.bool_)
+    waited[order[1:]] = taken_ns[order[1:]] - finished_ns[order[:-1]] < _NO_PAUSE_NS
+    return waited
 
 
 class CallsInOrder:
@@ -72,7 +82,7 @@ class CallsInOrder:
         for index, number in zip(ran.tolist(), match.execution.tolist(), strict=True):
             if number >= 0:
                 execution = self._executions[number]
-                self._writer.report(made, index, execution)
+                self._writer.answered(made, index, execution)
                 self._writer.refuse_misrouted(made, index, [execution])
         self._links.messages += len(ran)
         self._links.ambiguous += match.ambiguous
@@ -108,13 +118,17 @@ class MessagesInOrder:
         mode: tells batch size, and when what failed is tried again.
         links: takes note of how sure the links are.
         latency_ms: longest time from the moment a batch is gathered to its start, for the error that is told.
+        poll_ms: from one poll of a shard to the next, of a stream; 0 of a queue.
     """
 
-    def __init__(self, writer: RowWriter, mode: InvocationMode, links: LinkRecord, *, latency_ms: float) -> None:
+    def __init__(
+        self, writer: RowWriter, mode: InvocationMode, links: LinkRecord, *, latency_ms: float, poll_ms: float = 0.0
+    ) -> None:
         self._writer = writer
         self._mode = mode
         self._most_attempts = math.inf if mode.most_attempts is None else mode.most_attempts
         self._latency_ns = round(latency_ms * _NS_PER_MS)
+        self._half_poll_ns = round(poll_ms * _NS_PER_MS / 2)
         self._links = links
         self._executions: list[Execution] = []
         self._endings: list[Ending] = []
@@ -184,12 +198,19 @@ class MessagesInOrder:
         # which was between send and answer.
         is_stream = self._mode.retry_after_s == 0
         there_ns = (case.sent_ns + case.accepted_ns) // 2 if is_stream else case.sent_ns
+        started_ns, finished_ns = _ns([each.started_ms for each in ran]), _ns([each.finished_ms for each in ran])
+        taken_ns, latency_ns = _ns([_taken_ms(each) for each in ran]), self._latency_ns
+        if self._half_poll_ns and self._mode.lanes == 1:
+            # What waited for the batch before is what the last poll had brought: half a poll ago in the mean.
+            waited = _began_with_an_end(taken_ns, finished_ns)
+            taken_ns = taken_ns - np.where(waited, self._half_poll_ns, 0)
+            latency_ns += self._half_poll_ns if waited.any() else 0
         return match_in_order(
-            there_ns, case.accepted_ns, _ns([each.started_ms for each in ran]),
-            _ns([each.finished_ms for each in ran]), np.array([each.failed is True for each in ran], dtype=np.bool_),
+            there_ns, case.accepted_ns, started_ns, finished_ns,
+            np.array([each.failed is True for each in ran], dtype=np.bool_),
             batch_size=self._mode.batch_size, retry_after_s=self._mode.retry_after_s or 0.0,
             max_attempts=self._mode.most_attempts, lanes=self._mode.lanes, hopeless=case.hopeless,
-            taken_ns=_ns([_taken_ms(each) for each in ran]), latency_ns=self._latency_ns,
+            taken_ns=taken_ns, latency_ns=latency_ns,
         )  # fmt: skip
 
     def _note(self, match: OrderMatch) -> None:

@@ -76,7 +76,7 @@ def _card_shown(number: int, plan: Plan, card: PlanCard, subject: Subject) -> Ca
         function=card.function,
         place=card.place,
         runtime=found.runtime,
-        architecture=found.architecture,
+        architecture=subject.measured.architecture,
         current_memory_mb=None if plan.function.is_path else found.memory_mb,
         sizes_mb=card.sizes_mb,
         calls=card.calls,

@@ -52,10 +52,10 @@ def snapshot_of(
     over_time = None if cell is None else tally.over_time(cell, clock)
     leading = _leading(evidence, plan)
     spent = spend(evidence)
-    description = subject.description
+    description = subject.measured
     return Snapshot(
         run_id=underway.run.id,
-        function=description.name,
+        function=description.shown_name,
         place="on this machine" if subject.embedded else f"in {subject.place}",
         runtime=description.runtime,
         architecture=description.architecture,

@@ -18,11 +18,9 @@ from lambdatune.stats.rows import clock_ms, is_cold, is_error, is_throttled, is_
 from lambdatune.stats.summary import described, nearest_rank
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
-    from lambdatune.recommend.evidence import CellEvidence
+    from lambdatune.recommend.evidence import Evidence
     from lambdatune.stats.rows import Rows
 
 _WINDOW_S = 1.0
@@ -150,7 +148,7 @@ class Tally:
         newest = max(self._ends, default=0)
         self._ends = {second: count for second, count in self._ends.items() if second > newest - 10}
 
-    def begin_anew(self, evidence: Sequence[CellEvidence]) -> None:
+    def begin_anew(self, evidence: Evidence) -> None:
         """Count anew: what was recorded before, or what counts since the load was changed.
 
         Latency over time stays as it was drawn.

@@ -28,6 +28,7 @@ from lambdatune.tui.setup_fields import (
     COMMON,
     DELIVERED_LOADS,
     FIELDS,
+    IMAGE,
     LOAD,
     LOADS,
     MORE,
@@ -213,9 +214,10 @@ class SetupScreen(LambdatuneScreen):
         for name in MODE_SETTINGS:
             self._row(name).display = not all(field.name in others for field in self._row(name).row.fields)
         self._row("arrivals").display = load in ("rate", "ramp")
-        of_code = any(self._text(name) for name in ("runtime", "handler", "timeout"))
+        of_code = any(self._text(name) for name in ("runtime", "handler", "entry-point", "timeout"))
         is_code = needs_code_fields(self._text("function"), self._directory)
-        self.query_one(f"#row-{CODE}").display = of_code or is_code
+        for name in (CODE, IMAGE):
+            self.query_one(f"#row-{name}").display = of_code or is_code
 
     @work
     async def _look_up(self) -> None:

@@ -1,0 +1,292 @@
+"""The regression gate: whether a run is slower, dearer or more faulty than its baseline by more than a margin.
+
+Of each size that both measured well enough four figures are held against the baseline's: the tail (the percentile that
+the targets name, p95 without one), the median, the cost per million calls, and the share of calls that failed. Each is
+a regression when the lower confidence bound of its ratio is above the margin. **Error**: ``1 - confidence`` is split
+over the sizes, and over the figures of a size as in `WEIGHTS`, so that a run that is no worse gets no regression at all
+with probability `confidence` at least.
+
+**Which sizes.** Those at which both sides have the calls that bound the tail at all. It depends on numbers of calls, so
+that choosing is no look at the figures.
+
+**A red is measured again** before it fails (`lambdatune.session.gating`). What is red at the first look and not at the
+second is none, so that the second look alone decides how often a false red comes out; it has the whole error.
+
+**Two runs, two moments.** A baseline was measured at another time, and maybe on other hosts of the same kind: what runs
+of the same code differ by (`RUNS_DIFFER`) is supposed and added to each interval.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lambdatune.model.gate import GateCheck, GateReport
+from lambdatune.recommend.verdict_words import measure_name
+from lambdatune.recommend.verdicts import Question, mean_cost, times_of
+from lambdatune.stats.resampling import calls_that_bound, mean_ratio, quantile_ratios
+from lambdatune.stats.rows import is_error, is_throttled
+from lambdatune.stats.summary import nearest_rank
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lambdatune.model.gate import GateOutcome, Inconclusive
+    from lambdatune.model.plan import Plan
+    from lambdatune.recommend.evidence import CellEvidence
+    from lambdatune.stats.comparison import Ratio
+    from lambdatune.stats.resampling import Sample
+
+GATE_MARGIN = 0.05
+"""More than the 3 % that two sizes of one run may differ by, since two runs were made at different times; and below the
+10 % that most gates on a point estimate take (statistics.md 6)."""
+
+MUST_SEE = 0.25
+"""A check that leaves a slow-down of this much open has not checked: it is inconclusive."""
+
+RUNS_DIFFER = 0.015
+"""Standard deviation of the logarithm of a figure between runs of the same code on hosts of the same kind."""
+
+WEIGHTS = {"tail": 0.4, "median": 0.2, "cost": 0.2, "errors": 0.2}
+"""Shares of a size's error. The tail needs the most calls, so it has the most."""
+
+_TAIL = 95.0
+
+
+@dataclass(frozen=True, slots=True)
+class GateSettings:
+    """How a run is held against a baseline.
+
+    Attributes:
+        margin: a ratio up to ``1 + margin`` is no regression in practice; 0 or more.
+        inconclusive: whether what is inconclusive passes.
+    """
+
+    margin: float = GATE_MARGIN
+    inconclusive: Inconclusive = "pass"
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What a run is held against.
+
+    Attributes:
+        id: of the run.
+        started: when it was measured.
+        evidence: its rows.
+        best_mb: the size that it advises; None without one.
+    """
+
+    id: str
+    started: str
+    evidence: Sequence[CellEvidence]
+    best_mb: int | None = None
+
+
+def gate(baseline: Baseline, evidence: Sequence[CellEvidence], plan: Plan, settings: GateSettings) -> GateReport:
+    """Return what the rows of a run show against its baseline.
+
+    Args:
+        baseline: what the run is held against.
+        evidence: of the run.
+        plan: of the run: its targets name the percentile, its confidence is that of the whole gate.
+        settings: margin, and what becomes of what is inconclusive.
+    """
+    question = gate_question(plan)
+    gated, not_gated = _gated_sizes(baseline, evidence, question, plan.confidence)
+    error = (1 - plan.confidence) / max(len(gated), 1)
+    checks = [check for base, other in gated for check in _checks(base, other, plan, question, error, settings)]
+    report = GateReport(
+        baseline=baseline.id,
+        baseline_started=baseline.started,
+        margin=settings.margin,
+        confidence=plan.confidence,
+        inconclusive=settings.inconclusive,
+        outcome="inconclusive",
+        sentence="",
+        checks=tuple(checks),
+        not_gated=tuple(not_gated),
+    )
+    return told(report, best_mb=baseline.best_mb)
+
+
+def told(report: GateReport, *, best_mb: int | None) -> GateReport:
+    """Return a report with its outcome and sentence as its checks give them."""
+    red = [check for check in report.checks if check.outcome == "regression"]
+    open_ = [check for check in report.checks if check.outcome == "inconclusive"]
+    against = f"against baseline {report.baseline} ({report.baseline_started[:10]})"
+    if red:
+        worst = "; ".join(check.sentence for check in red[:3])
+        more = f"; and {len(red) - 3} more" if len(red) > 3 else ""
+        return replace(report, outcome="regression", sentence=f"REGRESSION {against}: {worst}{more}")
+    then = (
+        "it passes, because what is inconclusive passes unless told otherwise (--inconclusive fail)"
+        if report.inconclusive == "pass"
+        else "it fails, as --inconclusive fail asks"
+    )
+    if not report.checks:
+        why = "; ".join(report.not_gated[:2]) or "the two runs have no size in common"
+        return replace(
+            report, outcome="inconclusive", sentence=f"INCONCLUSIVE {against}: NOTHING WAS CHECKED: {why}; {then}"
+        )
+    missing = best_mb is not None and all(check.memory_mb != best_mb for check in report.checks)
+    if open_ or missing:
+        why = "; ".join(check.sentence for check in open_[:3])
+        if missing:
+            advised = next((each for each in report.not_gated if each.startswith(f"{best_mb} MB")), None)
+            why = "; ".join(
+                filter(None, (advised or f"{best_mb} MB, which the baseline advises, was not checked", why))
+            )
+        return replace(report, outcome="inconclusive", sentence=f"INCONCLUSIVE {against}: {why}; {then}")
+    sizes = sorted({check.memory_mb for check in report.checks})
+    at = ", ".join(map(str, sizes))
+    highs = [check.high for check in report.checks if check.high is not None]
+    most = f"; nothing is more than {100 * (max(highs) - 1):.0f} % worse" if highs and max(highs) > 1 else ""
+    return replace(
+        report,
+        outcome="no regression shown",
+        sentence=f"no regression shown {against}: {len(report.checks)} checks at {at} MB, margin "
+        f"{100 * report.margin:g} %{most}",
+    )
+
+
+def gate_question(plan: Plan) -> Question:
+    """Return what the gate's tail is: the percentile that the targets name; p95 of warm calls without one."""
+    return Question.of(plan) if plan.targets else Question(percentile=_TAIL)
+
+
+def _gated_sizes(
+    baseline: Baseline, evidence: Sequence[CellEvidence], question: Question, confidence: float
+) -> tuple[list[tuple[CellEvidence, CellEvidence]], list[str]]:
+    """Return the cells to check, pair by pair, and why other sizes of the baseline are not checked."""
+    needed = calls_that_bound(question.percentile / 100, 1 - (1 - confidence) * WEIGHTS["tail"] * 2)
+    others = {cell.cell.memory_mb: cell for cell in evidence}
+    gated, not_gated = [], []
+    for base in sorted(baseline.evidence, key=lambda cell: cell.cell.memory_mb):
+        if not base.calls:
+            continue
+        size = base.cell.memory_mb
+        other = others.get(size)
+        if other is None or not (other.calls or other.failed_reason):
+            not_gated.append(f"{size} MB was not measured in this run")
+            continue
+        here, before = (_counted(cell, question) for cell in (other, base))
+        if not other.warm_calls + other.cold_calls and before >= needed:
+            gated.append((base, other))  # all of its calls failed: that is checked
+        elif before < needed or here < needed:
+            not_gated.append(
+                f"{size} MB has too few {question.population} calls to check: {before} in the baseline and {here} in "
+                f"this run, and {measure_name(question.percentile).replace('_', '.')} takes {needed} in each"
+            )
+        else:
+            gated.append((base, other))
+    return gated, not_gated
+
+
+def _counted(cell: CellEvidence, question: Question) -> int:
+    return len(times_of(cell, question.population, question.clock).values)
+
+
+def _checks(
+    base: CellEvidence, other: CellEvidence, plan: Plan, question: Question, error: float, settings: GateSettings
+) -> list[GateCheck]:
+    found = []
+    percentiles = (
+        {question.percentile: "tail"} if question.percentile <= 50 else {50.0: "median", question.percentile: "tail"}
+    )
+    for percentile, weight in percentiles.items():
+        found.append(_time_check(base, other, plan, question, percentile, error * WEIGHTS[weight], settings))
+    found.append(_cost_check(base, other, plan, error * WEIGHTS["cost"], settings))
+    found.append(_errors_check(base, other, error * WEIGHTS["errors"], settings))
+    return found
+
+
+def _time_check(
+    base: CellEvidence,
+    other: CellEvidence,
+    plan: Plan,
+    question: Question,
+    percentile: float,
+    error: float,
+    settings: GateSettings,
+) -> GateCheck:
+    sides = [_apart(times_of(cell, question.population, question.clock)) for cell in (base, other)]
+    quantile, confidence = percentile / 100, 1 - 2 * error
+    rng = np.random.default_rng(plan.seed)
+    (found,) = quantile_ratios(sides[1], sides[0], [quantile], confidence, rng)
+    figures = [nearest_rank(side.values, quantile) if len(side.values) else None for side in sides]
+    measure = f"{question.population}.{question.clock}.{measure_name(percentile)}"
+    fewest, needed = min(len(side.values) for side in sides), calls_that_bound(quantile, confidence)
+    thin = f"{fewest} calls, and {needed} in each run would bound it" if fewest < needed else None
+    return _check(other, measure, figures, found, settings, thin)
+
+
+def _cost_check(base: CellEvidence, other: CellEvidence, plan: Plan, error: float, settings: GateSettings) -> GateCheck:
+    means = [mean_cost(cell, plan.cold_rate, unseen=RUNS_DIFFER) for cell in (base, other)]
+    found = None if means[0] is None or means[1] is None else mean_ratio(means[1], means[0], 1 - 2 * error)
+    return _check(other, "cost", [None if mean is None else mean.point for mean in means], found, settings, None)
+
+
+def _check(
+    other: CellEvidence,
+    measure: str,
+    figures: list[float | None],
+    ratio: Ratio | None,
+    settings: GateSettings,
+    thin: str | None,
+) -> GateCheck:
+    size = other.cell.memory_mb
+    name = f"{measure.replace('_', '.')} at {size} MB"
+    low, high = (None, None) if ratio is None else (ratio.low, ratio.high)
+    outcome: GateOutcome = "no regression shown"
+    if ratio is None:
+        return GateCheck(
+            size, measure, figures[0], figures[1], None, None, None, settings.margin,
+            "inconclusive", f"{name} is not known: no call of it succeeded",
+        )  # fmt: skip
+    interval = f"{_end(low)} to {_end(high)}"
+    times = f"{name} is {ratio.point:.2f}x the baseline's ({interval})"
+    if low is not None and low > 1 + settings.margin:
+        outcome, sentence = "regression", f"{times}, at least {100 * (low - 1):.0f} % more"
+    elif high is None or high > 1 + max(MUST_SEE, settings.margin):
+        outcome = "inconclusive"
+        sentence = f"{times}: that leaves {'any' if high is None else f'up to {100 * (high - 1):.0f} %'} more open"
+        sentence += f" ({thin})" if thin else ""
+    elif low is None:
+        outcome, sentence = "inconclusive", f"{times} ({thin})" if thin else times
+    else:
+        sentence = times
+    return GateCheck(size, measure, figures[0], figures[1], ratio.point, low, high, settings.margin, outcome, sentence)
+
+
+def _end(value: float | None) -> str:
+    return "not bounded" if value is None else f"{value:.2f}x"
+
+
+def _errors_check(base: CellEvidence, other: CellEvidence, error: float, settings: GateSettings) -> GateCheck:
+    """Return whether the share of calls that failed rose: Fisher's exact test, one-sided."""
+    from scipy.stats import hypergeom  # noqa: PLC0415  a heavy import that most commands never need
+
+    size = other.cell.memory_mb
+    (failed_before, before), (failed, calls) = (_failed(cell) for cell in (base, other))
+    shares = [failed_before / before if before else None, failed / calls if calls else None]
+    told_ = f"{failed} of {calls} calls at {size} MB failed, and {failed_before} of {before} of the baseline"
+    outcome: GateOutcome = "no regression shown"
+    if not calls or not before:
+        outcome = "inconclusive"
+    elif shares[1] is not None and shares[0] is not None and shares[1] > shares[0]:
+        chance = float(hypergeom.sf(failed - 1, before + calls, failed_before + failed, calls))
+        outcome = "regression" if chance <= error or failed == calls else "inconclusive"
+    return GateCheck(size, "errors", shares[0], shares[1], None, None, None, settings.margin, outcome, told_)
+
+
+def _failed(cell: CellEvidence) -> tuple[int, int]:
+    """Return how many calls failed, of how many that were not throttled."""
+    rows = cell.rows
+    return int(np.count_nonzero(is_error(rows))), int(np.count_nonzero(~is_throttled(rows)))
+
+
+def _apart(sample: Sample) -> Sample:
+    return replace(sample, unseen=float(np.hypot(sample.unseen, RUNS_DIFFER)))
