@@ -62,6 +62,7 @@ def run_headless(
         quiet: whether to narrate at all.
         assume_yes: whether nobody is asked.
         continued: the run to go on with.
+        gate: what the run is held against.
         figures: another tool's, told beside those of the run.
         gate: what the run is judged against besides its targets.
         is_applied: whether the function is set to the size that the run advises.

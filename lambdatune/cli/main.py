@@ -15,6 +15,7 @@ COMMANDS = {
     "demo": "Tune a bundled function on the embedded endpoint; no account needed.",
     "run": "Tune a function: measure memory sizes, recommend the cheapest that meets the targets.",
     "tui": "Tune on screens: set up, run and steer, results, what-if, comparison.",
+    "compare": "Hold recorded runs side by side: verdicts, the best of all; --gate for CI.",
     "show": "Render a recorded run.",
     "runs": "List recorded runs.",
     "local": "Serve the embedded AWS-compatible endpoint by itself.",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lambdatune.model.compared import Comparison
 from lambdatune.model.errors import UsageError
 from lambdatune.reports.formats import render
 
@@ -74,7 +75,7 @@ class ReportFiles:
         """Return the same with another format than text on stdout, unless a report was sent there."""
         return replace(self, stdout=format_name) if self.stdout == "text" else self
 
-    def write(self, result: RunResult) -> list[str]:
+    def write(self, result: RunResult | Comparison) -> list[str]:
         """Write every report; return a sentence for each that could not be, the summary's excepted, and go on."""
         failures = []
         for name, path in self.files.items():
@@ -87,11 +88,11 @@ class ReportFiles:
             except OSError as error:
                 failures.append(
                     f"--{name}: `{path}` could not be written: {error.strerror}; "
-                    f"`lambdatune show {result.id} --format {name}` makes the report again"
+                    f"{_again(result, name)} makes the report again"
                 )
         return failures
 
-    def write_summary(self, result: RunResult) -> str | None:
+    def write_summary(self, result: RunResult | Comparison) -> str | None:
         """Append the summary of a GitHub job; return why that could not be done."""
         if self.summary is None:
             return None
@@ -101,9 +102,15 @@ class ReportFiles:
             return f"{_GITHUB_SUMMARY}: `{self.summary}` could not be written: {error.strerror}"
         return None
 
-    def show(self, result: RunResult) -> None:
+    def show(self, result: RunResult | Comparison) -> None:
         """Print the report that goes to stdout."""
         click.echo(render(result, self.stdout), nl=False)
+
+
+def _again(result: RunResult | Comparison, format_name: str) -> str:
+    if isinstance(result, Comparison):
+        return "the same command"
+    return f"`lambdatune show {result.id} --format {format_name}`"
 
 
 def _summary() -> Path | None:

@@ -3,8 +3,8 @@
 Of each size that both measured well enough four figures are held against the baseline's: the tail (the percentile that
 the targets name, p95 without one), the median, the cost per million calls, and the share of calls that failed. Each is
 a regression when the lower confidence bound of its ratio is above the margin. **Error**: ``1 - confidence`` is split
-over the sizes, and over the figures of a size as in `WEIGHTS`, so that a run that is no worse gets no regression at all
-with probability `confidence` at least.
+over the sizes (half of it for the one that the baseline advises), and over the figures of a size as in `WEIGHTS`, so
+that a run that is no worse gets no regression at all with probability `confidence` at least.
 
 **Which sizes.** Those at which both sides have the calls that bound the tail at all. It depends on numbers of calls, so
 that choosing is no look at the figures.
@@ -96,8 +96,15 @@ def gate(baseline: Baseline, evidence: Sequence[CellEvidence], plan: Plan, setti
     """
     question = gate_question(plan)
     gated, not_gated = _gated_sizes(baseline, evidence, question, plan.confidence)
-    error = (1 - plan.confidence) / max(len(gated), 1)
-    checks = [check for base, other in gated for check in _checks(base, other, plan, question, error, settings)]
+    sizes = [base.cell.memory_mb for base, _ in gated]
+    checks = [
+        check
+        for base, other in gated
+        for check in _checks(
+            base, other, plan, question,
+            (1 - plan.confidence) * _share(base.cell.memory_mb, sizes, baseline.best_mb), settings,
+        )
+    ]  # fmt: skip
     report = GateReport(
         baseline=baseline.id,
         baseline_started=baseline.started,
@@ -112,10 +119,22 @@ def gate(baseline: Baseline, evidence: Sequence[CellEvidence], plan: Plan, setti
     return told(report, best_mb=baseline.best_mb)
 
 
+def _share(memory_mb: int, sizes: list[int], best_mb: int | None) -> float:
+    """Return a size's share of the error: half is the advised size's, which is the one in use."""
+    if best_mb not in sizes or len(sizes) == 1:
+        return 1 / len(sizes)
+    return 0.5 if memory_mb == best_mb else 0.5 / (len(sizes) - 1)
+
+
 def told(report: GateReport, *, best_mb: int | None) -> GateReport:
-    """Return a report with its outcome and sentence as its checks give them."""
+    """Return a report with its outcome and sentence as its checks give them.
+
+    A regression at any size is one. What is inconclusive makes the whole so at the size that the baseline advises;
+    where it advises none, at any.
+    """
     red = [check for check in report.checks if check.outcome == "regression"]
-    open_ = [check for check in report.checks if check.outcome == "inconclusive"]
+    decisive = {check.memory_mb for check in report.checks if check.memory_mb == best_mb or best_mb is None}
+    open_ = [check for check in report.checks if check.outcome == "inconclusive" and check.memory_mb in decisive]
     against = f"against baseline {report.baseline} ({report.baseline_started[:10]})"
     if red:
         worst = "; ".join(check.sentence for check in red[:3])
@@ -142,8 +161,9 @@ def told(report: GateReport, *, best_mb: int | None) -> GateReport:
         return replace(report, outcome="inconclusive", sentence=f"INCONCLUSIVE {against}: {why}; {then}")
     sizes = sorted({check.memory_mb for check in report.checks})
     at = ", ".join(map(str, sizes))
-    highs = [check.high for check in report.checks if check.high is not None]
-    most = f"; nothing is more than {100 * (max(highs) - 1):.0f} % worse" if highs and max(highs) > 1 else ""
+    highs = [check.high for check in report.checks if check.high is not None and check.memory_mb in decisive]
+    where = "" if best_mb is None else f" at {best_mb} MB"
+    most = f"; nothing{where} is more than {100 * (max(highs) - 1):.0f} % worse" if highs and max(highs) > 1 else ""
     return replace(
         report,
         outcome="no regression shown",
@@ -192,35 +212,31 @@ def _counted(cell: CellEvidence, question: Question) -> int:
 def _checks(
     base: CellEvidence, other: CellEvidence, plan: Plan, question: Question, error: float, settings: GateSettings
 ) -> list[GateCheck]:
-    found = []
-    percentiles = (
-        {question.percentile: "tail"} if question.percentile <= 50 else {50.0: "median", question.percentile: "tail"}
-    )
-    for percentile, weight in percentiles.items():
-        found.append(_time_check(base, other, plan, question, percentile, error * WEIGHTS[weight], settings))
+    found = _time_checks(base, other, plan, question, error, settings)
     found.append(_cost_check(base, other, plan, error * WEIGHTS["cost"], settings))
     found.append(_errors_check(base, other, error * WEIGHTS["errors"], settings))
     return found
 
 
-def _time_check(
-    base: CellEvidence,
-    other: CellEvidence,
-    plan: Plan,
-    question: Question,
-    percentile: float,
-    error: float,
-    settings: GateSettings,
-) -> GateCheck:
+def _time_checks(
+    base: CellEvidence, other: CellEvidence, plan: Plan, question: Question, error: float, settings: GateSettings
+) -> list[GateCheck]:
+    weights = {question.percentile: WEIGHTS["tail"]}
+    if question.percentile > 50:
+        weights = {50.0: WEIGHTS["median"], **weights}
     sides = [_apart(times_of(cell, question.population, question.clock)) for cell in (base, other)]
-    quantile, confidence = percentile / 100, 1 - 2 * error
-    rng = np.random.default_rng(plan.seed)
-    (found,) = quantile_ratios(sides[1], sides[0], [quantile], confidence, rng)
-    figures = [nearest_rank(side.values, quantile) if len(side.values) else None for side in sides]
-    measure = f"{question.population}.{question.clock}.{measure_name(percentile)}"
-    fewest, needed = min(len(side.values) for side in sides), calls_that_bound(quantile, confidence)
-    thin = f"{fewest} calls, and {needed} in each run would bound it" if fewest < needed else None
-    return _check(other, measure, figures, found, settings, thin)
+    quantiles = [percentile / 100 for percentile in weights]
+    confidences = [1 - 2 * error * weight for weight in weights.values()]
+    ratios = quantile_ratios(sides[1], sides[0], quantiles, confidences, np.random.default_rng(plan.seed))
+    fewest = min(len(side.values) for side in sides)
+    checks = []
+    for percentile, confidence, ratio in zip(weights, confidences, ratios, strict=True):
+        figures = [nearest_rank(side.values, percentile / 100) if len(side.values) else None for side in sides]
+        measure = f"{question.population}.{question.clock}.{measure_name(percentile)}"
+        needed = calls_that_bound(percentile / 100, confidence)
+        thin = f"{fewest} calls, and {needed} in each run would bound it" if fewest < needed else None
+        checks.append(_check(other, measure, figures, ratio, settings, thin))
+    return checks
 
 
 def _cost_check(base: CellEvidence, other: CellEvidence, plan: Plan, error: float, settings: GateSettings) -> GateCheck:

@@ -112,7 +112,8 @@ def pair_verdict(
     each = 1 - (1 - plan.confidence) / 2
     sides = [times_of(cell, asked.population, asked.clock) for cell in (base, other)]
     rng = np.random.default_rng(plan.seed)
-    ratios = quantile_ratios(sides[1], sides[0], [percentile / 100 for percentile in asked.percentiles], each, rng)
+    quantiles = [percentile / 100 for percentile in asked.percentiles]
+    ratios = quantile_ratios(sides[1], sides[0], quantiles, [each] * len(quantiles), rng)
     times = {
         percentile: _time_effect(percentile, sides, ratio, margin)
         for percentile, ratio in zip(asked.percentiles, ratios, strict=True)

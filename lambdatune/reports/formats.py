@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from lambdatune.model.compared import Comparison
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -29,8 +31,12 @@ ROW_FORMATS: dict[str, tuple[str, str]] = {"hlog": ("hlog_report", "render_hlog"
 """The same of formats that the result does not hold enough for: they are made from a run's rows."""
 
 
-def render(result: RunResult, format_name: str) -> str:
-    """Return the report of a run in one of `FORMATS`."""
+def render(result: RunResult | Comparison, format_name: str) -> str:
+    """Return the report of a run in one of `FORMATS`, or of a comparison in one of those that it has."""
+    if isinstance(result, Comparison):
+        from lambdatune.reports.comparison_report import render_comparison  # noqa: PLC0415  only comparisons need it
+
+        return render_comparison(result, format_name)
     function: Callable[[RunResult], str] = _imported(*FORMATS[format_name])
     return function(result)
 

@@ -17,7 +17,8 @@ def gate_rows(report: GateReport) -> list[list[str]]:
     """Return a row of texts for each check, with the columns of `HEADERS`."""
     return [
         [
-            str(check.memory_mb), check.measure.replace("_", "."), figure(check, check.base), figure(check, check.figure),
+            str(check.memory_mb), check.measure.replace("_", "."),
+            figure(check, check.base), figure(check, check.figure),
             UNKNOWN if check.ratio is None else f"{check.ratio:.2f}x", interval(check),
             f"{_MARKS[check.outcome]} {check.outcome}",
         ]
@@ -37,8 +38,8 @@ def gate_remarks(report: GateReport) -> list[tuple[str, str]]:
 def gate_legend(report: GateReport) -> str:
     """Return how the table is to be read."""
     return (
-        f"a regression: the lower end of the ratio's interval is above {1 + report.margin:g}x; all checks together hold "
-        f"at {report.confidence:.0%} confidence"
+        f"a regression: the lower end of the ratio's interval is above {1 + report.margin:g}x; all checks together "
+        f"hold at {report.confidence:.0%} confidence"
     )
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import jinja2
 from markupsafe import Markup
 
+import lambdatune
 from lambdatune.reports import charts, cold_start_table, gate_table, reproduce
 from lambdatune.reports.mode_table import mode_tables
 from lambdatune.reports.plain_table import UNKNOWN, ms, ms_and_interval
@@ -81,6 +82,7 @@ def render_html(result: RunResult) -> str:
         mark=_MARKS[advice.status],
         outcome=OUTCOMES[advice.status] + ("" if result.status == "complete" else f" ({result.status})"),
         sentence=_shown(advice.sentence),
+        points=[],
         alternatives=[_shown(alternative.sentence) for alternative in advice.alternatives],
         facts=[(key, _shown(value)) for key, value in _facts(result)],
         charts=_charts(result),
@@ -96,6 +98,57 @@ def render_html(result: RunResult) -> str:
         command=printable(reproduce.command(result), kept="\n"),
         cautions=reproduce.cautions(result),
         made=_shown(f"lambdatune {result.environment.get('lambdatune', '')}, run {result.id}, {result.started}"),
+    )
+
+
+def render_page(
+    *,
+    name: str,
+    status: str,
+    outcome: str,
+    sentence: str,
+    points: Sequence[str],
+    facts: Sequence[tuple[str, str]],
+    tables: Sequence[tuple[str, Sequence[str], Sequence[Sequence[str]]]],
+    legend: str,
+    remarks: Sequence[tuple[str, str]],
+    command: str,
+) -> str:
+    """Return a page of tables that is no run's: title, verdict, points below it, facts, tables and remarks.
+
+    Args:
+        name: its heading.
+        status: of an advice, which gives the verdict its colour.
+        outcome: the verdict in a word or two.
+        sentence: the verdict.
+        points: sentences below it.
+        facts: names and values.
+        tables: title, headers and rows of each.
+        legend: below each table.
+        remarks: kinds and sentences.
+        command: that makes the page again.
+    """
+    style = _style()
+    return _template().render(
+        policy=policy(style),
+        style=Markup(style),  # noqa: S704  our own file
+        name=_shown(name),
+        status=status,
+        mark=_MARKS[status],
+        outcome=outcome,
+        sentence=_shown(sentence),
+        points=[_shown(point) for point in points],
+        alternatives=[],
+        facts=[(key, _shown(value)) for key, value in facts],
+        charts=[],
+        tables=[
+            _Table(title, headers, [_Row([_shown(field) for field in row]) for row in rows], legend)
+            for title, headers, rows in tables
+        ],
+        remarks=[(kind, _shown(told)) for kind, told in remarks],
+        command=printable(command, kept="\n"),
+        cautions=(),
+        made=f"lambdatune {lambdatune.__version__}",
     )
 
 

@@ -91,10 +91,8 @@ def gate_cases(report: GateReport, classname: str) -> list[ET.Element]:
 def _checked(check: GateCheck, report: GateReport, classname: str) -> ET.Element:
     case = case_of(classname, f"gate: {check.measure.replace('_', '.')} at {check.memory_mb} MB")
     ratio = "" if check.ratio is None else f", ratio {check.ratio:.2f}x ({gate_table.interval(check)})"
-    told = (
-        f"actual {gate_table.figure(check, check.figure)}, baseline {gate_table.figure(check, check.base)}{ratio}, margin "
-        f"{100 * check.margin:g} %: {check.sentence}"
-    )
+    actual, base = (gate_table.figure(check, value) for value in (check.figure, check.base))
+    told = f"actual {actual}, baseline {base}{ratio}, margin {100 * check.margin:g} %: {check.sentence}"
     if check.outcome == "regression" or (check.outcome == "inconclusive" and report.inconclusive == "fail"):
         _add(case, "failure", check.outcome, told)
     else:

@@ -238,6 +238,9 @@ def gate_recorded(gate: Gate, reference: Reference) -> GateReport:
     evidence = recorded.evidence(plan)
     chosen = [cell for cell in evidence if reference.memory_mb in {None, cell.cell.memory_mb}]
     report = gate.report(chosen, plan)
+    if report.outcome == "regression":
+        again = "a recorded run is not measured again: `lambdatune run --baseline` does so before it fails"
+        report = replace(report, cautions=(*report.cautions, again))
     return with_cautions(report, record, gate)
 
 

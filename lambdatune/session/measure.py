@@ -20,6 +20,7 @@ from lambdatune.pricing.cost import decimals_of, money
 from lambdatune.recommend.evidence import spend
 from lambdatune.session.events import Progress
 from lambdatune.session.generator import GeneratorWatch
+from lambdatune.session.lane import Alone
 from lambdatune.session.outcome import Outcome
 from lambdatune.session.pacing import warm_pacing
 from lambdatune.session.silence import silent_calls
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from lambdatune.recommend.search import Ask, Search
     from lambdatune.session.continuing import Continuation
     from lambdatune.session.events import Observer
+    from lambdatune.session.lane import Lane
     from lambdatune.session.outcome import EndedBy
     from lambdatune.session.recorder import Recorder
     from lambdatune.session.sending import Sender
@@ -69,6 +71,7 @@ class Measurement:
         observer: watches.
         continued: the run that goes on; None for a new one.
         further: is asked for more calls when the search is satisfied, until it wants none.
+        lane: gives the turn to each order, and wants more calls of its own at the end; None for a run that is alone.
 
     Attributes:
         outcome: how it ended, as far as that is known.
@@ -90,6 +93,7 @@ class Measurement:
         observer: Observer,
         continued: Continuation | None = None,
         further: Callable[[Evidence, Plan], Sequence[Ask]] | None = None,
+        lane: Lane | None = None,
     ) -> None:
         self._plan = plan
         self._evidence = evidence
@@ -100,6 +104,7 @@ class Measurement:
         self._recorder = recorder
         self._observer = observer
         self._further = further
+        self._lane = lane or Alone()
         self._versions: dict[int, Version] = {}
         self._generator = GeneratorWatch(None if continued is None else continued.generator())
         self._orders = 0 if continued is None else continued.orders
@@ -270,17 +275,22 @@ class Measurement:
         while not self._stopping:
             await self._go.wait()
             self._replanned = False
-            asks = self._search.next_block(self._evidence) or self._wanted_further()
+            asks = self._search.next_block(self._evidence) or await self._wanted_further()
             if not asks:
                 return
             for ask in asks:
                 for part in self._parts(ask):
                     await self._go.wait()
                     if self._is_wanted():
-                        await self._serve(part)
+                        async with self._lane.turn():
+                            # Others may have taken their time, and what the limits left.
+                            if self._is_wanted():
+                                await self._serve(part)
 
-    def _wanted_further(self) -> Sequence[Ask]:
-        return () if self._further is None else self._further(self._evidence, self._plan)
+    async def _wanted_further(self) -> Sequence[Ask]:
+        """Return what is asked for when the search is satisfied: by the gate, and then by those that run with it."""
+        further = () if self._further is None else self._further(self._evidence, self._plan)
+        return further or await self._lane.settled(self._evidence, self._plan)
 
     def _is_wanted(self) -> bool:
         """Whether what was asked for is still wanted."""
@@ -388,18 +398,19 @@ class Measurement:
 
         A burst or a ramp that there is no room for is not begun: a part of it would be another load.
         """
-        limits, calls = self._plan.limits, ask.calls
+        limits, calls, elsewhere = self._plan.limits, ask.calls, self._lane.spent_elsewhere()
         block = 1 if ask.cold else self._plan.whole_block
         if not ask.cold and self._is_ramp_too_long():
             self._end("limit", f"the limit of {limits.max_minutes:g} minutes, before another whole ramp,")
             return 0
         if limits.max_invocations is not None:
-            calls = min(calls, limits.max_invocations - self._recorder.calls) // block * block
+            used = self._recorder.calls + elsewhere.invocations
+            calls = min(calls, limits.max_invocations - used) // block * block
             if calls <= 0:
                 self._end("limit", f"the limit of {limits.max_invocations} calls")
                 return 0
         if limits.max_usd is not None:
-            room_usd = limits.max_usd - (spend(self._evidence).usd - self._before.usd)
+            room_usd = limits.max_usd - elsewhere.usd - (spend(self._evidence).usd - self._before.usd)
             if ask.cold or ask.memory_mb not in self._versions:
                 room_usd -= self._evidence.version_usd(ask.memory_mb)
             affordable = math.floor(room_usd / self._dearest_call_usd(cell))

@@ -24,6 +24,7 @@ from lambdatune.session.events import Silent
 from lambdatune.session.gating import RedAgain, drifts, with_cautions
 from lambdatune.session.holding import hold
 from lambdatune.session.isolation import allowed_share, fitted, isolation_of
+from lambdatune.session.lane import Alone
 from lambdatune.session.liveness import own_mark
 from lambdatune.session.measure import Measurement
 from lambdatune.session.modes import mode_of, sender_of
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from lambdatune.session.continuing import Continuation
     from lambdatune.session.events import Observer
     from lambdatune.session.gating import Gate
+    from lambdatune.session.lane import Lane
     from lambdatune.session.plan_card import PlanCard
     from lambdatune.session.standing_meter import StandingMeter
     from lambdatune.session.subject import Subject
@@ -69,6 +71,7 @@ class Session:
         confirm: is shown the card before anything is changed; False ends the session with nothing done.
         continued: the run that goes on, under `plan` and in its own directory; None for a new one.
         gate: what the run is held against; None without a baseline.
+        lane: its place among sessions that run with it, which asks in place of `confirm`; None when it is alone.
 
     Attributes:
         plan: as it is now: steering may change it.
@@ -85,13 +88,14 @@ class Session:
         confirm: Callable[[PlanCard], bool] = lambda _: True,
         continued: Continuation | None = None,
         gate: Gate | None = None,
+        lane: Lane | None = None,
     ) -> None:
         self.plan = plan
         self.observer: Observer = observer or Silent()
         self.run_directory: RunDirectory | None = None
         self.underway: Underway | None = None
         self._output = output
-        self._confirm = confirm
+        self._lane = lane or Alone(confirm)
         self._continued = continued
         self._gate = gate
         self._red_again = None if gate is None else RedAgain(gate, self.narrate)
@@ -129,10 +133,11 @@ class Session:
             self._continued.check_payloads(self.plan)
         async with AsyncExitStack() as stack:
             run_id = new_run_id(started) if self._continued is None else self._continued.run.id
-            ready = await self._ready(await find_subject(self.plan, stack), run_id)
-            if self._stop_asked.is_set() or not self._confirm(ready.card):
+            subject = await find_subject(self.plan, stack, endpoint=self._lane.endpoint, name=self._lane.name)
+            ready = await self._ready(subject, run_id)
+            if self._stop_asked.is_set() or not await self._lane.confirm(ready.card):
                 return None
-            evidence, subject = ready.evidence, ready.subject
+            evidence = ready.evidence
             self._warn_of_exposure()
             facts = Facts.of(ready.run_id, started, subject, evidence.tariff.prices)
             if self._continued is not None:
@@ -267,7 +272,7 @@ class Session:
                 self._measurement = Measurement(
                     self.plan, evidence, ready.search,
                     sender=sender, isolation=isolation, recorder=recorder, observer=self.observer,
-                    meter=ready.meter,
+                    meter=ready.meter, lane=self._lane,
                     continued=self._continued, further=None if self._red_again is None else self._red_again.further,
                 )  # fmt: skip
                 if self._stop_asked.is_set():

@@ -61,10 +61,18 @@ class Subject:
         return _COLD_BATCH if self.host is None else max(int(self.host.get("cores", 1)), 1)
 
 
-async def find_subject(plan: Plan, stack: AsyncExitStack) -> Subject:
+async def find_subject(
+    plan: Plan, stack: AsyncExitStack, *, endpoint: EmbeddedEndpoint | None = None, name: str | None = None
+) -> Subject:
     """Return the function that `plan` names; what has to be closed afterwards goes onto `stack`.
 
-    Code on this machine is created as a function on an embedded endpoint that is started for it.
+    Code on this machine is created as a function on an embedded endpoint.
+
+    Args:
+        plan: names the function.
+        stack: takes what has to be closed.
+        endpoint: the embedded endpoint for code on this machine; None: one is started for it.
+        name: what that function is called there; None: its path names it.
 
     Raises:
         LambdatuneError: when the function does not exist, may not be read or cannot be created.
@@ -85,12 +93,13 @@ async def find_subject(plan: Plan, stack: AsyncExitStack) -> Subject:
         unknown = f"whether the function is in your own account is not known: {unchecked}"
         notes = (*(() if unchecked is None else (unknown,)), *(() if shared is None else (shared,)))
         return Subject(access, description, place, measured, embedded=False, host=host, notes=notes)
-    endpoint = await EmbeddedEndpoint.start()
-    stack.push_async_callback(endpoint.stop)
+    if endpoint is None:
+        endpoint = await EmbeddedEndpoint.start()
+        stack.push_async_callback(endpoint.stop)
     access = await stack.enter_async_context(
         AwsAccess(region=plan.region or "us-east-1", endpoint_url=endpoint.endpoint_url)
     )
-    description = await _deploy(access, source)
+    description = await _deploy(access, source, name or _stem(Path(source.name)))
     place = Place(access.region, endpoint.endpoint_url, embedded_pid=endpoint.pid)
     host = await host_facts(endpoint.endpoint_url)
     return Subject(access, description, place, _measured(plan, description, host), embedded=True, host=host)
@@ -108,9 +117,9 @@ def _measured(plan: Plan, found: FunctionDescription, host: dict[str, Any] | Non
     return settings.applied_to(found)
 
 
-async def _deploy(access: AwsAccess, source: FunctionSource) -> FunctionDescription:
+async def _deploy(access: AwsAccess, source: FunctionSource, wanted: str) -> FunctionDescription:
     path = Path(source.name)
-    name = _function_name(path)
+    name = _function_name(wanted)
     if source.entry_point is not None:
         entry_point = shlex.split(source.entry_point)
         await create_from_image(access, name=name, path=path, entry_point=entry_point, timeout_s=source.timeout_s)
@@ -128,10 +137,13 @@ async def _deploy(access: AwsAccess, source: FunctionSource) -> FunctionDescript
     return await describe_function(access, name)
 
 
-def _function_name(path: Path) -> str:
-    """Return a function's name made of a path's last part."""
-    stem = path.stem if path.is_file() else path.name
-    name = "".join(character if character.isalnum() or character in "-_" else "-" for character in stem)[:40]
+def _stem(path: Path) -> str:
+    return path.stem if path.is_file() else path.name
+
+
+def _function_name(wanted: str) -> str:
+    """Return a function's name made of what it is to be called."""
+    name = "".join(character if character.isalnum() or character in "-_" else "-" for character in wanted)[:40]
     if not name.strip("-"):
-        raise UsageError(f"`{path}` gives no name for the function", hint="rename the directory")
+        raise UsageError(f"`{wanted}` gives no name for the function", hint="rename the directory")
     return name

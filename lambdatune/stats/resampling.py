@@ -85,7 +85,7 @@ def calls_that_bound(quantile: float, confidence: float) -> int:
 
 
 def quantile_ratios(
-    figure: Sample, base: Sample, quantiles: Sequence[float], confidence: float, rng: np.random.Generator
+    figure: Sample, base: Sample, quantiles: Sequence[float], confidences: Sequence[float], rng: np.random.Generator
 ) -> list[Ratio | None]:
     """Return the ratio of each quantile of `figure` to that of `base`; None where one of them is not above zero.
 
@@ -93,7 +93,7 @@ def quantile_ratios(
         figure: what is compared.
         base: what it is compared with, measured independently.
         quantiles: each between 0 and 1, both excluded.
-        confidence: of each interval, two-sided.
+        confidences: of the interval of each, two-sided.
         rng: draws the clusters.
     """
     if not len(figure.values) or not len(base.values):
@@ -103,7 +103,7 @@ def quantile_ratios(
     fewest = min(figure.independent, base.independent)
     return [
         _ratio_of(figure, base, quantile, confidence, (drawn[0][:draws, at], drawn[1][:draws, at]), fewest)
-        for at, quantile in enumerate(quantiles)
+        for at, (quantile, confidence) in enumerate(zip(quantiles, confidences, strict=True))
     ]
 
 

@@ -128,7 +128,9 @@ def test_without_a_cold_start_what_it_costs_is_not_made_up(measured) -> None:
 def test_of_what_is_not_in_the_table_it_says_so(measured) -> None:
     sao_paulo = advise(measured(region="sa-east-1"), Question(1.0)).assumptions
     assert any("Fargate's price in sa-east-1 is not in the table: that of us-east-1" in each for each in sao_paulo)
-    assert any("the price of provisioned concurrency and SnapStart in sa-east-1 is derived" in each for each in sao_paulo)
+    assert any(
+        "the price of provisioned concurrency and SnapStart in sa-east-1 is derived" in each for each in sao_paulo
+    )
     china = advise(measured(region="cn-north-1"), Question(1.0))
     assert "always-on" not in kinds(china)
     assert any("nothing that is always on is priced in cn-north-1" in each for each in china.assumptions)
@@ -169,4 +171,9 @@ def test_figures_are_shown_with_the_digits_that_mean_something() -> None:
     assert [per_day(count) for count in (0, 0.002, 0.086, 3.21, 15.4, 34_560.0)] == [
         "0", "under 0.01", "0.086", "3.2", "15", "34,560"
     ]  # fmt: skip
-    assert [amount(dollars, "USD") for dollars in (0.0, 12.345, 0.0094, 1e-9)] == ["$0.00", "$12.35", "$0.0094", "under $0.000001"]
+    assert [amount(dollars, "USD") for dollars in (0.0, 12.345, 0.0094, 1e-9)] == [
+        "$0.00",
+        "$12.35",
+        "$0.0094",
+        "under $0.000001",
+    ]
