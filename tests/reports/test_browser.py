@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from support.browser import Browser, Page, Site, opened, serving
-from support.recorded_runs import MISSED, SLOWER
+from support.recorded_runs import MET, MISSED, SLOWER
 
-from lambdatune.reports.html_report import render_html
+from lambdatune.reports.formats import render
+from lambdatune.session.comparing import Reference, compare
+from lambdatune.session.gating import Gate, gate_recorded
+from lambdatune.session.replay import RecordedRun, WhatIf, open_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from lambdatune.model.compared import Comparison
+    from lambdatune.model.result import RunResult
 
 PHONE, SCREEN = 360, 1280
 CONTRAST = 4.5
@@ -47,14 +54,30 @@ def browser(tmp_path_factory) -> Iterator[Browser]:
     browser.close()
 
 
-@pytest.fixture(params=["met", "missed", "delivered", "hostile"])
-def url(request, site, recorded) -> str:
-    """Return the URL of the page of a run."""
-    recipes = {"met": SLOWER, "missed": MISSED}
-    kind = request.param
-    result = recorded(recipes[kind]) if kind in recipes else request.getfixturevalue(kind)
+@pytest.fixture
+def missed(recorded) -> RunResult:
+    return recorded(MISSED)
+
+
+@pytest.fixture
+def traffic(run_of) -> RunResult:
+    """Return a result with advice on its cold starts."""
+    return open_run(run_of(SLOWER), WhatIf(traffic_per_s=50.0))
+
+
+@pytest.fixture
+def compared(run_of) -> Comparison:
+    """Return two runs side by side, the second held against the first by the gate."""
+    base, other = (Reference(recipe.id, RecordedRun(run_of(recipe))) for recipe in (MET, SLOWER))
+    return replace(compare([base, other]), gate=gate_recorded(Gate(base), other))
+
+
+@pytest.fixture(params=["missed", "delivered", "hostile", "traffic", "compared"])
+def url(request, site) -> str:
+    """Return the URL of the page of a run, or of a comparison, which is made once."""
     site.asked.clear()
-    return site.put(f"/{kind}.html", render_html(result))
+    path = f"/{request.param}.html"
+    return site.put(path, site.pages.get(path) or render(request.getfixturevalue(request.param), "html"))
 
 
 def luminance(colour: str) -> float:
