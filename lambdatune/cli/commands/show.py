@@ -87,7 +87,7 @@ def command(  # noqa: PLR0917  click gives options by name
     asked = {
         "--format": format_name is not None, "--change": tool is not None, "--apply": is_applied,
         "--undo-apply": is_undone, "--tag": tag is not None, "--to": file is not None, "--yes": assume_yes,
-        "--target and the like": any(anew.values()),
+        "--target and the like": any(value not in (None, ()) for value in anew.values()),
     }  # fmt: skip
     _refuse_clashes(run, {option for option, is_given in asked.items() if is_given}, format_name)
     if is_url(run):
