@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from lambdatune.cli.narration import BarNarration, PlainNarration
     from lambdatune.cli.report_files import ReportFiles
     from lambdatune.model.plan import Plan
     from lambdatune.model.power_tuning import PowerTuning
