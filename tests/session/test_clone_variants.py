@@ -20,7 +20,7 @@ from lambdatune.model.errors import AwsRefused, UsageError
 from lambdatune.model.memory import parse_memory
 from lambdatune.model.plan import FunctionSource, Limits, Plan
 from lambdatune.model.target import parse_target
-from lambdatune.reports.apply_report import render_apply
+from lambdatune.reports.change_report import render_change
 from lambdatune.session.apply import plan_apply
 from lambdatune.session.replay import RecordedRun, WhatIf
 from lambdatune.session.restore import undo
@@ -119,7 +119,7 @@ async def test_snap_start_is_given_to_the_clone_alone_and_told_in_fingerprint_an
     said = "\n".join(planned.warnings)
     assert "its clone was measured with SnapStart PublishedVersions, and the function has None" in said
     assert "the run measured `live`; only $LATEST changes" in said
-    text = render_apply(replace(result, recommendation=replace(result.recommendation, status="none")), "aws-cli")
+    text = render_change(replace(result, recommendation=replace(result.recommendation, status="none")), "aws-cli")
     assert "The run measured `live`, and a version cannot be changed: this changes $LATEST" in text
     assert "--function-name shop --memory-size 512" in text
 
