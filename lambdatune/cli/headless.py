@@ -38,6 +38,7 @@ def run_headless(
     assume_yes: bool,
     continued: Continuation | None = None,
     gate: Gate | None = None,
+    gate_calls: int | None = None,
     figures: Sequence[PowerTuning] = (),
     is_applied: bool = False,
 ) -> ExitCode:
@@ -52,6 +53,7 @@ def run_headless(
         assume_yes: whether nobody is asked.
         continued: the run to go on with.
         gate: what the run is held against.
+        gate_calls: warm calls that the advised size gets at the least.
         figures: another tool's, told beside those of the run.
         gate: what the run is judged against besides its targets.
         is_applied: whether the function is set to the size that the run advises.
@@ -67,6 +69,7 @@ def run_headless(
         confirm=lambda card: confirm(card.lines(), watcher, costs_money=card.costs_money, assume_yes=assume_yes),
         continued=continued,
         gate=gate,
+        gate_calls=gate_calls,
     )
     try:
         result, signalled = asyncio.run(conduct(session, watcher))
