@@ -96,7 +96,7 @@ def run_headless(
         watcher.narrate(f"\n{beside(tuning, result)}\n")
     if session.run_directory is not None:
         watcher.narrate(f"recorded in {session.run_directory.path}")
-        if result.cold_start_advice is None and any(cell.cold.count for cell in result.cells):
+        if _could_tell_of_cold_starts(result):
             watcher.narrate(
                 "what its cold starts cost a month, and what would pay: "
                 f"lambdatune show {session.run_directory.path} --traffic 50/s"
@@ -115,6 +115,12 @@ def _apply(run: RunDirectory | None, result: RunResult, code: ExitCode, *, assum
     if run is None or code != ExitCode.OK:
         return f"--apply: the run ends with exit code {int(code)}: {NOTHING}"
     return apply_advice(run, result, assume_yes=assume_yes, quiet=quiet)
+
+
+def _could_tell_of_cold_starts(result: RunResult) -> bool:
+    """Return whether a traffic is all that is missing to say what cold starts cost."""
+    measured = any(cell.cold.count and cell.warm.count for cell in result.cells)
+    return measured and result.cold_start_advice is None and result.recommendation.status != "invalid"
 
 
 def _write_reports(result: RunResult, reports: ReportFiles, watcher: PlainNarration | BarNarration) -> bool:
