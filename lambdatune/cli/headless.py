@@ -105,7 +105,7 @@ def _tell_more(
     if run is None:
         return
     watcher.narrate(f"recorded in {run.path}")
-    if result.cold_start_advice is None and any(cell.cold.count for cell in result.cells):
+    if _could_tell_of_cold_starts(result):
         watcher.narrate(
             f"what its cold starts cost a month, and what would pay: lambdatune show {run.path} --traffic 50/s"
         )
@@ -118,3 +118,9 @@ def _apply(run: RunDirectory | None, result: RunResult, code: ExitCode, *, assum
     if run is None or code != ExitCode.OK:
         return f"--apply: the run ends with exit code {int(code)}: {NOTHING}"
     return apply_advice(run, result, assume_yes=assume_yes, quiet=quiet)
+
+
+def _could_tell_of_cold_starts(result: RunResult) -> bool:
+    """Return whether a traffic is all that is missing to say what cold starts cost."""
+    measured = any(cell.cold.count and cell.warm.count for cell in result.cells)
+    return measured and result.cold_start_advice is None and result.recommendation.status != "invalid"
