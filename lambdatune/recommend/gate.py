@@ -6,7 +6,8 @@ a regression when the lower confidence bound of its ratio is above the margin. *
 over the sizes (half of it for the one that the baseline advises), and over the figures of a size as in `WEIGHTS`, so
 that a run that is no worse gets no regression at all with probability `confidence` at least.
 
-**Which sizes.** Those at which both sides have the calls that bound the tail at all. It depends on numbers of calls, so
+**Which sizes, and which tail.** Those at which both sides have the calls that bound a tail at all: where they are too
+few for the percentile that is asked about, the highest of `LADDER` that they bound. It depends on numbers of calls, so
 that choosing is no look at the figures.
 
 **A red is measured again** before it fails (`lambdatune.session.gating`). What is red at the first look and not at the
@@ -52,6 +53,9 @@ RUNS_DIFFER = 0.015
 WEIGHTS = {"tail": 0.4, "median": 0.2, "cost": 0.2, "errors": 0.2}
 """Shares of a size's error. The tail needs the most calls, so it has the most."""
 
+LADDER = (99.0, 95.0, 90.0)
+"""Percentiles that stand in for a higher one that the calls do not bound."""
+
 _TAIL = 95.0
 
 
@@ -95,13 +99,13 @@ def gate(baseline: Baseline, evidence: Sequence[CellEvidence], plan: Plan, setti
         settings: margin, and what becomes of what is inconclusive.
     """
     question = gate_question(plan)
-    gated, not_gated = _gated_sizes(baseline, evidence, question, plan.confidence)
-    sizes = [base.cell.memory_mb for base, _ in gated]
+    gated, not_gated, lowered = _gated_sizes(baseline, evidence, question, plan.confidence)
+    sizes = [base.cell.memory_mb for base, _, _ in gated]
     checks = [
         check
-        for base, other in gated
+        for base, other, tail in gated
         for check in _checks(
-            base, other, plan, question,
+            base, other, plan, replace(question, percentile=tail),
             (1 - plan.confidence) * _share(base.cell.memory_mb, sizes, baseline.best_mb), settings,
         )
     ]  # fmt: skip
@@ -115,6 +119,7 @@ def gate(baseline: Baseline, evidence: Sequence[CellEvidence], plan: Plan, setti
         sentence="",
         checks=tuple(checks),
         not_gated=tuple(not_gated),
+        cautions=tuple(lowered),
     )
     return told(report, best_mb=baseline.best_mb)
 
@@ -177,36 +182,57 @@ def gate_question(plan: Plan) -> Question:
     return Question.of(plan) if plan.targets else Question(percentile=_TAIL)
 
 
+def calls_needed(percentile: float, confidence: float) -> int:
+    """Return the calls of a size that each side needs for a percentile to be checked, were it the only size."""
+    return calls_that_bound(percentile / 100, 1 - (1 - confidence) * WEIGHTS["tail"] * 2)
+
+
+def counted(cell: CellEvidence, question: Question) -> int:
+    """Return how many calls of a cell tell of its tail."""
+    return len(times_of(cell, question.population, question.clock).values)
+
+
+def _tail_of(question: Question, calls: int, confidence: float) -> float | None:
+    """Return the percentile to check with so many calls on the side that has fewer; None when none is bounded."""
+    lower = (percentile for percentile in LADDER if percentile < question.percentile)
+    for percentile in (question.percentile, *lower):
+        if calls >= calls_needed(percentile, confidence):
+            return percentile
+    return None
+
+
 def _gated_sizes(
     baseline: Baseline, evidence: Sequence[CellEvidence], question: Question, confidence: float
-) -> tuple[list[tuple[CellEvidence, CellEvidence]], list[str]]:
-    """Return the cells to check, pair by pair, and why other sizes of the baseline are not checked."""
-    needed = calls_that_bound(question.percentile / 100, 1 - (1 - confidence) * WEIGHTS["tail"] * 2)
+) -> tuple[list[tuple[CellEvidence, CellEvidence, float]], list[str], list[str]]:
+    """Return the cells to check with the tail of each, why other sizes are not checked, and where the tail is lower."""
     others = {cell.cell.memory_mb: cell for cell in evidence}
-    gated, not_gated = [], []
+    gated: list[tuple[CellEvidence, CellEvidence, float]] = []
+    not_gated, lowered = [], []
+    asked = measure_name(question.percentile).replace("_", ".")
     for base in sorted(baseline.evidence, key=lambda cell: cell.cell.memory_mb):
-        if not base.calls:
-            continue
         size = base.cell.memory_mb
         other = others.get(size)
-        if other is None or not (other.calls or other.failed_reason):
+        if not base.calls:
+            continue
+        if other is None or not other.calls:
             not_gated.append(f"{size} MB was not measured in this run")
             continue
-        here, before = (_counted(cell, question) for cell in (other, base))
-        if not other.warm_calls + other.cold_calls and before >= needed:
-            gated.append((base, other))  # all of its calls failed: that is checked
-        elif before < needed or here < needed:
+        before, here = counted(base, question), counted(other, question)
+        # A size of which every call failed has no tail: that they fail is what is checked.
+        fewest = before if not other.warm_calls + other.cold_calls else min(before, here)
+        tail = _tail_of(question, fewest, confidence)
+        calls = f"{before} {question.population} calls in the baseline and {here} in this run"
+        if tail is None:
+            needed = calls_needed(LADDER[-1], confidence)
             not_gated.append(
-                f"{size} MB has too few {question.population} calls to check: {before} in the baseline and {here} in "
-                f"this run, and {measure_name(question.percentile).replace('_', '.')} takes {needed} in each"
+                f"{size} MB has too few calls to check: {calls}, and p{LADDER[-1]:g} takes {needed} in each"
             )
-        else:
-            gated.append((base, other))
-    return gated, not_gated
-
-
-def _counted(cell: CellEvidence, question: Question) -> int:
-    return len(times_of(cell, question.population, question.clock).values)
+            continue
+        if tail != question.percentile:
+            needed = calls_needed(question.percentile, confidence)
+            lowered.append(f"{size} MB is checked at p{tail:g}: {asked} takes {needed} in each, and there are {calls}")
+        gated.append((base, other, tail))
+    return gated, not_gated, lowered
 
 
 def _checks(

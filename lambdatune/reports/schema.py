@@ -55,7 +55,9 @@ class Environment:
         prices: what costs were reckoned with.
         code_sha256: AWS's CodeSha256 of the code that was measured.
         configuration: of the function's configuration what tells in its times; of environment variables the names.
-        overridden: values that the function has itself of what its clone was given otherwise; only where there are any.
+        overridden: the function's own values of what its clone was given otherwise; only where it was.
+        standing_usd: dollars that the run cost beside its calls, for provisioned environments and snapshots of
+            SnapStart; only where there were any.
         generator: host that sent the load: processor, cores and operating system.
         linking: how messages were linked to executions, and how sure that is; only in modes that need it.
         steering: what was changed while the run measured, in order; only where something was.
@@ -73,6 +75,7 @@ class Environment:
     code_sha256: str | None
     configuration: dict[str, Any]
     overridden: dict[str, Any]
+    standing_usd: float
     generator: dict[str, Any]
     linking: dict[str, Any]
     steering: list[dict[str, Any]]

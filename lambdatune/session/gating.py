@@ -16,7 +16,7 @@ from lambdatune.model.errors import InvalidMeasurement, LambdatuneError, UsageEr
 from lambdatune.model.quantities import parse_share
 from lambdatune.recommend.compare import cautions, require_comparable
 from lambdatune.recommend.drift import drift_of, size_to_follow
-from lambdatune.recommend.gate import GATE_MARGIN, Baseline, GateSettings, gate, gate_question
+from lambdatune.recommend.gate import GATE_MARGIN, Baseline, GateSettings, counted, gate, gate_question
 from lambdatune.recommend.search import Ask
 from lambdatune.session.comparing import open_reference
 from lambdatune.session.replay import WhatIf
@@ -42,6 +42,8 @@ _FEWEST_AGAIN, _MOST_AGAIN = 100, 600
 """Warm calls of a red size at the second look besides those of the first, which they at least equal between these."""
 
 _MOST_ENVIRONMENTS = 10
+_BLOCK = 50
+"""Calls of an order at the most when the run gets as many as its baseline."""
 
 
 class Gate:
@@ -58,6 +60,7 @@ class Gate:
     def __init__(self, reference: Reference, settings: GateSettings | None = None) -> None:
         self.reference = reference
         self.settings = settings or GateSettings()
+        self._counts: dict[int, int] | None = None
         record = reference.run.result()
         why = None
         if not record.validity.valid:
@@ -74,6 +77,18 @@ class Gate:
         """The baseline's id."""
         return self.reference.run.record.id
 
+    @property
+    def advised_mb(self) -> int | None:
+        """The size that the baseline advises, or the one that was named of it."""
+        return self.reference.memory_mb or self.reference.run.record.recommendation.memory_mb
+
+    def calls_at(self, memory_mb: int, plan: Plan) -> int:
+        """Return how many calls of the baseline at a size tell of the tail that `plan` asks about."""
+        if self._counts is None:
+            cells = self.reference.run.evidence(self.reference.run.plan)
+            self._counts = {cell.cell.memory_mb: counted(cell, gate_question(plan)) for cell in cells}
+        return self._counts.get(memory_mb, 0)
+
     def check(self, result: RunResult, plan: Plan) -> None:
         """Check that a run can be held against the baseline, before it is made or after.
 
@@ -87,17 +102,16 @@ class Gate:
         recorded = self.reference.run
         asked = WhatIf(plan.targets, plan.strategy, plan.confidence, plan.cold_rate)
         before = recorded.evidence(asked.applied_to(recorded.plan))
-        if self.reference.memory_mb is not None:
-            chosen = [cell for cell in before if cell.cell.memory_mb == self.reference.memory_mb]
-            best_mb: int | None = self.reference.memory_mb
-        else:
-            chosen, best_mb = list(before), recorded.record.recommendation.memory_mb
-        baseline = Baseline(recorded.record.id, recorded.record.started, tuple(chosen), best_mb)
+        chosen = tuple(cell for cell in before if self.reference.memory_mb in {None, cell.cell.memory_mb})
+        baseline = Baseline(recorded.record.id, recorded.record.started, chosen, self.advised_mb)
         return gate(baseline, evidence, plan, self.settings)
 
 
 class RedAgain:
-    """Measures again what is red, before it fails: as many calls once more, in rounds on environments of their own.
+    """Asks for the calls that a gate takes beyond those of the search.
+
+    Where the run has fewer than the baseline at the size that this advises, it gets as many. What is red then is
+    measured again before it fails: as many calls once more, in rounds on environments of their own.
 
     Args:
         gate: what the run is held against.
@@ -107,11 +121,15 @@ class RedAgain:
     def __init__(self, gate: Gate, narrate: Callable[[str], None]) -> None:
         self._gate = gate
         self._narrate = narrate
+        self._levelled: int | None = None
         self._rounds: list[tuple[Ask, ...]] | None = None
         self._first: GateReport | None = None
 
     def further(self, evidence: Evidence, plan: Plan) -> tuple[Ask, ...]:
         """Return the next calls to make when the search is satisfied; none when nothing is red, or it was done."""
+        missing = self._missing(evidence, plan) if self._rounds is None else None
+        if missing is not None:
+            return (missing,)
         if self._rounds is None:
             self._first = self._gate.report(evidence, plan)
             red = [check for check in self._first.checks if check.outcome == "regression"]
@@ -121,6 +139,23 @@ class RedAgain:
             sizes = sorted({check.memory_mb for check in red})
             self._rounds = _rounds([cell for cell in evidence if cell.cell.memory_mb in sizes], plan)
         return self._rounds.pop(0) if self._rounds else ()
+
+    def _missing(self, evidence: Evidence, plan: Plan) -> Ask | None:
+        """Return some of the warm calls that the run has fewer than the baseline at the size that this advises."""
+        size = self._gate.advised_mb
+        question = gate_question(plan)
+        cell = next((cell for cell in evidence if cell.cell.memory_mb == size), None)
+        # A size of which no call succeeds gets no more.
+        if cell is None or question.population == "cold" or (cell.calls and not cell.warm_calls):
+            return None
+        short = min(self._gate.calls_at(cell.cell.memory_mb, plan), _MOST_AGAIN) - counted(cell, question)
+        if short <= 0 or self._levelled == cell.warm_sent:
+            return None
+        if self._levelled is None:
+            self._narrate(f"{short} more calls at {size} MB, as many as the baseline {self._gate.id} has")
+        # Calls that bring nothing that counts are not asked for again.
+        self._levelled = cell.warm_sent
+        return Ask(cell.cell.memory_mb, max(min(short, _BLOCK), plan.warm_block))
 
     def told(self, report: GateReport) -> GateReport:
         """Return the report of the last look with what was found at the first."""

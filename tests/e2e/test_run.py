@@ -431,3 +431,28 @@ def test_bursts_are_calls_at_one_instant_every_so_often(lambdatune, functions, t
     assert json.loads(done.out)["plan"]["burst"] == "6/300ms"
     again = lambdatune("show", str(only_run(output)), "--target", "p95<=3s", "--format", "json")
     assert json.loads(again.out)["plan"]["burst"] == "6/300ms"
+
+
+def test_a_directory_with_an_entry_point_is_tuned_as_a_container_image(lambdatune, tmp_path) -> None:
+    app = """
+import os, urllib.request
+api = "http://" + os.environ["AWS_LAMBDA_RUNTIME_API"] + "/2018-06-01/runtime/invocation/"
+while True:
+    with urllib.request.urlopen(api + "next") as answer:
+        event, request_id = answer.read(), answer.headers["Lambda-Runtime-Aws-Request-Id"]
+    urllib.request.urlopen(api + request_id + "/response", event).close()
+"""
+    (tmp_path / "image").mkdir()
+    (tmp_path / "image" / "app.py").write_text(app)
+    done = lambdatune(
+        "run", "--function", "image", "--entry-point", "python3 -S app.py", "--memory", "512,1024",
+        "--target", "p90<=2s", "--cold-starts", "2", "--output", str(tmp_path / "runs"),
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    result = result_of(only_run(tmp_path / "runs"))
+    jsonschema.validate(result, schema())
+    assert result["function"]["runtime"] == ""
+    assert result["plan"]["function"]["entry_point"] == "python3 -S app.py"
+    assert result["environment"]["configuration"]["PackageType"] == "Image"
+    assert all(cell["cold"]["count"] == 2 and not cell["errors"] for cell in result["cells"])
+    assert "create function lambdatune-image-" in done.err

@@ -72,7 +72,7 @@ def test_what_is_faster_is_no_regression_and_within_the_margin_neither() -> None
 
 @pytest.mark.parametrize(
     ("calls", "why"),
-    [(20, "512 MB has too few warm calls to check: 200 in the baseline and 20"), (0, "512 MB was not")],
+    [(20, "512 MB has too few calls to check: 200 warm calls in the baseline and 20"), (0, "512 MB was not")],
 )
 def test_too_few_calls_are_inconclusive_and_that_is_loud(calls, why) -> None:
     rng = np.random.default_rng(24)
@@ -84,6 +84,17 @@ def test_too_few_calls_are_inconclusive_and_that_is_loud(calls, why) -> None:
     strict = held(evidence_of(rng), evidence_of(rng, calls=calls), inconclusive="fail")
     assert not strict.passes
     assert "it fails, as --inconclusive fail asks" in strict.sentence
+
+
+def test_few_calls_for_the_percentile_that_is_asked_are_checked_at_a_lower_one() -> None:
+    rng = np.random.default_rng(34)
+    plan = replace(PLAN, targets=(parse_target("p99<=1s"),))
+    report = held(evidence_of(rng), evidence_of(rng, slowness=1.3), plan=plan)
+    assert [check.measure for check in report.checks][:2] == ["warm.duration.p50", "warm.duration.p95"]
+    assert report.outcome == "regression"
+    assert report.cautions[0].startswith(
+        "512 MB is checked at p95: p99 takes 390 in each, and there are 200 warm calls"
+    )
 
 
 def test_a_spread_that_hides_a_quarter_is_inconclusive() -> None:

@@ -140,6 +140,20 @@ def test_paths_in_a_profile_are_relative_to_it(profile, tmp_path, monkeypatch) -
         ("memory = '128'", "no function is given", "lambdatune demo"),
         ("function = 'x'\nruntime = 'python3.12'", "only a function given as a path takes it", None),
         ("function = = 'x'", "is not TOML", None),
+        ("function = '.'", "which also needs --runtime and --handler", "--entry-point 'python app.py'"),
+        (
+            "function = '.'\nentry-point = 'x'\nhandler = 'app.handler'",
+            "key `handler`: .*key `entry-point` makes the function a container image, which has no handler",
+            "leave out either",
+        ),
+        ("function = '.'\nentry-point = '\"x'", 'key `entry-point`: `"x` is no command line: no closing quot', None),
+        (
+            "function = '.'\nentry-point = ' '",
+            "key `entry-point`: expected a program and its arguments",
+            "python app.py",
+        ),
+        ("function = './ci.toml'\nentry-point = 'x'", "only a directory can stand in for a container image", "unpack"),
+        ("function = 'x'\nentry-point = 'x'", "only a function given as a path takes it", None),
     ],
 )
 def test_an_error_names_the_file_the_key_and_the_nearest_choice(profile, text, message, hint) -> None:
