@@ -74,7 +74,7 @@ def have_functions(url: str, commands: list[str]) -> None:
             if name in there:
                 client.delete_function(FunctionName=name)
         elif name not in there:
-            make_function(url, name, HANDLER)
+            make_function(url, name, HANDLER, memory_mb=1024)
     client.close()
 
 
