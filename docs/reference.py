@@ -11,9 +11,13 @@ import click
 import yaml
 
 from lambdatune.cli.main import COMMANDS, cli
+from lambdatune.model.compared import Comparison
 from lambdatune.model.errors import EXIT_MEANINGS
 from lambdatune.reports.json_report import schema
-from lambdatune.session.setting_table import REPORT_SETTINGS, SETTINGS, Setting
+from lambdatune.reports.schema import described_kinds, meanings_of
+from lambdatune.session.setting_table import KEYS, SETTINGS, Setting
+from lambdatune.session.variant_table import VariantTable
+from lambdatune.session.variants.settings import OF_A_VARIANT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,22 +29,41 @@ _TOML = {
     "number": "number",
     "flag": "true or false",
 }
-_LISTS = {"memory": "text, or list of numbers", "ramp": "text, or list of texts"}
+_LISTS = {
+    "function": "text, or list of texts",
+    "mode": "text, or list of texts",
+    "memory": "text, or list of numbers",
+    "ramp": "text, or list of texts",
+}
 _NUMBERS = ("cold-rate", "rate", "burst", "concurrency-share")
 """Texts that may be a number in a profile, too."""
 
 
 def table(name: str) -> str:
-    """Return the tables of a name: ``plan``, ``commands``, ``run.json``, ``exit-codes`` or ``action``."""
+    """Return the tables of a name, one of those below."""
     tables = {
+        "variant": _variant,
+        "comparison": _comparison,
         "plan": _plan, "commands": _commands, "run.json": _run_json, "exit-codes": _exit_codes, "action": _action,
     }  # fmt: skip
     return tables[name]()
 
 
 def _plan() -> str:
-    rows = [(_code(_option(setting)), _toml(setting), setting.help) for setting in (*SETTINGS, *REPORT_SETTINGS)]
+    rows = [(_code(_option(setting)), _toml(setting), setting.help) for setting in KEYS.values()]
     return _table(("option", "in a profile", "meaning"), rows)
+
+
+def _variant() -> str:
+    _, meanings = meanings_of(VariantTable.__doc__ or "")
+    rows = [("`name`", "text", meanings["name"]), ("`optional`", "true or false", meanings["is_optional"])]
+    return _table(
+        ("key", "in a profile", "meaning"), [*rows, (_joined(OF_A_VARIANT), "as above", "as above, of this variant")]
+    )
+
+
+def _joined(names: Iterable[str]) -> str:
+    return ", ".join(map(_code, names))
 
 
 def _option(setting: Setting) -> str:
@@ -69,11 +92,11 @@ def _commands() -> str:
 def _command(command: click.Command, context: click.Context, name: str) -> str:
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     parts = [f"### {name}", _code(usage), *_paragraphs(command.help or "")]
-    shared = {f"--{setting.name}" for setting in (*SETTINGS, *REPORT_SETTINGS)}
+    shared = {f"--{name}" for name in KEYS}
     options = [option for option in command.get_params(context) if isinstance(option, click.Option)]
     takes_plan = {f"--{setting.name}" for setting in SETTINGS} <= {option.opts[0] for option in options}
     if takes_plan:
-        but = "" if any(option.opts[0] == "--markdown" for option in options) else ", but none of a report"
+        but = "" if any(option.opts[0] == "--markdown" for option in options) else ", but none of a report or gate"
         parts.append(f"Takes the options of [a plan](#options-of-a-plan-and-keys-of-a-profile){but}, and:")
     own = [option for option in options if not (takes_plan and option.opts[0] in shared and _is_shared(option))]
     parts.append(_table(("option", "meaning"), [_described(option, context) for option in own]))
@@ -82,7 +105,7 @@ def _command(command: click.Command, context: click.Context, name: str) -> str:
 
 def _is_shared(option: click.Option) -> bool:
     """Whether an option is that of the plan, and not another of the same name."""
-    return option.help in {setting.help for setting in (*SETTINGS, *REPORT_SETTINGS)}
+    return option.help in {setting.help for setting in KEYS.values()}
 
 
 def _described(option: click.Option, context: click.Context) -> tuple[str, str]:
@@ -103,8 +126,18 @@ def _paragraphs(text: str) -> Iterator[str]:
 
 def _run_json() -> str:
     kinds: dict[str, dict[str, Any]] = schema()["$defs"]
+    return _kinds(kinds, _reached(kinds, "RunResult", []))
+
+
+def _comparison() -> str:
+    _, kinds = described_kinds(Comparison)
+    return _kinds(kinds, [name for name in _reached(kinds, "Comparison", []) if name not in schema()["$defs"]])
+
+
+def _kinds(kinds: dict[str, dict[str, Any]], names: list[str]) -> str:
+    """Return a table for each of these types."""
     parts = []
-    for name in _reached(kinds, "RunResult", []):
+    for name in names:
         kind = kinds[name]
         rows = [
             (_code(member), _type_of(description), description.get("description", ""))

@@ -6,11 +6,12 @@ limits) and "Configuring provisioned concurrency for a function".
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lambdatune.model.errors import AwsRefused, UsageError
+from lambdatune.pricing.cost import FREE_EPHEMERAL_STORAGE_MB
+from lambdatune.pricing.snap_start import snap_start_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,14 +20,10 @@ if TYPE_CHECKING:
     from lambdatune.model.errors import LambdatuneError
     from lambdatune.model.plan import Architecture, OnOff
 
-_RUNTIME = re.compile(r"(?P<language>[a-z]+)(?P<version>\d+(?:\.\d+)?)(?:\.\w+)?")
-_FIRST_WITH_SNAP_START = {"java": (11,), "python": (3, 12), "dotnet": (8,)}
 _WITHOUT_ARM64 = frozenset(
     {"python3.6", "python3.7", "java8", "nodejs10.x", "ruby2.5", "dotnetcore2.1", "go1.x", "provided"}
 )
 """Runtimes on the first Amazon Linux, which is there for x86_64 only."""
-
-_SNAP_START_EPHEMERAL_MB = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +121,7 @@ class CloneSettings:
             return
         name, configuration = found.shown_name, found.configuration
         # A container image has no runtime that AWS tells: whether SnapStart takes it is AWS's to say.
-        if found.runtime and not takes_snap_start(found.runtime):
+        if found.runtime and snap_start_of(found.runtime, FREE_EPHEMERAL_STORAGE_MB) is None:
             yield AwsRefused(
                 f"AWS has no SnapStart for runtime {found.runtime} of function `{name}`: it is there for Java 11, "
                 "Python 3.12, .NET 8 and later ones of these",
@@ -136,9 +133,9 @@ class CloneSettings:
                 f"AWS has no SnapStart for a function with a file system, which `{name}` has", setting="snap-start",
                 hint="leave --snap-start out",
             )  # fmt: skip
-        if found.ephemeral_storage_mb > _SNAP_START_EPHEMERAL_MB:
+        if found.ephemeral_storage_mb > FREE_EPHEMERAL_STORAGE_MB:
             yield AwsRefused(
-                f"AWS has no SnapStart for more than {_SNAP_START_EPHEMERAL_MB} MB of /tmp, and function `{name}` has "
+                f"AWS has no SnapStart for more than {FREE_EPHEMERAL_STORAGE_MB} MB of /tmp, and function `{name}` has "
                 f"{found.ephemeral_storage_mb} MB",
                 hint="leave --snap-start out, or lower the function's ephemeral storage first", setting="snap-start",
             )  # fmt: skip
@@ -155,15 +152,6 @@ class CloneSettings:
 def has_snap_start(found: FunctionDescription) -> bool:
     """Return whether versions of a function are restored from a snapshot."""
     return bool((found.configuration.get("SnapStart") or {}).get("ApplyOn", "None") != "None")
-
-
-def takes_snap_start(runtime: str) -> bool:
-    """Return whether AWS has SnapStart for a runtime."""
-    match = _RUNTIME.fullmatch(runtime)
-    first = _FIRST_WITH_SNAP_START.get(match["language"]) if match else None
-    if match is None or first is None:
-        return False
-    return tuple(int(part) for part in match["version"].split(".")) >= first
 
 
 def _layers(found: FunctionDescription) -> list[Any]:

@@ -162,7 +162,8 @@ def _extras(ground: Ground) -> list[Need]:
         key = (str(configuration["KMSKeyArn"]),)
         actions = ("kms:CreateGrant", "kms:Decrypt", "kms:Encrypt")
         needs += [Need(action, "extra", key, "the variables are encrypted with it") for action in actions]
-    if configuration.get("PackageType") == "Image":
+    # A directory stands in for the image on the embedded endpoint.
+    if configuration.get("PackageType") == "Image" and not str(ground.code.get("ImageUri", "")).startswith("file:"):
         image = (_repository_arn(ground),)
         actions = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:GetRepositoryPolicy")
         needs += [Need(action, "extra", image, "the clone runs the function's image") for action in actions]

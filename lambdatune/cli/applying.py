@@ -11,6 +11,7 @@ import click
 from lambdatune.model.errors import UsageError
 from lambdatune.session.advice import size_to_apply
 from lambdatune.session.apply import apply, plan_apply, plan_undo, undo_apply
+from lambdatune.session.run_directory import default_output
 
 if TYPE_CHECKING:
     from lambdatune.model.result import RunResult
@@ -52,7 +53,8 @@ def apply_advice(run: RunDirectory, result: RunResult, *, assume_yes: bool, quie
     if not _agreed(planned, assume_yes=assume_yes, quiet=quiet):
         return NOTHING
     told = asyncio.run(apply(run, memory_mb, planned.revision_id))
-    return f"{told}; `lambdatune show {run.id} --undo-apply` puts it back"
+    name = run.id if run.path.parent == default_output() else run.path
+    return f"{told}; `lambdatune show {name} --undo-apply` puts it back"
 
 
 def undo_advice(run: RunDirectory, *, assume_yes: bool) -> str:

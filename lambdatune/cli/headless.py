@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from lambdatune.cli.narration import BarNarration, PlainNarration
     from lambdatune.cli.report_files import ReportFiles
     from lambdatune.model.plan import Plan
     from lambdatune.model.power_tuning import PowerTuning
@@ -54,6 +55,7 @@ def run_headless(
         gate: what the run is held against.
         gate_calls: warm calls that the advised size gets at the least.
         figures: another tool's, told beside those of the run.
+        gate: what the run is judged against besides its targets.
         is_applied: whether the function is set to the size that the run advises.
 
     Raises:
@@ -84,20 +86,29 @@ def run_headless(
     all_written = write_reports(result, reports, watcher)
     with closed_terminal():
         reports.show(result)
-    for tuning in figures:
-        watcher.narrate(f"\n{beside(tuning, result)}\n")
-    if session.run_directory is not None:
-        watcher.narrate(f"recorded in {session.run_directory.path}")
-        if result.cold_start_advice is None and any(cell.cold.count for cell in result.cells):
-            watcher.narrate(
-                "what its cold starts cost a month, and what would pay: "
-                f"lambdatune show {session.run_directory.path} --traffic 50/s"
-            )
+    _tell_more(result, session.run_directory, figures, watcher)
     code = signalled if result.status == "interrupted" and signalled is not None else exit_code(result)
     if is_applied:
-        told = _apply(session.run_directory, result, code, assume_yes=assume_yes, quiet=quiet)
-        watcher.narrate(told)
+        watcher.narrate(_apply(session.run_directory, result, code, assume_yes=assume_yes, quiet=quiet))
     return code if all_written else code or ExitCode.INTERNAL
+
+
+def _tell_more(
+    result: RunResult,
+    run: RunDirectory | None,
+    figures: Sequence[PowerTuning],
+    watcher: PlainNarration | BarNarration,
+) -> None:
+    """Tell what goes with the result: another tool's figures, where the run is, and what may be asked of it."""
+    for tuning in figures:
+        watcher.narrate(f"\n{beside(tuning, result)}\n")
+    if run is None:
+        return
+    watcher.narrate(f"recorded in {run.path}")
+    if _could_tell_of_cold_starts(result):
+        watcher.narrate(
+            f"what its cold starts cost a month, and what would pay: lambdatune show {run.path} --traffic 50/s"
+        )
 
 
 def _apply(run: RunDirectory | None, result: RunResult, code: ExitCode, *, assume_yes: bool, quiet: bool) -> str:
@@ -107,3 +118,9 @@ def _apply(run: RunDirectory | None, result: RunResult, code: ExitCode, *, assum
     if run is None or code != ExitCode.OK:
         return f"--apply: the run ends with exit code {int(code)}: {NOTHING}"
     return apply_advice(run, result, assume_yes=assume_yes, quiet=quiet)
+
+
+def _could_tell_of_cold_starts(result: RunResult) -> bool:
+    """Return whether a traffic is all that is missing to say what cold starts cost."""
+    measured = any(cell.cold.count and cell.warm.count for cell in result.cells)
+    return measured and result.cold_start_advice is None and result.recommendation.status != "invalid"

@@ -13,6 +13,7 @@ import time
 import uuid
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lambdatune.local import outcomes
@@ -133,7 +134,7 @@ class Environment:
             await asyncio.to_thread(shutil.rmtree, self._directory, ignore_errors=True)
 
     async def _initialise(self) -> None:
-        program = self._services.runtimes.program_of(self._config, self.version.package.root)
+        program = self._services.runtimes.at_start(self._config, self.version.package.root)
         self._capture.platform(self._lines.init_start(program.version, program.note))
         began_ns = time.monotonic_ns()
         happening = await self._start(self._init_limit_s())
@@ -144,7 +145,7 @@ class Environment:
             await self._init_failed(happening, init_ms, "init")
 
     async def _restore(self) -> None:
-        program = self._services.runtimes.program_of(self._config, self.version.package.root)
+        program = self._services.runtimes.at_start(self._config, self.version.package.root)
         self._capture.platform(self._lines.restore_start(program.version, program.note))
         happening = await self._start(self._services.options.init_timeout_s)
         restore_ms = (happening.at_ns - self._asked_ns) / 1e6
@@ -299,7 +300,7 @@ class Environment:
         temporary.mkdir(parents=True, exist_ok=True)
         if self._snapshot is not None and any(self._snapshot.temporary.iterdir()):
             await asyncio.to_thread(shutil.copytree, self._snapshot.temporary, temporary, dirs_exist_ok=True)
-        program = self._services.runtimes.program_of(self._config, self.version.package.root)
+        program = self._services.runtimes.at_start(self._config, self.version.package.root)
         variables = variables_of(
             self.version, self._services.naming, program, address, self._stream, temporary, self._initialization_type
         )
@@ -313,6 +314,8 @@ class Environment:
         )
         if self._closing.is_set():
             return Happening("exit", time.monotonic_ns(), code=-signal.SIGKILL)
+        if not program.command:
+            return Happening("entrypoint", time.monotonic_ns(), program.note.encode())
         if self._ahead:
             self._sandbox.throttle()
         if self._snapshot is not None:
@@ -327,8 +330,9 @@ class Environment:
         except OSError as error:
             if error.errno not in {errno.ENOENT, errno.EACCES, errno.ENOEXEC}:
                 raise  # the host is out of something: no fault of the function
-            reason = str(error.strerror or error).lower().encode()
-            return Happening("entrypoint", time.monotonic_ns(), reason, is_image=self._config.image is not None)
+            root, is_image = self.version.package.root, self._config.image is not None
+            sentence = outcomes.not_started(error, Path(program.command[0]), root, is_image=is_image)
+            return Happening("entrypoint", time.monotonic_ns(), sentence.encode())
         return await self._wait(limit_s)
 
     async def _serve(self, call: Call, limit_s: float) -> Happening:

@@ -112,7 +112,7 @@ class FunctionsApi:
         body = json_body(request)
         self._functions.check_idle(function)
         configuration = changed_configuration(function.latest.configuration, body, self._runtimes)
-        await asyncio.to_thread(self._runtimes.program_of, configuration, function.latest.package.root)
+        await asyncio.to_thread(self._runtimes.check_host, configuration)
         version = self._functions.update(function, body.get("RevisionId"), configuration=configuration)
         return Reply(200, self._view(function, version))
 
@@ -122,10 +122,8 @@ class FunctionsApi:
         body = json_body(request)
         self._functions.check_idle(function)
         architecture = check_architecture(body, function.latest.architecture)
-        configuration = function.latest.configuration
-        package = await self._package(body, is_image=configuration.image is not None)
+        package = await self._package(body, is_image=function.latest.configuration.image is not None)
         try:
-            await asyncio.to_thread(self._runtimes.program_of, configuration, package.root)
             if body.get("DryRun"):
                 return Reply(200, self._view(function, function.latest))
             version = self._functions.update(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from lambdatune.local.errors import ApiError
 from lambdatune.local.runtime_api import MAX_RESPONSE_BYTES
@@ -18,13 +20,12 @@ class Happening:
     Attributes:
         kind: ready, response, error, too-large, init-error, exit, entrypoint or timeout.
         at_ns: when, on the monotonic clock.
-        body: what the runtime posted.
+        body: what the runtime posted; for an entrypoint that could not be executed the sentence that says so.
         error_type: Lambda-Runtime-Function-Error-Type, or None.
         code: return code of the process (exit); negative for a signal.
         size: bytes of the response.
         limit: the most that they may be.
         content_type: of the response.
-        is_image: whether it is an image's entry point that could not be executed.
     """
 
     kind: str
@@ -35,7 +36,6 @@ class Happening:
     size: int = 0
     limit: int = MAX_RESPONSE_BYTES
     content_type: str = "application/json"
-    is_image: bool = False
 
 
 @dataclass(slots=True)
@@ -118,9 +118,26 @@ def outcome_of(happening: Happening, request_id: str, timeout_s: int) -> Outcome
         case "init-error":
             return Outcome(happening.body, "Unhandled", "error", error_type_of(happening), None, ends_process=True)
         case "entrypoint":
-            return _ended(request_id, "Runtime.InvalidEntrypoint", _not_started(happening), "error")
+            return _ended(request_id, "Runtime.InvalidEntrypoint", happening.body.decode(), "error")
         case _:
             return _ended(request_id, "Runtime.ExitError", exit_sentence(happening.code), "error")
+
+
+def not_started(error: OSError, path: Path, root: Path, *, is_image: bool) -> str:
+    """Return the sentence for a program that the kernel does not execute.
+
+    Args:
+        error: why.
+        path: the program.
+        root: of the package or image, which is ``/var/task`` or ``/`` on AWS.
+        is_image: whether it is an image.
+    """
+    reason = str(error.strerror or error).lower()
+    is_own = path.is_relative_to(root)
+    if is_own and not is_image and path.name == "bootstrap" and error.errno == errno.ENOENT:
+        return "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"
+    shown = Path("/" if is_image else "/var/task") / path.relative_to(root) if is_own else path
+    return f"fork/exec {shown}: {reason}"
 
 
 def error_in_trailer(error_type: str, encoded: str | None) -> bytes:
@@ -135,15 +152,6 @@ def error_in_trailer(error_type: str, encoded: str | None) -> bytes:
     except ValueError:
         body = b""
     return body or json.dumps({"errorType": error_type, "errorMessage": error_type}, separators=(",", ":")).encode()
-
-
-def _not_started(happening: Happening) -> str:
-    reason = happening.body.decode()
-    if happening.is_image:
-        return f"fork/exec of the entry point: {reason}"
-    if "no such file" in reason:
-        return "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"
-    return f"fork/exec /var/task/bootstrap: {reason}"
 
 
 def _ended(request_id: str, error_type: str, sentence: str, status: str) -> Outcome:

@@ -7,6 +7,8 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lambdatune.local.errors import invalid
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -45,3 +47,21 @@ def on_path(*names: str) -> list[str]:
     directories = os.environ.get("PATH", os.defpath).split(os.pathsep)
     found = [shutil.which(name, path=directory) for name in names for directory in dict.fromkeys(directories)]
     return [path for path in found if path is not None]
+
+
+def inside(root: Path, directory: Path, name: str, member: str) -> Path:
+    """Return the path that `name` stands for in a package or image at `root`, seen from `directory`.
+
+    Args:
+        root: what absolute names are below.
+        directory: what other names are below.
+        name: a path.
+        member: how the sentence names what it was given as.
+
+    Raises:
+        ApiError: InvalidParameterValueException when it leads out of `root`.
+    """
+    path = (root / name.lstrip("/") if name.startswith("/") else directory / name).resolve()
+    if not path.is_relative_to(root.resolve()):
+        raise invalid(f"{member} '{name}' leads out of the function.")
+    return path

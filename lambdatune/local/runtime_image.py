@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from lambdatune.local.errors import invalid
-from lambdatune.local.program import Program, on_path
+from lambdatune.local.program import Program, inside, on_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ def find(image: ImageConfig, root: Path) -> Program:
     Raises:
         ApiError: InvalidParameterValueException when there is no entry point, or nothing executable where it points.
     """
-    directory = _inside(root, root, image.working_directory or "/", "WorkingDirectory")
+    directory = inside(root, root, image.working_directory or "/", "WorkingDirectory")
     if not directory.is_dir():
         raise invalid(f"WorkingDirectory '{image.working_directory}' is no directory of the image.")
     name, *arguments = image.entry_point or (_DEFAULT,)
@@ -54,7 +54,7 @@ def _program(name: str, root: Path, directory: Path) -> str:
                 f"There is no program '{name}', the EntryPoint, on the PATH of this host. {_hint(name, directory)}"
             )
         return found[0]
-    path = _inside(root, directory, name, "EntryPoint")
+    path = inside(root, directory, name, "EntryPoint")
     if not path.is_file():
         raise invalid(
             f"EntryPoint '{name}' is no file of the image. A program of this host is given by its name alone, and "
@@ -63,14 +63,6 @@ def _program(name: str, root: Path, directory: Path) -> str:
     if not os.access(path, os.X_OK):
         raise invalid(f"EntryPoint '{name}' may not be executed: `chmod +x` it.")
     return str(path)
-
-
-def _inside(root: Path, directory: Path, name: str, member: str) -> Path:
-    """Return the path that `name` stands for in the image, seen from `directory`."""
-    path = (root / name.lstrip("/") if name.startswith("/") else directory / name).resolve()
-    if not path.is_relative_to(root.resolve()):
-        raise invalid(f"{member} '{name}' leads out of the image.")
-    return path
 
 
 def _hint(name: str, directory: Path) -> str:

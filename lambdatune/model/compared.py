@@ -40,7 +40,11 @@ class BestOverall:
     """The best size of all sides, by the base's targets and strategy.
 
     Attributes:
+        label: of its side.
+        memory_mb: the size.
+        cost_usd_per_million: its cost, at the plan's cold rate.
         is_shown: whether its lead over every other side's best is shown, and not only measured.
+        sentence: the same in words.
     """
 
     label: str
@@ -66,6 +70,7 @@ class Comparison:
         cautions: what a reader should know.
         gate: of the second run against the first; None when none was asked for.
         drift: of the runs before; empty when it was not asked for.
+        schema: name and version of this form.
     """
 
     targets: tuple[str, ...]

@@ -420,3 +420,16 @@ class RunResult:
     gate: GateReport | None = None
     schema: Literal["lambdatune.run/1"] = SCHEMA
     cold_start_advice: ColdStartAdvice | None = None
+
+    @property
+    def architectures(self) -> str:
+        """What was measured: the cells' architecture, which a clone may have been given, or all that they have."""
+        return ", ".join(dict.fromkeys(cell.architecture for cell in self.cells)) or self.function.architecture
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """What else the clone was given in place of what the function has, in words."""
+        snap_start = {"on": "SnapStart", "off": "no SnapStart"}.get(self.plan.get("snap_start") or "")
+        environments = self.plan.get("provisioned_concurrency")
+        provisioned = f"provisioned concurrency {environments}" if environments else None
+        return tuple(word for word in (snap_start, provisioned) if word)

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 FREE_EPHEMERAL_STORAGE_MB = 512
 """The part of ``/tmp`` that is not billed."""
 
-FREE_SNAPSTART = "java"
-"""How runtimes begin for which SnapStart costs nothing (aws.amazon.com/lambda/pricing)."""
-
 _MB_PER_GB = 1024
 _MS_PER_S = 1_000.0
 _MILLION = 1_000_000

@@ -31,3 +31,8 @@ def snap_start_of(runtime: str, ephemeral_storage_mb: int) -> Literal["free", "c
     if (int(match["major"]), int(match["minor"] or 0)) < _FIRST[match["language"]]:
         return None
     return "free" if match["language"] == "java" else "charged"
+
+
+def is_snap_start_free(runtime: str) -> bool:
+    """Return whether AWS charges nothing for SnapStart of a runtime, which is empty for a container image."""
+    return snap_start_of(runtime, FREE_EPHEMERAL_STORAGE_MB) == "free"

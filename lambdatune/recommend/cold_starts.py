@@ -61,7 +61,7 @@ def advise(evidence: Sequence[CellEvidence], question: Question) -> ColdStartAdv
     cell = _chosen(cells, question)
     if cell is None:
         return None
-    costs = Costs(measured_of(cell), cell.tariff, question.cold_rate)
+    costs = Costs(measured_of(cell), cell.tariff.on_demand, question.cold_rate)
     # An invocation takes a batch of messages.
     rate_per_s = question.traffic_per_s * cell.invocations_per_call
     options = [_on_demand(costs, rate_per_s), *_of_lambda(costs, rate_per_s)]
@@ -162,10 +162,10 @@ def _other_sizes(
 ) -> list[ColdStartOption]:
     place = list(cells).index(chosen)
     near = [*cells[max(place - _NEIGHBOURS, 0) : place], *cells[place + 1 : place + 1 + _NEIGHBOURS]]
-    own = Costs(measured_of(chosen), chosen.tariff, question.cold_rate)
+    own = Costs(measured_of(chosen), chosen.tariff.on_demand, question.cold_rate)
     found = []
     for cell in near:
-        costs = Costs(measured_of(cell), cell.tariff, question.cold_rate)
+        costs = Costs(measured_of(cell), cell.tariff.on_demand, question.cold_rate)
         init_ms = costs.measured.init_ms
         told = [f"init {init_ms:.0f} ms" if init_ms is not None else "no cold start measured"]
         told += ["misses the target"] if cell.verdict == "misses" else []

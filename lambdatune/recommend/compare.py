@@ -100,10 +100,10 @@ def require_comparable(
             f"{other}",
             hint=hint,
         )
-    if _place(base) == HERE and base.function.architecture != result.function.architecture:
+    if _place(base) == HERE and base.architectures != result.architectures:
         raise UsageError(
-            f"runs {base.id} and {result.id} cannot be compared: the first is {base.function.architecture}, the second "
-            f"{result.function.architecture}, and both ran on this machine's processor",
+            f"runs {base.id} and {result.id} cannot be compared: the first is {base.architectures}, the second "
+            f"{result.architectures}, and both ran on this machine's processor",
             hint="compare architectures on AWS",
         )
 
@@ -153,9 +153,9 @@ def cautions(result: RunResult, base: RunResult, *, together: bool = False) -> t
         found += [f"{name} differ" for name in _differing(base, result)]
     else:
         found.append("measured at different times: a difference may be that of the hosts or of the hour")
-    if result.function.architecture != base.function.architecture:
-        found.append(f"architectures differ: {base.function.architecture} and {result.function.architecture}")
-    for name, what in (("runtime", "runtimes"), ("name", "functions")):
+    if result.architectures != base.architectures:
+        found.append(f"architectures differ: {base.architectures} and {result.architectures}")
+    for name, what in () if together else (("runtime", "runtimes"), ("name", "functions")):
         one, other = getattr(base.function, name), getattr(result.function, name)
         if one != other:
             found.append(f"{what} differ: {one or 'an image'} and {other or 'an image'}")

@@ -11,7 +11,7 @@ import numpy as np
 
 from lambdatune.model.invocation import Start, Status
 from lambdatune.model.result import Spend
-from lambdatune.pricing.cost import FREE_SNAPSTART
+from lambdatune.pricing.snap_start import is_snap_start_free
 from lambdatune.recommend.billed import Billed
 from lambdatune.recommend.proof import ErrorBudget, TargetProof
 from lambdatune.stats.environments import groups_of
@@ -154,9 +154,11 @@ class CellEvidence:
         ran = rows[~is_throttled(rows)]
         self._invocations += float(np.sum(invocations_of(ran)))
         self._billed_ms_sum += float(np.sum(np.nan_to_num(ran["billed_ms"])))
-        # A call that starts cold is served on demand, also where others find provisioned environments.
-        self._spilled_ms_sum += float(np.sum(np.nan_to_num(ran["billed_ms"][ran["start"] == Start.COLD])))
-        self._restores += int(np.count_nonzero(ran["start"] == Start.RESTORED))
+        start = ran["start"]
+        if len(start) and start.max() > Start.WARM:  # most batches are warm, and there are many
+            # A call that starts cold is served on demand, also where others find provisioned environments.
+            self._spilled_ms_sum += float(np.sum(np.nan_to_num(ran["billed_ms"][start == Start.COLD])))
+            self._restores += int(np.count_nonzero(start == Start.RESTORED))
 
     @property
     def rows(self) -> Rows:
@@ -298,7 +300,7 @@ class CellEvidence:
         if tariff.is_provisioned:
             dearer = tariff.on_demand.per_second(memory_mb) - tariff.per_second(memory_mb)
             usd += self._spilled_ms_sum / 1000 * dearer
-        if self._restores and not self.cell.runtime.startswith(FREE_SNAPSTART):
+        if self._restores and not is_snap_start_free(self.cell.runtime):
             usd += self._restores * tariff.per_restore(memory_mb)
         return usd
 

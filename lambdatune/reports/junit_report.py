@@ -170,7 +170,7 @@ def _properties(result: RunResult) -> dict[str, str]:
     advice, function = result.recommendation, result.function
     found = {
         "run_id": result.id, "function": function.name, "arn": function.arn, "runtime": function.runtime,
-        "architecture": function.architecture, "mode": mode_of(result), "confidence": f"{advice.confidence:g}",
+        "architecture": result.architectures, "mode": mode_of(result), "confidence": f"{advice.confidence:g}",
         "strategy": advice.strategy, "status": result.status, "recommendation": advice.status,
         "memory_mb": "" if advice.memory_mb is None else str(advice.memory_mb),
         "region": str(result.environment.get("region") or ""), "invocations": str(result.spend.invocations),

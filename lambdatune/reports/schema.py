@@ -26,6 +26,7 @@ class PayloadRecord:
         bytes: its length.
         weight: its weight among the events of the plan.
         tokens: whether ``{{uuid}}``, ``{{sequence}}`` and ``{{timestamp}}`` in it are replaced anew for every call.
+        sha256: first sixteen hexadecimal digits of its SHA-256, by which runs with the same payloads are known.
         default: true of the event that is sent when none is given; else left out.
         body: its text; only with ``--record-payloads``.
     """
@@ -33,6 +34,7 @@ class PayloadRecord:
     bytes: int
     weight: float
     tokens: bool = False
+    sha256: str | None = None
     default: bool = False
     body: str | None = None
 
@@ -53,6 +55,10 @@ class Environment:
         prices: what costs were reckoned with.
         code_sha256: AWS's CodeSha256 of the code that was measured.
         configuration: of the function's configuration what tells in its times; of environment variables the names.
+        overridden: the function's own values of what its clone was given otherwise; only where it was.
+        standing_usd: dollars that the run cost beside its calls, for provisioned environments and snapshots of
+            SnapStart; only where there were any.
+        generator: host that sent the load: processor, cores and operating system.
         linking: how messages were linked to executions, and how sure that is; only in modes that need it.
         steering: what was changed while the run measured, in order; only where something was.
         continued: when the run was continued, after how many calls, and how it had ended; only where it was.
@@ -68,6 +74,9 @@ class Environment:
     prices: Prices
     code_sha256: str | None
     configuration: dict[str, Any]
+    overridden: dict[str, Any]
+    standing_usd: float
+    generator: dict[str, Any]
     linking: dict[str, Any]
     steering: list[dict[str, Any]]
     continued: list[dict[str, Any]]
@@ -80,9 +89,7 @@ _IN_TEXT = {"MemoryChoice": str, "Target": str, "Ramp": str, "BurstLoad": str, "
 def make_schema() -> str:
     """Return the text of the JSON Schema of run.json as the types of the result give it (JSON Schema 2020-12)."""
     plan = make_dataclass("Plan", _plan_members().items(), namespace={"__doc__": Plan.__doc__})
-    (whole, *_), kinds = msgspec.json.schema_components([RunResult, plan, Environment], ref_template="#/$defs/{name}")
-    for kind in kinds.values():
-        _describe(kind)
+    whole, kinds = described_kinds(RunResult, plan, Environment)
     kinds["RunResult"]["properties"]["plan"]["$ref"] = "#/$defs/Plan"
     kinds["RunResult"]["properties"]["environment"]["$ref"] = "#/$defs/Environment"
     for name in ("Plan", "Environment"):
@@ -97,6 +104,14 @@ def make_schema() -> str:
         "$defs": kinds,
     }
     return msgspec.json.format(msgspec.json.encode(document), indent=1).decode() + "\n"
+
+
+def described_kinds(*types: type) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Return the JSON Schema of the first type, and those of all types in `types` and below by name, with meanings."""
+    (whole, *_), kinds = msgspec.json.schema_components(types, ref_template="#/$defs/{name}")
+    for kind in kinds.values():
+        _describe(kind)
+    return whole, kinds
 
 
 def _plan_members() -> dict[str, Any]:

@@ -60,9 +60,8 @@ def mode_of(result: RunResult) -> str:
 
 
 def function_of(result: RunResult) -> str:
-    """Return what ran: runtime, where it is known, and architecture."""
-    function = result.function
-    return f"{function.runtime}, {function.architecture}" if function.runtime else function.architecture
+    """Return what ran: runtime, where it is known, architecture, and what the clone was given."""
+    return ", ".join(part for part in (result.function.runtime, result.architectures, *result.given) if part)
 
 
 def failed_calls(cell: CellResult) -> int:

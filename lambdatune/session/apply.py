@@ -227,6 +227,8 @@ def _doubts(result: RunResult, now: SizeNow, memory_mb: int) -> list[str]:
     advice = result.recommendation
     if memory_mb in measured and memory_mb != advice.memory_mb:
         found.append(f"the run itself does not advise {memory_mb} MB: {advice.sentence}")
+    if advice.status == "none":
+        found.append("no target was set, so that its latency was not judged")
     if not result.validity.valid:
         found.append(f"the measurement is invalid: {'; '.join(result.validity.reasons)}")
     found += _otherwise(result)

@@ -26,8 +26,7 @@ def check_runtime(given: Mapping[str, Given]) -> None:
         needs = " and ".join(f"--{name}" for name in missing)
         raise UsageError(
             f"{function.origin}: `{function.value}` is code on this machine, which also needs {needs}",
-            hint="for example --runtime python3.12 --handler app.handler; or --entry-point 'python app.py' for a "
-            "program that speaks the Runtime API itself",
+            hint="for example --runtime python3.12 --handler app.handler, or --entry-point 'python app.py'",
             setting=missing[0],
         )
 

@@ -122,6 +122,7 @@ def compare(
     *,
     margin: float = MARGIN,
     variants: Sequence[str] = (),
+    what_if: WhatIf | None = None,
 ) -> Comparison:
     """Return recorded runs side by side, the first as the base.
 
@@ -130,13 +131,14 @@ def compare(
         margin: see `PairVerdict`.
         variants: what each is called, of runs that were measured side by side; empty for runs of different times,
             which what differs between the functions names.
+        what_if: what to decide anew for; None: for what the base was made for.
 
     Raises:
         UsageError: when they must not be compared, naming what differs.
     """
     base = references[0].run
-    plan = base.plan
-    question = _question_of(references)
+    plan = base.plan if what_if is None else what_if.applied_to(base.plan)
+    question = _question_of(references, plan)
     for reference in references[1:]:
         require_comparable(reference.run.record, base.record, clock=question.clock, together=bool(variants))
     sides = sides_of(references, plan, variants)
@@ -167,9 +169,8 @@ def compare(
     )
 
 
-def _question_of(references: Sequence[Reference]) -> Question:
+def _question_of(references: Sequence[Reference], plan: Plan) -> Question:
     """Return what the verdicts on time are about: of several modes without a target the end of each call or message."""
-    plan = references[0].run.plan
     modes = {reference.run.plan.mode for reference in references}
     return Question.of(plan) if plan.targets or len(modes) == 1 else Question(clock="e2e")
 
@@ -196,8 +197,11 @@ def sides_of(references: Sequence[Reference], plan: Plan, variants: Sequence[str
 
 def _labels(references: Sequence[Reference]) -> list[str]:
     """Return names that differ: of what differs between the functions, the size where one is named, else the run."""
-    functions = [reference.run.record.function for reference in references]
-    parts = [(function.name, function.runtime, function.architecture) for function in functions]
+    records = [reference.run.record for reference in references]
+    parts = [
+        (record.function.name, record.function.runtime, record.architectures, ", ".join(record.given))
+        for record in records
+    ]
     differ = [len(set(values)) > 1 for values in zip(*parts, strict=True)]
     # What differs names a side; where a run differs in nothing from another it is told by its id.
     shown = [[part for part, differs in zip(each, differ, strict=True) if differs and part] for each in parts]

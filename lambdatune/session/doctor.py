@@ -14,7 +14,9 @@ from lambdatune.aws.marks import clone_name
 from lambdatune.aws.permissions import bare_name, needs_of, policy_of
 from lambdatune.aws.probes import Prober
 from lambdatune.model.errors import AwsRefused, LambdatuneError
+from lambdatune.recommend.sizes import spread_sizes
 from lambdatune.session.checks import Check
+from lambdatune.session.clone_settings import clone_settings_of
 from lambdatune.session.host_checks import check_host
 from lambdatune.session.preflight import ground_of
 
@@ -171,6 +173,7 @@ async def _function(plan: Plan, access: AwsAccess) -> tuple[FunctionDescription 
         return None, Check("function", "none named", "not checked", "nothing is known of a function", hint=hint)
     try:
         found = await describe_function(access, name)
+        clone_settings_of(plan).refuse_unfit(found)
     except LambdatuneError as error:
         return None, Check("function", name, "missing", error.message, hint=error.hint)
     kind = found.runtime or "container image"
@@ -195,7 +198,8 @@ async def _concurrency(plan: Plan, access: AwsAccess) -> Check:
         account = await account_concurrency(access)
     except AwsRefused as error:
         return Check("account", "concurrency", "not checked", error.message, hint=error.hint)
-    wanted = max(plan.concurrency, _BURST, plan.burst.size if plan.burst else 0)
+    provisioned = plan.provisioned_concurrency * len(spread_sizes(plan.memory))
+    wanted = max(plan.concurrency, _BURST, plan.burst.size if plan.burst else 0, provisioned)
     text = f"{account.limit} concurrent executions, {account.unreserved} unreserved; this plan uses up to {wanted}"
     if wanted <= account.unreserved:
         return Check("account", "concurrency", "ok", text)

@@ -176,6 +176,11 @@ class Measurement:
         return not self._go.is_set()
 
     @property
+    def is_ending(self) -> bool:
+        """Whether nothing more will be sent."""
+        return self._stopping
+
+    @property
     def paused_s(self) -> float:
         """How long it was paused, the pause that lasts included."""
         lasting_s = asyncio.get_running_loop().time() - self._pause_began_s if self.is_paused else 0.0

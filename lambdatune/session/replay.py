@@ -46,11 +46,11 @@ class WhatIf:
     confidence: float | None = None
     cold_rate: float | None = None
     traffic_per_s: float | None = None
+    traffic_cold_rate: float | None = None
 
     def applied_to(self, plan: Plan) -> Plan:
-        """Return the plan as it would be; a cold rate is that of the traffic too."""
+        """Return the plan as it would be."""
         given = {field.name: getattr(self, field.name) for field in fields(self)}
-        given["traffic_cold_rate"] = self.cold_rate
         return replace(plan, **{name: value for name, value in given.items() if value is not None})
 
 

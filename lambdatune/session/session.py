@@ -115,8 +115,8 @@ class Session:
             self._measurement.stop(abandon=abandon)
 
     def is_stopped(self) -> bool:
-        """Whether `stop` was called."""
-        return self._stop_asked.is_set()
+        """Whether nothing new is wanted: `stop` was called, or a limit was reached."""
+        return self._stop_asked.is_set() or (self._measurement is not None and self._measurement.is_ending)
 
     def narrate(self, sentence: str) -> None:
         """Tell the observer that something happened."""

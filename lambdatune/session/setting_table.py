@@ -213,7 +213,8 @@ _TOO_LARGE = 2**63
 """No setting means anything from here on; infinities and NaN, which TOML has, are not below it either."""
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
-_KEYS = _BY_NAME | {setting.name: setting for setting in (*REPORT_SETTINGS, *GATE_SETTINGS)}
+KEYS = _BY_NAME | {setting.name: setting for setting in (*REPORT_SETTINGS, *GATE_SETTINGS)}
+"""Every key of a run profile, each also an option of `run`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +239,7 @@ def check_kind(name: str, value: object, origin: str) -> Any:
         UsageError: naming the setting, what was expected and what was given.
     """
     try:
-        return _checked(_KEYS[name], value, origin)
+        return _checked(KEYS[name], value, origin)
     except UsageError as error:
         error.setting = name
         raise
@@ -284,7 +285,7 @@ def check_key(name: str, origin: str) -> None:
     Raises:
         UsageError: with the nearest one.
     """
-    _check_known(name, origin, _KEYS)
+    _check_known(name, origin, KEYS)
 
 
 def _check_known(name: str, origin: str, known: dict[str, Setting]) -> None:

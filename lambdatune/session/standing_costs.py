@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lambdatune.model.invocation import Start
-from lambdatune.pricing.cost import FREE_SNAPSTART, money
+from lambdatune.pricing.cost import money
+from lambdatune.pricing.snap_start import is_snap_start_free
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,9 +28,7 @@ def standing_costs(evidence: Sequence[CellEvidence]) -> list[str]:
     Args:
         evidence: one per cell.
     """
-    restored = [
-        cell for cell in evidence if _any(cell, Start.RESTORED) and not cell.cell.runtime.startswith(FREE_SNAPSTART)
-    ]
+    restored = [cell for cell in evidence if _any(cell, Start.RESTORED) and not is_snap_start_free(cell.cell.runtime)]
     provided = [cell for cell in evidence if cell.tariff.is_provisioned]
     prepared = [cell for cell in evidence if not cell.tariff.is_provisioned and _any(cell, Start.PREINITIALISED)]
     kinds = ((restored, _snapstart), (provided, _provided), (prepared, _provisioned))
@@ -62,6 +61,17 @@ def provisioned_starts(evidence: Sequence[CellEvidence]) -> list[str]:
             "--provisioned-concurrency or fewer calls at once avoid it"
         )
     return told
+
+
+def restored_starts(evidence: Sequence[CellEvidence]) -> list[str]:
+    """Return what to know of cold starts that restored a snapshot.
+
+    Args:
+        evidence: one per cell.
+    """
+    if not any(_any(cell, Start.RESTORED) for cell in evidence):
+        return []
+    return ["cold starts restored a snapshot (SnapStart): what stands for their init is Restore Duration"]
 
 
 def _any(cell: CellEvidence, start: Start) -> bool:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from lambdatune.aws.clone_settings import has_snap_start
 from lambdatune.aws.modes.registry import mode_names_versions
-from lambdatune.pricing.cost import FREE_SNAPSTART, decimals_of, money
+from lambdatune.pricing.cost import decimals_of, money
+from lambdatune.pricing.snap_start import is_snap_start_free
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -91,9 +92,7 @@ class StandingRates:
 
 def rates_of(measured: FunctionDescription, environments: int, prices: Prices) -> StandingRates:
     """Return the rates of a function as its calls find it, with so many provisioned environments."""
-    return StandingRates(
-        prices, environments, has_snap_start(measured) and not measured.runtime.startswith(FREE_SNAPSTART)
-    )
+    return StandingRates(prices, environments, has_snap_start(measured) and not is_snap_start_free(measured.runtime))
 
 
 def meter_of(plan: Plan, subject: Subject, evidence: Evidence) -> StandingMeter:

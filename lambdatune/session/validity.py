@@ -14,7 +14,7 @@ from lambdatune.model.target import Target
 from lambdatune.recommend.health import warnings
 from lambdatune.session.clone_settings import AWS_NAMES
 from lambdatune.session.silence import silence, silent_calls
-from lambdatune.session.standing_costs import provisioned_starts, standing_costs
+from lambdatune.session.standing_costs import provisioned_starts, restored_starts, standing_costs
 from lambdatune.stats.distortion import MOST_SHIFT, generator_delays_ms, shift_of
 from lambdatune.stats.rows import clock_ms, counts_for, is_ok, is_throttled, is_unknown
 from lambdatune.stats.summary import PERCENTILES, described
@@ -57,6 +57,7 @@ def rule(evidence: Evidence, plan: Plan, outcome: Outcome, host: dict[str, Any] 
     notes = [
         *([] if silent else _uncounted(evidence)),
         *warnings(evidence, plan, on_aws=host is None),
+        *restored_starts(evidence),
         *provisioned_starts(evidence),
         *standing_costs(evidence),
         *_ended_badly(evidence),

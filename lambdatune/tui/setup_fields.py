@@ -80,7 +80,7 @@ COMMON: tuple[FieldRow, ...] = (
         Field("runtime", "Runtime", "python3.12"), Field("handler", "Handler", "app.handler"),
         Field("timeout", "Timeout s", "60"),
     )),
-    FieldRow(IMAGE, (Field("entry-point", "Entry point", "none   or python app.py, instead of runtime and handler"),)),
+    FieldRow(IMAGE, (Field("entry-point", "Entry point", "in place of these two: python app.py"),)),
     FieldRow("memory", (Field("memory", "Memory MB", f"{DEFAULT_MEMORY}   or a list: 128,512,1024"),)),
     FieldRow("mode", (
         Field("mode", "Mode", "invoke   or stream, http, event, sns, sqs, ..."),
@@ -112,7 +112,10 @@ COMMON: tuple[FieldRow, ...] = (
         Field("max-invocations", "End at calls", "no limit"), Field("max-usd", "dollars", "none"),
         Field("max-minutes", "minutes", "none"),
     )),
-    FieldRow("cold-starts", (Field("cold-starts", "Cold starts", "10"), Field("cold-rate", "cold rate", "1%"))),
+    FieldRow("cold-starts", (
+        Field("cold-starts", "Cold starts", "10"), Field("cold-rate", "cold rate", "1%"),
+        Field("traffic", "traffic", "none"),
+    )),
     FieldRow("strategy", (
         Field("strategy", "Strategy",
               choices=((NOT_GIVEN, "cheapest"), ("fastest", "fastest"), ("balanced", "balanced"))),

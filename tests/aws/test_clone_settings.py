@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lambdatune.aws.clone_settings import CloneSettings, takes_snap_start
+from lambdatune.aws.clone_settings import CloneSettings
 from lambdatune.aws.functions import FunctionDescription
 from lambdatune.model.errors import LambdatuneError
 
@@ -19,19 +19,6 @@ def function(runtime: str = "python3.12", storage_mb: int = 512, **configuration
         architecture="x86_64", memory_mb=512, timeout_s=3, ephemeral_storage_mb=storage_mb,
         configuration=configuration, code={}, tags={}, qualifier="live",
     )  # fmt: skip
-
-
-@pytest.mark.parametrize("runtime", ["java11", "java17", "java21", "java25", "python3.12", "python3.14", "dotnet8"])
-def test_aws_has_snap_start_for(runtime) -> None:
-    assert takes_snap_start(runtime)
-
-
-@pytest.mark.parametrize(
-    "runtime",
-    ["java8", "java8.al2", "python3.9", "python3.11", "dotnet6", "nodejs22.x", "provided.al2023", ""],
-)
-def test_aws_has_no_snap_start_for(runtime) -> None:
-    assert not takes_snap_start(runtime)
 
 
 @pytest.mark.parametrize(

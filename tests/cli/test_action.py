@@ -43,6 +43,11 @@ def test_a_target_that_is_met_passes_and_tells_what_was_found(tmp_path) -> None:
     assert "Use 1024 MB" in ended.summary
     assert ended.installed[-1] == str(ACTION.parent)
     assert "::error" not in ended.said
+    again = run_action(
+        tmp_path, profile="ci-gate", args="--memory=1024\n--cold-starts=1\n--max-invocations=30", baseline=str(run)
+    )
+    assert f"baseline {run.name}" in again.said
+    assert again.outputs["exit-code"] in {"0", "4", "5"}, again.said
 
 
 @pytest.mark.slow
@@ -61,7 +66,19 @@ def test_a_target_that_is_missed_fails_with_the_code_of_the_tool_and_says_why(tm
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["profile", "function", "targets", "args"])
+def test_a_comparison_tells_its_best_too(tmp_path) -> None:
+    ended = run_action(
+        tmp_path, function="sample:lookup-python", targets="p50<=2s",
+        args="--function=sample:checkout\n--memory=512\n--cold-starts=1\n--confidence=0.6\n--max-invocations=60",
+    )  # fmt: skip
+    assert ended.outputs["exit-code"] == "0", ended.said
+    assert ended.outputs["status"] == "met"
+    assert ended.outputs["memory"] == "512"
+    assert (Path(ended.outputs["run-directory"]) / "comparison.json").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["profile", "function", "targets", "baseline", "args"])
 def test_what_an_input_holds_is_never_a_command(tmp_path, name) -> None:
     ended = run_action(tmp_path, **{"function": "sample:checkout", "args": "--max-invocations=1", name: HOSTILE})
     assert ended.code == ExitCode.USAGE, ended.said

@@ -21,6 +21,7 @@ from support.documented_commands import (
     mentioned_in,
 )
 from support.program import make_function, running_endpoint, sdk
+from support.run_json import undescribed
 from support.signing import KEY
 
 from lambdatune.model.errors import ExitCode, LambdatuneError
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 HANDLER = "def handler(event, context):\n    return {'ok': True}\n"
 BY_NAME = ("my-function", "shop")
-ENDED = {ExitCode.OK, ExitCode.TARGET_MISSED, ExitCode.UNPROVEN, ExitCode.INVALID}
+ENDED = {ExitCode.OK, ExitCode.TARGET_MISSED, ExitCode.REGRESSION, ExitCode.UNPROVEN, ExitCode.INVALID}
 """How a run may end that is cut short: what it proves in thirty calls is not the documentation's matter."""
 BUILDS_ON = {"first-run-on-aws.md": "getting-started.md"}
 """Page to the page whose files its reader has."""
@@ -73,7 +74,7 @@ def have_functions(url: str, commands: list[str]) -> None:
             if name in there:
                 client.delete_function(FunctionName=name)
         elif name not in there:
-            make_function(url, name, HANDLER)
+            make_function(url, name, HANDLER, memory_mb=1024)
     client.close()
 
 
@@ -96,10 +97,12 @@ def test_every_command_of_a_page_runs(page, page_directory, url) -> None:
         code, ran = shell.run(command)
         is_run = command.startswith("lambdatune run")
         assert code in (ENDED if is_run else {ExitCode.OK}), f"{command}\nwas run as {ran}\nand ended with {code}"
-    rows = page_directory.parent.rglob("invocations.csv")
-    runs = [json.loads(path.with_name("run.json").read_text()) for path in rows]
-    assert len(runs) == shell.measured
+    directories = [rows.parent for rows in page_directory.parent.rglob("invocations.csv")]
+    made = {where.parent if (where.parent / "variants.json").exists() else where for where in directories}
+    assert len(made) == shell.measured
+    runs = [json.loads((where / "run.json").read_text()) for where in directories]
     assert all(run["status"] == "complete" and run["spend"]["invocations"] > 0 for run in runs)
+    assert all(undescribed(run) == set() for run in runs)
 
 
 def test_every_exception_has_a_reason_and_is_still_shown() -> None:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
 from support.recorded_runs import MET
+from support.run_json import undescribed
 
 from lambdatune.cli.main import COMMANDS, cli
+from lambdatune.model.compared import Comparison
 from lambdatune.model.errors import ExitCode
 from lambdatune.reports.json_report import schema
-from lambdatune.session.setting_table import REPORT_SETTINGS, SETTINGS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from lambdatune.reports.schema import described_kinds
+from lambdatune.session.setting_table import KEYS
+from lambdatune.session.variants.settings import OF_A_VARIANT
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference.md"
 
@@ -57,15 +57,22 @@ def test_every_option_of_every_command_is_in_the_reference_with_a_meaning(comman
 
 
 def test_every_key_of_a_profile_is_in_the_reference_with_its_kind_and_a_meaning() -> None:
-    for setting in (*SETTINGS, *REPORT_SETTINGS):
+    for setting in KEYS.values():
         kind, meaning = of_option(PLAN, f"--{setting.name}")
         assert kind
         assert meaning == setting.help
-    assert len(PLAN) == len(SETTINGS) + len(REPORT_SETTINGS)
+    assert len(PLAN) == len(KEYS)
 
 
-def test_every_member_of_run_json_is_in_the_reference_with_its_type_and_a_meaning() -> None:
-    for name, kind in schema()["$defs"].items():
+def test_every_key_of_a_variant_is_in_the_reference() -> None:
+    table = rows("Variants", "###")
+    named = {name for cell in table for name in re.findall(r"[\w-]+", cell)}
+    assert named == {"name", "optional", *OF_A_VARIANT}
+    assert all(meaning for _, meaning in table.values())
+
+
+def test_every_member_of_run_json_and_of_a_comparison_is_in_the_reference_with_its_type_and_a_meaning() -> None:
+    for name, kind in (schema()["$defs"] | described_kinds(Comparison)[1]).items():
         table = rows(name, "###")
         assert table.keys() == kind["properties"].keys()
         for member, (type_, meaning) in table.items():
@@ -73,28 +80,11 @@ def test_every_member_of_run_json_is_in_the_reference_with_its_type_and_a_meanin
             assert meaning, f"{name}.{member} has no meaning: write it into the docstring of its class"
 
 
-def members(value: Any, kind: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], Any]]:
-    """Go through a run.json beside its schema, as far as types are named; yield each member, its type and its value."""
-    choices = [kind, *kind.get("anyOf", ())]
-    if isinstance(value, list):
-        items = [choice["items"] for choice in choices if choice.get("items")]
-        for item in value if items else ():
-            yield from members(item, items[0])
-    names = [choice["$ref"].rpartition("/")[2] for choice in choices if "$ref" in choice]
-    if isinstance(value, dict) and names:
-        known = schema()["$defs"][names[0]]
-        for member, inner in value.items():
-            yield member, known, inner
-            if member in known["properties"]:
-                yield from members(inner, known["properties"][member])
-
-
-def test_what_a_run_really_writes_is_of_the_types_that_the_reference_names(run_of) -> None:
+def test_what_a_run_writes_is_in_the_reference(run_of) -> None:
     document = json.loads((run_of(MET).path / "run.json").read_text())
-    seen = list(members(document, schema()))
-    assert len(seen) > 100
-    for member, kind, _ in seen:
-        assert member in kind["properties"], f"{kind['title']}.{member} is in no table"
+    assert undescribed(document) == set()
+    document["plan"]["planted"] = document["cells"][1]["warm"]["planted"] = document["environment"]["planted"] = 1
+    assert undescribed(document) == {"Plan.planted", "WarmStats.planted", "Environment.planted"}
 
 
 def test_every_exit_code_is_in_the_reference_with_a_meaning() -> None:

@@ -72,6 +72,7 @@ def test_an_entry_point_of_the_host_runs_in_the_directory(endpoint: Any, image: 
     assert "handling\n" in answer.tail
     assert "INIT_START Runtime Version: image\tRuntime Version ARN: entry point /" in answer.tail
     assert answer.report.init_ms is not None
+    assert endpoint.host()["runtimes"]["image"].startswith("entry point /")
 
 
 def test_a_copy_of_the_image_is_what_it_was_when_the_function_was_made(endpoint: Any, image: Path) -> None:
@@ -90,6 +91,10 @@ def test_a_copy_of_the_image_is_what_it_was_when_the_function_was_made(endpoint:
     assert endpoint.call("PUT", path, {"ImageUri": image.as_uri()}).status == 200
     endpoint.wait(copy["FunctionName"])
     assert endpoint.invoke(copy["FunctionName"]).json["word"] == "second"
+    endpoint.update(copy["FunctionName"], ImageConfig={"EntryPoint": ["/later.sh"]})
+    missing = endpoint.invoke(copy["FunctionName"]).json
+    assert missing["errorType"] == "Runtime.InvalidEntrypoint"
+    assert "EntryPoint '/later.sh' is no file of the image." in missing["errorMessage"]
     endpoint.update(copy["FunctionName"], ImageConfig={"EntryPoint": ["/start.sh"], "Command": ["now"]})
     assert endpoint.invoke(copy["FunctionName"]).json["arguments"] == ["from-script", "now"]
 
@@ -131,18 +136,18 @@ def test_an_entry_point_that_the_kernel_refuses(endpoint: Any, image: Path) -> N
     made = _create(endpoint, image.as_uri(), {"EntryPoint": ["/start.sh"]}).json
     answer = endpoint.invoke(made["FunctionName"])
     assert answer.json["errorType"] == "Runtime.InvalidEntrypoint"
-    assert answer.json["errorMessage"].endswith("fork/exec of the entry point: no such file or directory")
+    assert answer.json["errorMessage"].endswith("fork/exec /start.sh: no such file or directory")
 
 
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [
-        (ImageConfig(("../outside",)), "EntryPoint '../outside' leads out of the image."),
-        (ImageConfig(("/../../outside",)), "EntryPoint '/../../outside' leads out of the image."),
+        (ImageConfig(("../outside",)), "EntryPoint '../outside' leads out of the function."),
+        (ImageConfig(("/../../outside",)), "EntryPoint '/../../outside' leads out of the function."),
         (ImageConfig(("/bin/sh",)), "A program of this host is given by its name alone"),
         (ImageConfig(("./app.py",)), "EntryPoint './app.py' may not be executed"),
         (ImageConfig(("start.sh",)), "Its file of that name is ./start.sh."),
-        (ImageConfig(("sh",), working_directory="/.."), "WorkingDirectory '/..' leads out of the image."),
+        (ImageConfig(("sh",), working_directory="/.."), "WorkingDirectory '/..' leads out of the function."),
         (ImageConfig(("sh",), working_directory="app.py"), "WorkingDirectory 'app.py' is no directory of the image."),
         (ImageConfig(("printenvv",)), "Did you mean printenv?"),
     ],

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from support.browser import Browser, Page, Site, opened, serving
-from support.recorded_runs import MISSED, SLOWER
+from support.recorded_runs import MET, MISSED, SLOWER
 
-from lambdatune.reports.html_report import render_html
+from lambdatune.reports.formats import render
+from lambdatune.session.comparing import Reference, compare
+from lambdatune.session.gating import Gate, gate_recorded
+from lambdatune.session.replay import RecordedRun, WhatIf, open_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from lambdatune.model.compared import Comparison
+    from lambdatune.model.result import RunResult
 
 PHONE, SCREEN = 360, 1280
 CONTRAST = 4.5
@@ -47,14 +54,30 @@ def browser(tmp_path_factory) -> Iterator[Browser]:
     browser.close()
 
 
-@pytest.fixture(params=["met", "missed", "delivered", "hostile"])
-def url(request, site, recorded) -> str:
-    """Return the URL of the page of a run."""
-    recipes = {"met": SLOWER, "missed": MISSED}
-    kind = request.param
-    result = recorded(recipes[kind]) if kind in recipes else request.getfixturevalue(kind)
+@pytest.fixture
+def missed(recorded) -> RunResult:
+    return recorded(MISSED)
+
+
+@pytest.fixture
+def traffic(run_of) -> RunResult:
+    """Return a result with advice on its cold starts."""
+    return open_run(run_of(SLOWER), WhatIf(traffic_per_s=50.0))
+
+
+@pytest.fixture
+def compared(run_of) -> Comparison:
+    """Return two runs side by side, the second held against the first by the gate."""
+    base, other = (Reference(recipe.id, RecordedRun(run_of(recipe))) for recipe in (MET, SLOWER))
+    return replace(compare([base, other]), gate=gate_recorded(Gate(base), other))
+
+
+@pytest.fixture(params=["missed", "delivered", "hostile", "traffic", "compared"])
+def url(request, site) -> str:
+    """Return the URL of the page of a run, or of a comparison, which is made once."""
     site.asked.clear()
-    return site.put(f"/{kind}.html", render_html(result))
+    path = f"/{request.param}.html"
+    return site.put(path, site.pages.get(path) or render(request.getfixturevalue(request.param), "html"))
 
 
 def luminance(colour: str) -> float:
@@ -88,17 +111,17 @@ def test_a_phone_shows_it_without_script_request_or_complaint_and_does_not_scrol
     assert site.asked == [url.removeprefix(f"http://127.0.0.1:{site.server_address[1]}")] * 2
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_can_be_read_on_a_light_and_on_a_dark_screen(browser, url, scheme) -> None:
-    with opened(browser, url, width=SCREEN, scheme=scheme) as page:
-        assert page.complaints == []
+def test_every_text_can_be_read_on_a_light_and_on_a_dark_screen(browser, url) -> None:
+    with opened(browser, url, width=SCREEN) as page:
+        for scheme in ("light", "dark"):
+            page.prefer(scheme)
+            paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+            assert (luminance(paper) > 0.5) == (scheme == "light")
+            texts = page.evaluate(TEXTS)
+            assert len(texts) > 20
+            assert not {(text, ink, behind) for text, ink, behind, _ in texts if contrast(ink, behind) < CONTRAST}
         assert fits(page, SCREEN)
-        paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
-        assert (luminance(paper) > 0.5) == (scheme == "light")
-        texts = page.evaluate(TEXTS)
-        assert len(texts) > 20
-        faint = {(text, ink, behind) for text, ink, behind, _ in texts if contrast(ink, behind) < CONTRAST}
-        assert not faint
+        assert page.complaints == []
 
 
 def test_a_page_that_does_any_of_it_is_found_out(browser, site) -> None:

@@ -64,6 +64,12 @@ def test_the_command_is_read_back_to_the_same_plan(result, name) -> None:
     assert words == ["lambdatune", *reproduce.arguments(again)]
 
 
+def test_a_directory_with_an_entry_point_is_read_back_to_the_same_plan(result, tmp_path) -> None:
+    plan = plan_of_line(["--function", str(tmp_path), "--entry-point", "sh 'my app.sh'"])
+    again = replace(result, plan=plan_record(plan), environment={"embedded": {}})
+    assert plan_of_line(reproduce.arguments(again)[1:]) == plan
+
+
 def test_code_on_this_machine_needs_no_region(result, tmp_path) -> None:
     (tmp_path / "app.py").write_text("def handler(event, context): ...\n")
     line = ["--function", str(tmp_path), "--runtime", "python3.12", "--handler", "app.handler", "--timeout", "9"]

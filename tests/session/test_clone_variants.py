@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from lambdatune.model.errors import AwsRefused, UsageError
 from lambdatune.model.memory import parse_memory
 from lambdatune.model.plan import FunctionSource, Limits, Plan
 from lambdatune.model.target import parse_target
-from lambdatune.reports.apply_report import render_apply
+from lambdatune.reports.change_report import render_change
 from lambdatune.session.apply import plan_apply
 from lambdatune.session.replay import RecordedRun, WhatIf
 from lambdatune.session.restore import undo
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from lambdatune.session.plan_card import PlanCard
     from lambdatune.session.restore import Undone
 
+ENDLESS = "import time\ntime.sleep(60)\n"
 BROKEN = "raise RuntimeError('no init')\n"
 WAITING = "import time\ntime.sleep(0.3)\ndef handler(event, context):\n    time.sleep(0.05)\n"
 
@@ -42,7 +44,7 @@ WAITING = "import time\ntime.sleep(0.3)\ndef handler(event, context):\n    time.
 def url() -> Iterator[str]:
     with local_endpoint("--settle-ms", "1") as url:
         users_function(url)
-        for name, code in (("broken", BROKEN), ("waiting", WAITING)):
+        for name, code in (("broken", BROKEN), ("endless", ENDLESS), ("waiting", WAITING)):
             with client("lambda", url) as functions:
                 functions.create_function(
                     FunctionName=name, Runtime="python3.12", Role="arn:aws:iam::000000000000:role/any",
@@ -117,7 +119,7 @@ async def test_snap_start_is_given_to_the_clone_alone_and_told_in_fingerprint_an
     said = "\n".join(planned.warnings)
     assert "its clone was measured with SnapStart PublishedVersions, and the function has None" in said
     assert "the run measured `live`; only $LATEST changes" in said
-    text = render_apply(replace(result, recommendation=replace(result.recommendation, status="none")), "aws-cli")
+    text = render_change(replace(result, recommendation=replace(result.recommendation, status="none")), "aws-cli")
     assert "The run measured `live`, and a version cannot be changed: this changes $LATEST" in text
     assert "--function-name shop --memory-size 512" in text
 
@@ -184,6 +186,16 @@ async def restore_through(url: str, run: RunDirectory) -> list[Undone]:
     """Undo what a run left; the proxy that it went through has ended."""
     async with AwsAccess(region="us-east-1", endpoint_url=url) as access:
         return await undo(run, access, Told())
+
+
+async def test_environments_are_waited_for_no_longer_than_the_run_may_take(url, measure) -> None:
+    before = everything(url)
+    began_s = time.monotonic()
+    result, run, _ = await measure(plan_for(url, "endless", provisioned_concurrency=1, limits=Limits(max_minutes=0.02)))
+    assert time.monotonic() - began_s < 30
+    assert result.spend.invocations == 0
+    assert "put-provisioned-concurrency" in {change.kind for change in run.journal.intents()}
+    assert everything(url) == before
 
 
 def killed_when_environments_were_put(url: str, tmp_path: Path) -> RunDirectory:

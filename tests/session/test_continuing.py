@@ -163,9 +163,9 @@ def test_a_function_that_changed_or_another_host_refuses_the_run(tmp_path) -> No
     rewrite(run, lambda record: record["environment"].update(fingerprint_of(description()), embedded={"cores": 2}))
     rewrite(run, lambda record: record["function"].update(arn=description().arn))
     going_on = Continuation.of(run, payloads=SENT)
-    subject = SimpleNamespace(description=description(), embedded=False, host={"cores": 2})
+    subject = SimpleNamespace(measured=description(), embedded=False, host={"cores": 2})
     going_on.check(subject)
-    changed = SimpleNamespace(description=description(CodeSha256="def"), embedded=False, host={"cores": 4})
+    changed = SimpleNamespace(measured=description(CodeSha256="def"), embedded=False, host={"cores": 4})
     with pytest.raises(UsageError, match="the function's code was changed; the host's cores was 2, and is 4"):
         going_on.check(changed)
 

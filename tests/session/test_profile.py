@@ -165,6 +165,9 @@ WRONG = (
     ({"function": ".", "memory": "lots"}, {"runtime", "memory"}),
     ({"function": ".", "runtime": "python3.12", "handler": "a.b", "isolation": "version"}, {"isolation"}),
     ({"function": ".", "runtime": "python3.12", "handler": "a.b", "endpoint-url": "http://x"}, {"endpoint-url"}),
+    ({"function": ".", "entry-point": "'", "seed": 1}, {"entry-point"}),
+    ({"function": ".", "entry-point": "./start", "runtime": "python3.12"}, {"runtime"}),
+    ({"function": "shop", "entry-point": "./start"}, {"entry-point"}),
     ({"function": "shop", "concurrency-share": "0", "prices": "none"}, {"concurrency-share", "prices"}),
     ({"function": "shop", "architecture": "arm", "snap-start": "yes"}, {"architecture", "snap-start"}),
     (

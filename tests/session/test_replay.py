@@ -128,6 +128,11 @@ def test_show_decides_anew_and_says_which_option_is_wrong(recorded, capsys) -> N
     assert code == 0
     assert "warm.duration.p95<=15ms" in out
     assert "90% confidence" in out
+    _, out, _ = said("--traffic", "20/s")
+    assert "\nA month at 20/s, " in out
+    assert " of the calls start cold (modelled)" in out
+    _, out, _ = said("--traffic", "20/s", "--cold-rate", "1%")
+    assert "At 20/s, 1 % of the calls start cold (given)" in out
     for option, value, expected in (
         ("--target", "p95<15ms", "--target: target `p95<15ms` compares with `<`"),
         ("--strategy", "cheepest", "did you mean cheapest?"),

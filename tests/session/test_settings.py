@@ -101,6 +101,17 @@ def test_paths_in_a_profile_are_relative_to_it(profile, tmp_path, monkeypatch) -
     assert [payload.weight for payload in plan.payloads] == [0.9, 0.1]
 
 
+def test_a_bundled_function_has_a_runtime_which_another_one_replaces(profile) -> None:
+    usual = plan_of(profile("function = 'sample:basket-node'")).function
+    assert (usual.runtime, usual.handler, usual.timeout_s) == ("nodejs20.x", "basket.handler", 60)
+    other = plan_of(profile("function = 'sample:basket-node'\nruntime = 'nodejs24.x'\ntimeout = 5")).function
+    assert (other.name, other.runtime, other.handler, other.timeout_s) == (
+        usual.name, "nodejs24.x", "basket.handler", 5,
+    )  # fmt: skip
+    image = plan_of(profile("function = 'sample:basket-shell'\nentry-point = './bootstrap'")).function
+    assert (image.runtime, image.handler, image.entry_point) == (None, None, "./bootstrap")
+
+
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
@@ -140,6 +151,20 @@ def test_paths_in_a_profile_are_relative_to_it(profile, tmp_path, monkeypatch) -
         ("memory = '128'", "no function is given", "lambdatune demo"),
         ("function = 'x'\nruntime = 'python3.12'", "only a function given as a path takes it", None),
         ("function = = 'x'", "is not TOML", None),
+        ("function = '.'", "which also needs --runtime and --handler", "--entry-point 'python app.py'"),
+        (
+            "function = '.'\nentry-point = 'x'\nhandler = 'app.handler'",
+            "key `handler`: .*key `entry-point` makes the function a container image, which has no handler",
+            "leave out either",
+        ),
+        ("function = '.'\nentry-point = '\"x'", 'key `entry-point`: `"x` is no command line: no closing quot', None),
+        (
+            "function = '.'\nentry-point = ' '",
+            "key `entry-point`: expected a program and its arguments",
+            "python app.py",
+        ),
+        ("function = './ci.toml'\nentry-point = 'x'", "only a directory can stand in for a container image", "unpack"),
+        ("function = 'x'\nentry-point = 'x'", "only a function given as a path takes it", None),
     ],
 )
 def test_an_error_names_the_file_the_key_and_the_nearest_choice(profile, text, message, hint) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ def test_calls_that_find_no_room_are_erlangs() -> None:
 def test_each_further_environment_finds_less_to_do(mean) -> None:
     near = np.unique(np.linspace(0, 1.2 * mean + 10, 40).astype(int)).tolist()
     shares = [overflow_share(mean, environments) for environments in near]
-    assert all(after < before or before < 1e-300 for before, after in zip(shares, shares[1:], strict=False))
+    assert all(after < before or before < 1e-300 for before, after in pairwise(shares))
     assert all(0 <= share <= 1 for share in shares)
 
 
@@ -88,7 +89,7 @@ def test_environments_that_are_kept_start_no_call_cold(rate_per_s) -> None:
     busy = rate_per_s * 0.1
     counts = [0, 1, 2, round(busy), round(2 * busy) + 10, round(4 * busy) + 40]
     shares = [cold_share(rate_per_s, 0.1, idle_s=600, lifetime_s=7_200, kept=kept) for kept in sorted(counts)]
-    assert all(after <= before for before, after in zip(shares, shares[1:], strict=False))
+    assert all(after <= before for before, after in pairwise(shares))
     assert shares[-1] < 1e-12
 
 

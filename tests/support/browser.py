@@ -69,13 +69,15 @@ class Browser:
         assert "error" not in answer, (method, answer["error"])
         return answer["result"]
 
-    def wait_for(self, method: str, session: str) -> None:
-        """Wait for an event that has not come yet."""
+    def wait_for(self, method: str, first: int, **parameters: Any) -> None:
+        """Wait until one of the events from number `first` on has these parameters."""
+        seen = first
         while True:
-            event = self._next()
-            self.events.append(event)
-            if event.get("method") == method and event.get("sessionId") == session:
-                return
+            for event in self.events[seen:]:
+                if event["method"] == method and parameters.items() <= event["params"].items():
+                    return
+            seen = len(self.events)
+            self.events.append(self._next())
 
     def _next(self) -> dict[str, Any]:
         until = time.monotonic() + _PATIENCE_S
@@ -110,22 +112,24 @@ class Page:
         assert "exceptionDetails" not in told, told
         return json.loads(told["result"]["value"])
 
+    def prefer(self, scheme: Literal["light", "dark"]) -> None:
+        """Let the user prefer a colour scheme."""
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.browser.call("Emulation.setEmulatedMedia", self.session, features=features)
+
     def width(self) -> float:
         """Return how wide all of it is, in CSS pixels."""
         return self.browser.call("Page.getLayoutMetrics", self.session)["cssContentSize"]["width"]
 
 
 @contextmanager
-def opened(
-    browser: Browser, url: str, *, width: int, scheme: Literal["light", "dark"] = "light", script: bool = False
-) -> Iterator[Page]:
+def opened(browser: Browser, url: str, *, width: int, script: bool = False) -> Iterator[Page]:
     """Open a page in a tab of its own, on a phone's screen where it is narrow.
 
     Args:
         browser: running.
         url: of the page.
         width: of the screen in CSS pixels.
-        scheme: what the user prefers.
         script: whether JavaScript may run.
     """
     target = browser.call("Target.createTarget", url="about:blank")["targetId"]
@@ -135,16 +139,14 @@ def opened(
     browser.call("Emulation.setScriptExecutionDisabled", session, value=not script)
     browser.call(
         "Emulation.setDeviceMetricsOverride", session,
-        width=width, height=740, deviceScaleFactor=2, mobile=width < 600,
+        width=width, height=740, deviceScaleFactor=1, mobile=width < 600,
     )  # fmt: skip
-    browser.call(
-        "Emulation.setEmulatedMedia", session, features=[{"name": "prefers-color-scheme", "value": scheme}]
-    )  # fmt: skip
+    browser.call("Page.setLifecycleEventsEnabled", session, enabled=True)
     first = len(browser.events)
-    browser.call("Page.navigate", session, url=url)
-    if not any(event.get("method") == "Page.loadEventFired" for event in browser.events[first:]):
-        browser.wait_for("Page.loadEventFired", session)
-    browser.call("Page.captureScreenshot", session, captureBeyondViewport=True)  # draws it, with all that needs loading
+    loader = browser.call("Page.navigate", session, url=url)["loaderId"]
+    browser.wait_for("Page.lifecycleEvent", first, name="load", loaderId=loader)
+    # Taking a picture draws all of it, with whatever has to be loaded for that.
+    browser.call("Page.captureScreenshot", session, format="jpeg", captureBeyondViewport=True)
     told = [event for event in browser.events[first:] if event.get("sessionId") == session]
     yield Page(
         browser, session,

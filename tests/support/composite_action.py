@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -64,6 +65,7 @@ def run_action(scratch: Path, **inputs: str) -> Ended:
     given = {name: str(entry["default"]) for name, entry in document["inputs"].items()}
     given |= {name.replace("_", "-"): value for name, value in inputs.items()}
     home, work, log = scratch / "runner", scratch / "work", scratch / "pip.txt"
+    shutil.rmtree(home, ignore_errors=True)
     home.mkdir()
     work.mkdir(exist_ok=True)
     python = home / "python3"

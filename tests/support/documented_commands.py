@@ -37,6 +37,7 @@ _FENCE = re.compile(
 )
 _GENERATED = re.compile(r"<!-- (?:aws )?\$ ([^\n]+?) -->")
 _INLINE = re.compile(r"`(lambdatune(?: [^`]+)?)`")
+_LAST = "latest"
 _LIMITS = ("--memory=512", "--cold-starts=1", "--confidence=0.5", "--max-invocations=30", "--quiet")
 
 
@@ -70,7 +71,7 @@ def _lines(block: str) -> Iterator[str]:
 
 
 def _commands_of_example(document: dict[str, object]) -> list[str]:
-    """Return the commands of an example: lines of scripts in GitLab's form, uses of the action in GitHub's."""
+    """Return the commands of an example, each once: lines of GitLab's scripts, uses of the action on GitHub."""
     found: list[str] = []
     jobs = document.get("jobs")
     for job in jobs.values() if isinstance(jobs, dict) else document.values():
@@ -81,7 +82,7 @@ def _commands_of_example(document: dict[str, object]) -> list[str]:
         for step in job.get("steps", ()):
             if "/lambdatune@" in step.get("uses", ""):
                 found.append(_command_of_action(step["with"]))
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _command_of_action(given: dict[str, str]) -> str:
@@ -91,6 +92,7 @@ def _command_of_action(given: dict[str, str]) -> str:
     words = ["lambdatune", "run", "--plain", "--yes"]
     words += [f"--function={given['function']}"] if "function" in given else []
     words += [f"--target={line}" for line in given.get("targets", "").splitlines()]
+    words += [f"--baseline={_LAST}"] if "baseline" in given else []
     words += given.get("args", "").splitlines()
     words += [given["profile"]] if "profile" in given else []
     return shlex.join(words)
@@ -208,11 +210,13 @@ class Shell:
     def _run_ours(self, command: str) -> tuple[int, str]:
         """Run a command of ours in this process, with limits where it calls, and never towards AWS itself."""
         command, _, file = command.partition(" > ")
-        words = shlex.split(command)[1:]
+        words = [name for word in shlex.split(command)[1:] for name in _expanded(word)]
         if words[0] == "run":
             words += _LIMITS
         if words[0] in {"run", "doctor"} and _is_named(words):
             words += [f"--endpoint-url={self.url}", "--region=us-east-1"]
+        if "--apply" in words or "--undo-apply" in words:
+            words.append("--yes")
         if words[0] == "restore" and "--region" in words:
             words.append(f"--endpoint-url={self.url}")
         code = _ended(words, Path(file) if file else None)
@@ -220,11 +224,18 @@ class Shell:
         return code, shlex.join(words)
 
 
+def _expanded(word: str) -> list[str]:
+    """Return the files that a word with an asterisk means, as a shell does."""
+    return sorted(map(str, Path().glob(word))) if "*" in word else [word]
+
+
 def _is_named(words: list[str]) -> bool:
     """Whether a function is given by its name, and so would be looked for on AWS."""
     given = [after for word, after in itertools.pairwise(words) if word == "--function"]
     given += [word.partition("=")[2] for word in words if word.startswith("--function=")]
-    return bool(given) and not given[0].startswith("sample:") and "--runtime" not in words
+    return (
+        bool(given) and not given[0].startswith(("sample:", "./")) and {"--runtime", "--entry-point"}.isdisjoint(words)
+    )
 
 
 def _ended(words: list[str], file: Path | None) -> int:

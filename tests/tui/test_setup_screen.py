@@ -315,7 +315,7 @@ def test_every_setting_has_a_field() -> None:
 async def test_every_field_is_reached_by_tab_and_says_what_it_is(code) -> None:
     async with setup(PLAN | {"function": "./code", "runtime": "python3.12", "ramp": "9s:5/s"}, engine_of()) as pilot:
         reached = [(one.id or "").removeprefix("field-") for one in pilot.app.screen.focus_chain]
-        hidden = {"rate", "burst", *MODE_SETTINGS}
+        hidden = {"entry-point", "rate", "burst", *MODE_SETTINGS}
         assert reached == [name for name in FIELDS if name not in hidden] + ["card"]
         await press(pilot, "tab")
         assert pilot.app.focused.id == "field-runtime"

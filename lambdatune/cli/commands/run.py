@@ -65,8 +65,8 @@ def command(
 ) -> int:
     """Tune a function: measure memory sizes, recommend the cheapest that meets the targets.
 
-    PROFILE is a TOML run profile, or the name of a bundled one (quickstart, cold-starts, queue, ci-gate). Every
-    option of the plan is also a key of the profile; an option wins over it.
+    PROFILE is a TOML run profile, or the name of a bundled one (quickstart, cold-starts, queue, ci-gate,
+    compare-runtimes). Every option of the plan is also a key of the profile; an option wins over it.
 
     The function itself is not touched: a clone is made, measured and deleted (--isolation says how else).
 

@@ -11,7 +11,7 @@ from lambdatune.model.errors import UsageError
 from lambdatune.model.power_tuning import is_url, read_visualization_url
 from lambdatune.model.quantities import parse_share, parse_traffic_per_s
 from lambdatune.model.target import parse_target
-from lambdatune.reports.formats import FORMATS, ROW_FORMATS, render_recorded
+from lambdatune.reports.formats import FORMATS, ROW_FORMATS, render, render_recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lambdatune.model.result import RunResult
     from lambdatune.session.replay import WhatIf
     from lambdatune.session.run_directory import RunDirectory
+    from lambdatune.session.variants.directory import ComparisonDirectory
 
 Value = TypeVar("Value")
 
@@ -77,8 +78,8 @@ def command(  # noqa: PLR0917  click gives options by name
 ) -> None:
     """Render a recorded run, finished or interrupted, or decide it anew from its recorded calls.
 
-    RUN is a run's directory, its id or the start of it, or `latest`; or a visualization URL of
-    aws-lambda-power-tuning, in quotes, whose figures are printed.
+    RUN is a run's directory, its id or the start of it, or `latest`; the directory or id of a comparison that `run`
+    made; or a visualization URL of aws-lambda-power-tuning, in quotes, whose figures are printed.
 
     \b
     Exit codes: 0 shown, or applied, 2 usage, or nothing to apply, 7 AWS refused,
@@ -87,7 +88,7 @@ def command(  # noqa: PLR0917  click gives options by name
     asked = {
         "--format": format_name is not None, "--change": tool is not None, "--apply": is_applied,
         "--undo-apply": is_undone, "--tag": tag is not None, "--to": file is not None, "--yes": assume_yes,
-        "--target and the like": any(anew.values()),
+        "--target and the like": any(value not in (None, ()) for value in anew.values()),
     }  # fmt: skip
     _refuse_clashes(run, {option for option, is_given in asked.items() if is_given}, format_name)
     if is_url(run):
@@ -95,7 +96,14 @@ def command(  # noqa: PLR0917  click gives options by name
         return
     from lambdatune.session.replay import open_run  # noqa: PLC0415  heavy, and not needed for --help
     from lambdatune.session.run_directory import default_output, find_run  # noqa: PLC0415
+    from lambdatune.session.variants.directory import find_comparison  # noqa: PLC0415
+    from lambdatune.session.variants.recorded import compare_recorded  # noqa: PLC0415
 
+    whole = find_comparison(run, output or default_output())
+    if whole is not None:
+        _refuse_of_one(whole, {option for option, is_given in asked.items() if is_given}, format_name)
+        _put(render(compare_recorded(whole, _what_if(**anew)), format_name or "text"), file)
+        return
     found = find_run(run, output or default_output())
     if is_undone:
         _undo(found, assume_yes=assume_yes)
@@ -107,6 +115,26 @@ def command(  # noqa: PLR0917  click gives options by name
         _put(_change(result, tool), file)
     else:
         _put(_render(found, result, format_name or "text", tag), file)
+
+
+def _refuse_of_one(whole: ComparisonDirectory, given: set[str], format_name: str | None) -> None:
+    """Refuse what is only to be had of one run.
+
+    Raises:
+        UsageError: naming it.
+    """
+    from lambdatune.reports.comparison_report import COMPARISON_FORMATS  # noqa: PLC0415  not needed for --help
+
+    of_one = sorted((given & set(_DOING)) - {"--format"})
+    if format_name is not None and format_name not in COMPARISON_FORMATS:
+        of_one.append(f"--format {format_name}")
+    if of_one:
+        run = next(iter(whole.runs().values()), None)
+        raise UsageError(
+            f"{of_one[0]} is for one run, and {whole.id} is a comparison of several",
+            hint=f"show the run of one variant, {'' if run is None else run.id}; a comparison has the formats "
+            f"{', '.join(COMPARISON_FORMATS)}",
+        )
 
 
 def _refuse_clashes(run: str, given: set[str], format_name: str | None) -> None:
@@ -165,12 +193,14 @@ def _what_if(
 
     if not targets and all(value is None for value in (strategy, confidence, cold_rate, traffic)):
         return None
+    share = None if cold_rate is None else _read("--cold-rate", parse_share, cold_rate)
     return WhatIf(
         targets=tuple(_read("--target", parse_target, text) for text in targets) or None,
         strategy=None if strategy is None else _read("--strategy", parse_strategy, strategy),
         confidence=None if confidence is None else check_kind("confidence", confidence, "--confidence"),
-        cold_rate=None if cold_rate is None else _read("--cold-rate", parse_share, cold_rate),
+        cold_rate=share,
         traffic_per_s=None if traffic is None else _read("--traffic", parse_traffic_per_s, traffic),
+        traffic_cold_rate=share,
     )
 
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import math
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lambdatune.recommend.matched import best_as_measured, matched_sizes
 from lambdatune.recommend.search import Ask
-from lambdatune.recommend.verdicts import ENOUGH_CLUSTERS, Question
-from lambdatune.stats.resampling import calls_that_bound
+from lambdatune.recommend.verdicts import ENOUGH_CLUSTERS, Question, times_of
+from lambdatune.stats.resampling import calls_that_bound, quantile_ratios
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,6 +31,11 @@ _CALLS = 200
 """Warm calls of each variant at each size that is compared: they find a difference of 25 % (statistics.md 6)."""
 
 _MOST_CALLS = 600
+_MOST_BATCHES = 3
+_WIDE = 1.25
+"""An interval whose ends are further apart than this could hide a difference of 25 %: more calls are made. When to
+stop depends on the width alone and not on what the interval shows, so that its confidence holds."""
+
 _MOST_ENVIRONMENTS = 10
 _SPARE = 1.2
 """Calls over those that just bound the percentile."""
@@ -43,63 +51,102 @@ class Duel:
     """
 
     def __init__(self, names: Sequence[str], turns: Turns, narrate: Callable[[str], None]) -> None:
-        self._searching = set(names)
+        self._order = tuple(names)
+        self._busy = set(names)
         self._turns = turns
         self._narrate = narrate
-        self._settled: dict[str, tuple[Evidence, Plan]] = {}
+        self._waiting: dict[str, _Side] = {}
         self._rounds: dict[str, list[tuple[Ask, ...]]] = {}
-        self._is_ready = asyncio.Event()
+        self._batches = 0
+        self._is_over = False
+        self._next = asyncio.Event()
 
     async def settled(self, name: str, evidence: Evidence, plan: Plan) -> Sequence[Ask]:
-        """Wait until every variant has ended its search; return the next calls of `name`, none at the end."""
-        if name in self._searching:
-            self._settled[name] = evidence, plan
+        """Return the next calls of `name`, none at the end; wait for the other variants before the next batch."""
+        if not self._rounds.get(name):
+            self._waiting[name] = _Side(evidence, plan)
             self._turns.leave(name)
-            self._search_ended(name)
-            await self._is_ready.wait()
+            following = self._next
+            self._ended(name)
+            await following.wait()
         rounds = self._rounds.get(name, [])
         return rounds.pop(0) if rounds else ()
 
     def leave(self, name: str) -> None:
         """Let the others go on without `name`, which ended."""
-        self._settled.pop(name, None)
+        self._waiting.pop(name, None)
+        self._rounds.pop(name, None)
         self._turns.leave(name)
-        self._search_ended(name)
+        self._ended(name)
 
     def end(self) -> None:
         """Let all go on that wait: nothing more is measured."""
+        self._is_over = True
         self._rounds.clear()
-        self._is_ready.set()
+        self._next.set()
 
-    def _search_ended(self, name: str) -> None:
-        self._searching.discard(name)
-        if self._searching or self._is_ready.is_set():
+    def _ended(self, name: str) -> None:
+        """Take note that a variant has no calls left; when none has, plan the next batch."""
+        self._busy.discard(name)
+        if self._busy or self._is_over:
             return
-        if len(self._settled) > 1:
-            self._plan_rounds()
-            self._turns.join(list(self._settled))
-        self._is_ready.set()
+        self._rounds = self._batch() if self._batches < _MOST_BATCHES and len(self._waiting) > 1 else {}
+        self._batches += 1
+        self._busy = set(self._rounds)
+        self._turns.join([each for each in self._order if each in self._rounds])
+        for each in self._rounds:
+            del self._waiting[each]
+        present, self._next = self._next, asyncio.Event()
+        present.set()
 
-    def _plan_rounds(self) -> None:
-        sizes: dict[str, dict[int, None]] = {name: {} for name in self._settled}
-        best = {name: best_as_measured(evidence, plan) for name, (evidence, plan) in self._settled.items()}
-        for one, other in combinations(self._settled, 2):
-            one_mb, other_mb = best[one], best[other]
-            if one_mb is None or other_mb is None:
+    def _batch(self) -> dict[str, list[tuple[Ask, ...]]]:
+        """Return the next rounds of each variant that has some: all first, then those that are not told apart."""
+        sizes: dict[str, set[int]] = {}
+        for one, other in combinations([name for name in self._order if name in self._waiting], 2):
+            sides = self._waiting[one], self._waiting[other]
+            best = [best_as_measured(side.evidence, side.plan) for side in sides]
+            if best[0] is None or best[1] is None:
                 continue
-            (cells, plan), (other_cells, _) = self._settled[one], self._settled[other]
-            size, other_size = matched_sizes(cells, other_cells, one_mb, other_mb, plan)
-            sizes[one][size] = sizes[other][other_size] = None
-        self._rounds = {
-            name: _rounds(sorted(sizes[name]), plan) for name, (_, plan) in self._settled.items() if sizes[name]
-        }
-        told = [f"{name} at {' and '.join(map(str, sorted(sizes[name])))} MB" for name in self._rounds]
-        if told:
-            self._narrate(f"side by side now, to tell them apart: {', '.join(told)}")
+            matched = matched_sizes(sides[0].evidence, sides[1].evidence, best[0], best[1], sides[0].plan)
+            if self._batches and not _is_wide(*sides, matched):
+                continue
+            for name, size in zip((one, other), matched, strict=True):
+                sizes.setdefault(name, set()).add(size)
+        if sizes:
+            told = [f"{name} at {' and '.join(map(str, sorted(each)))} MB" for name, each in sizes.items()]
+            again = "side by side once more, because the intervals are wide" if self._batches else "side by side now"
+            self._narrate(f"{again}: {', '.join(told)}")
+        return {name: _rounds(sorted(each), self._waiting[name].plan) for name, each in sizes.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    evidence: Evidence
+    plan: Plan
+
+
+def _is_wide(one: _Side, other: _Side, sizes_mb: tuple[int, int]) -> bool:
+    """Whether the interval of the ratio of times could hide what a comparison is made to find.
+
+    The environments are not known while the run goes on; here each order stands for one, as its calls had a new one.
+    """
+    question = Question.of(one.plan)
+    samples = []
+    for side, size in zip((one, other), sizes_mb, strict=True):
+        cell = side.evidence[side.evidence.index_of(size)]
+        samples.append(replace(times_of(cell, question.population, question.clock), unseen=0.0))
+    if not all(len(sample.values) for sample in samples):
+        return False
+    each = 1 - (1 - one.plan.confidence) / 2
+    rng = np.random.default_rng(one.plan.seed)
+    (ratio,) = quantile_ratios(samples[1], samples[0], [question.percentile / 100], [each], rng)
+    if ratio is None:
+        return False
+    return ratio.low is None or ratio.high is None or ratio.high / ratio.low > _WIDE
 
 
 def _rounds(sizes_mb: Sequence[int], plan: Plan) -> list[tuple[Ask, ...]]:
-    """Return the last calls of a variant: in each round an environment that is new, and warm calls on it."""
+    """Return a batch of calls of a variant: in each round an environment that is new, and warm calls on it."""
     question = Question.of(plan)
     bounding = calls_that_bound(question.percentile / 100, 1 - (1 - plan.confidence) / 2)
     calls = min(max(_CALLS, math.ceil(_SPARE * bounding)), _MOST_CALLS)

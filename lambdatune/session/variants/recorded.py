@@ -11,11 +11,16 @@ from lambdatune.session.variants.agreement import FEWEST
 
 if TYPE_CHECKING:
     from lambdatune.model.compared import Comparison
+    from lambdatune.session.replay import WhatIf
     from lambdatune.session.variants.directory import ComparisonDirectory
 
 
-def compare_recorded(directory: ComparisonDirectory) -> Comparison:
+def compare_recorded(directory: ComparisonDirectory, what_if: WhatIf | None = None) -> Comparison:
     """Return how the variants of a comparison compare, as far as they were measured.
+
+    Args:
+        directory: of the comparison.
+        what_if: what to decide anew for; None: for what it was made for.
 
     Raises:
         UsageError: when fewer than two of them have calls, or their files cannot be read.
@@ -28,4 +33,5 @@ def compare_recorded(directory: ComparisonDirectory) -> Comparison:
             f"{' and '.join(measured) or 'none of its variants'}",
             hint=f"`lambdatune runs` lists what was recorded; each run in {directory.path} can be shown",
         )
-    return compare([Reference(name, run) for name, run in measured.items()], variants=list(measured))
+    references = [Reference(name, run) for name, run in measured.items()]
+    return compare(references, variants=list(measured), what_if=what_if)

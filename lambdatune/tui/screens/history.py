@@ -282,7 +282,7 @@ def _row(run: RunDirectory, result: RunResult | LambdatuneError, *, marked: bool
         "mark": mark,
         "date": (result.started[:16].replace("T", " "), PLAIN),
         "function": (result.function.name, "title"),
-        "place": (f"{where} {result.function.architecture}{mode_words(mode_of(result))}", PLAIN),
+        "place": (f"{where} {result.architectures}{mode_words(mode_of(result))}", PLAIN),
         "target": (_targets(targets), PLAIN),
         "sizes": (str(len(result.cells)), PLAIN),
         "verdict": (f"{glyph} {word}", role),

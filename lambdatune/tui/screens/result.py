@@ -243,7 +243,7 @@ class ResultScreen(LambdatuneScreen):
         status = "" if record.status == "complete" else f"  ({record.status})"
         self.say(
             (function.name, "bold"),
-            f"  {where} · {function.architecture} · {function.runtime or 'image'}{figures.mode_words(self._mode)}  ",
+            f"  {where} · {record.architectures} · {function.runtime or 'image'}{figures.mode_words(self._mode)}  ",
             (f"{glyph} {word}{status}", style),
             f"  {record.spend.invocations} calls · {price} · {record.id}",
         )

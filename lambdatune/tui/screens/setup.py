@@ -214,10 +214,11 @@ class SetupScreen(LambdatuneScreen):
         for name in MODE_SETTINGS:
             self._row(name).display = not all(field.name in others for field in self._row(name).row.fields)
         self._row("arrivals").display = load in ("rate", "ramp")
-        of_code = any(self._text(name) for name in ("runtime", "handler", "entry-point", "timeout"))
+        of_code = any(self._text(name) for name in ("runtime", "handler", "timeout"))
         is_code = needs_code_fields(self._text("function"), self._directory)
-        for name in (CODE, IMAGE):
-            self.query_one(f"#row-{name}").display = of_code or is_code
+        self.query_one(f"#row-{CODE}").display = of_code or is_code
+        has_runtime = bool(self._text("runtime") or self._text("handler"))
+        self.query_one(f"#row-{IMAGE}").display = bool(self._text("entry-point")) or (is_code and not has_runtime)
 
     @work
     async def _look_up(self) -> None:
