@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lambdatune.recommend.compare import clock_stats
 from lambdatune.reports import gate_table
 from lambdatune.reports.plain_table import UNKNOWN, ms, ms_and_interval
 from lambdatune.reports.wording import failed_calls, margin, verdict_words
@@ -14,6 +15,14 @@ if TYPE_CHECKING:
     from lambdatune.model.compared import ComparedRun, Comparison
     from lambdatune.model.comparison import PairVerdict
     from lambdatune.model.result import CellResult
+    from lambdatune.model.target import ClockName
+
+_CLOCKS: dict[ClockName, str] = {
+    "duration": "the function's own Duration",
+    "response": "until the answer, from when the call was due",
+    "service": "until the answer, from when the call was sent",
+    "e2e": "until the execution has ended, or the answer where a call waits for it, from when it was due",
+}
 
 COLD_HEADERS = ("run", "MB", "starts", "init p50", "p50", "p95", "p99")
 PAIR_HEADERS = ("MB", "of", "against", "verdict")
@@ -36,16 +45,21 @@ def shown_cells(comparison: Comparison) -> Iterator[tuple[ComparedRun, CellResul
 
 def warm_rows(comparison: Comparison) -> list[list[str]]:
     """Return a row of texts for each cell that is shown."""
-    rows = []
+    rows, clock = [], clock_of(comparison)
     for run, cell in shown_cells(comparison):
-        cost = cell.cost_usd_per_million
+        times, cost = clock_stats(cell, "warm", clock), cell.cost_usd_per_million
         rows.append([
             run.label, str(cell.memory_mb), str(cell.warm.count),
-            *(ms_and_interval(cell.warm.duration_ms, name) for name in ("p50", "p95", "p99")),
+            *(ms_and_interval(times, name) for name in ("p50", "p95", "p99")),
             str(failed_calls(cell)), UNKNOWN if cost.blended is None else f"{cost.blended:.2f}{margin(cost)}",
             _verdict(comparison, run, cell),
         ])  # fmt: skip
     return rows
+
+
+def clock_of(comparison: Comparison) -> ClockName:
+    """Return the clock that the verdicts, and so the tables, are on."""
+    return comparison.pairs[0].clock if comparison.pairs else "duration"
 
 
 def is_best_overall(comparison: Comparison, run: ComparedRun, cell: CellResult) -> bool:
@@ -102,7 +116,8 @@ def title(comparison: Comparison) -> str:
 def legend(comparison: Comparison) -> str:
     """Return how the tables are to be read."""
     return (
-        f"ms, with intervals at {comparison.confidence:.0%} confidence; cold: init and handler. A verdict's two "
+        f"ms, with intervals at {comparison.confidence:.0%} confidence; warm: {_CLOCKS[clock_of(comparison)]}; "
+        f"cold: init and handler. A verdict's two "
         f"answers, on time and on cost, hold together at that confidence"
     )
 
