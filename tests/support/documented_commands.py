@@ -239,9 +239,7 @@ def _is_named(words: list[str]) -> bool:
     """Whether a function is given by its name, and so would be looked for on AWS."""
     given = [after for word, after in itertools.pairwise(words) if word == "--function"]
     given += [word.partition("=")[2] for word in words if word.startswith("--function=")]
-    return (
-        bool(given) and not given[0].startswith(("sample:", "./")) and {"--runtime", "--entry-point"}.isdisjoint(words)
-    )
+    return bool(given) and not given[0].startswith("sample:") and {"--runtime", "--entry-point"}.isdisjoint(words)
 
 
 def _ended(words: list[str], file: Path | None) -> int:
