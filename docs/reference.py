@@ -14,8 +14,10 @@ from lambdatune.cli.main import COMMANDS, cli
 from lambdatune.model.compared import Comparison
 from lambdatune.model.errors import EXIT_MEANINGS
 from lambdatune.reports.json_report import schema
-from lambdatune.reports.schema import described_kinds
+from lambdatune.reports.schema import described_kinds, meanings_of
 from lambdatune.session.setting_table import KEYS, SETTINGS, Setting
+from lambdatune.session.variant_table import VariantTable
+from lambdatune.session.variants.settings import OF_A_VARIANT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,7 +29,12 @@ _TOML = {
     "number": "number",
     "flag": "true or false",
 }
-_LISTS = {"memory": "text, or list of numbers", "ramp": "text, or list of texts"}
+_LISTS = {
+    "function": "text, or list of texts",
+    "mode": "text, or list of texts",
+    "memory": "text, or list of numbers",
+    "ramp": "text, or list of texts",
+}
 _NUMBERS = ("cold-rate", "rate", "burst", "concurrency-share")
 """Texts that may be a number in a profile, too."""
 
@@ -35,6 +42,7 @@ _NUMBERS = ("cold-rate", "rate", "burst", "concurrency-share")
 def table(name: str) -> str:
     """Return the tables of a name, one of those below."""
     tables = {
+        "variant": _variant,
         "comparison": _comparison,
         "plan": _plan, "commands": _commands, "run.json": _run_json, "exit-codes": _exit_codes, "action": _action,
     }  # fmt: skip
@@ -44,6 +52,18 @@ def table(name: str) -> str:
 def _plan() -> str:
     rows = [(_code(_option(setting)), _toml(setting), setting.help) for setting in KEYS.values()]
     return _table(("option", "in a profile", "meaning"), rows)
+
+
+def _variant() -> str:
+    _, meanings = meanings_of(VariantTable.__doc__ or "")
+    rows = [("`name`", "text", meanings["name"]), ("`optional`", "true or false", meanings["is_optional"])]
+    return _table(
+        ("key", "in a profile", "meaning"), [*rows, (_joined(OF_A_VARIANT), "as above", "as above, of this variant")]
+    )
+
+
+def _joined(names: Iterable[str]) -> str:
+    return ", ".join(map(_code, names))
 
 
 def _option(setting: Setting) -> str:

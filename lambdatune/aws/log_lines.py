@@ -79,7 +79,10 @@ _TEXT_TERMS = ("START RequestId", "END RequestId", "REPORT RequestId")
 _ERROR_LINES = {
     "python": ("[ERROR] ", re.compile(r"\[ERROR\] [\w.]+(?:: |[\r\n]|$)")),
     "nodejs": ("Invoke Error", re.compile(rf"\S+\t{_ID}\tERROR\tInvoke Error\s")),
-    "ruby": ("Error raised from handler method", re.compile(r"Error raised from handler method\s*(?:\{|$)")),
+    "ruby": (
+        "from handler",
+        re.compile(r"(?:Error raised from handler method|Critical exception from handler)\s*(?:\{|$)"),
+    ),
 }
 """By family of runtimes: what to ask for, and how the whole line begins (awslambdaric/bootstrap.py `log_error`,
 nodejs RIC `logError`, aws_lambda_ric `lambda_logger`). Python's logging has a tab after ``[ERROR]``."""

@@ -38,6 +38,7 @@ def run_headless(
     assume_yes: bool,
     continued: Continuation | None = None,
     gate: Gate | None = None,
+    gate_calls: int | None = None,
     figures: Sequence[PowerTuning] = (),
     is_applied: bool = False,
 ) -> ExitCode:
@@ -52,6 +53,7 @@ def run_headless(
         assume_yes: whether nobody is asked.
         continued: the run to go on with.
         gate: what the run is held against.
+        gate_calls: warm calls that the advised size gets at the least.
         figures: another tool's, told beside those of the run.
         gate: what the run is judged against besides its targets.
         is_applied: whether the function is set to the size that the run advises.
@@ -67,6 +69,7 @@ def run_headless(
         confirm=lambda card: confirm(card.lines(), watcher, costs_money=card.costs_money, assume_yes=assume_yes),
         continued=continued,
         gate=gate,
+        gate_calls=gate_calls,
     )
     try:
         result, signalled = asyncio.run(conduct(session, watcher))
@@ -102,7 +105,7 @@ def _tell_more(
     if run is None:
         return
     watcher.narrate(f"recorded in {run.path}")
-    if result.cold_start_advice is None and any(cell.cold.count for cell in result.cells):
+    if _could_tell_of_cold_starts(result):
         watcher.narrate(
             f"what its cold starts cost a month, and what would pay: lambdatune show {run.path} --traffic 50/s"
         )
@@ -115,3 +118,9 @@ def _apply(run: RunDirectory | None, result: RunResult, code: ExitCode, *, assum
     if run is None or code != ExitCode.OK:
         return f"--apply: the run ends with exit code {int(code)}: {NOTHING}"
     return apply_advice(run, result, assume_yes=assume_yes, quiet=quiet)
+
+
+def _could_tell_of_cold_starts(result: RunResult) -> bool:
+    """Return whether a traffic is all that is missing to say what cold starts cost."""
+    measured = any(cell.cold.count and cell.warm.count for cell in result.cells)
+    return measured and result.cold_start_advice is None and result.recommendation.status != "invalid"

@@ -20,8 +20,11 @@ OLDEST = (3, 0)
 _SOURCE = "ruby.rb"
 _PROBE = 'require "json"; puts JSON.generate([RbConfig.ruby, RUBY_VERSION])'
 _PROBE_TIMEOUT_S = 20
-_NO_HINTS = ("--disable=error_highlight", "--disable=did_you_mean")
-"""Up to Ruby 3.1 these write into the messages of errors, which since then, and so on AWS, they leave alone."""
+_NO_HINTS = {
+    (3, 0): ("--disable=did_you_mean",),
+    (3, 1): ("--disable=did_you_mean", "--disable=error_highlight"),
+}
+"""These write into the messages of errors, which from Ruby 3.2 on, and so on AWS, they leave alone."""
 
 
 def find(runtime: str, directory: Path) -> Program:
@@ -49,7 +52,7 @@ def find(runtime: str, directory: Path) -> Program:
     bootstrap = directory / _SOURCE
     bootstrap.write_bytes((importlib.resources.files("lambdatune.local.bootstraps") / _SOURCE).read_bytes())
     other = "" if version.startswith(f"{wanted}.") else f", not {wanted}: this host has none"
-    hints = _NO_HINTS if _numbers(version) < (3, 2) else ()
+    hints = _NO_HINTS.get(_numbers(version), ())
     return Program(
         # The locale of AWS, which this host may not have.
         (path, *hints, "-EUTF-8", str(bootstrap)),
@@ -69,5 +72,6 @@ def _probe(path: str) -> tuple[str, str] | None:
     return str(executable), str(version)
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".")[:2])
+def _numbers(version: str) -> tuple[int, int]:
+    major, minor, *_ = version.split(".")
+    return int(major), int(minor)

@@ -41,13 +41,15 @@ class Runtimes:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._found: dict[str, Program] = {}
+        self._image_note = ""
         self._finding = threading.Lock()
         directory.mkdir(parents=True, exist_ok=True)
 
     @property
     def in_use(self) -> dict[str, str]:
-        """Runtime to what serves it, for those that were asked for."""
-        return {runtime: program.note for runtime, program in self._found.items()}
+        """Runtime to what serves it, for those that were asked for; ``image`` to the last entry point."""
+        notes = {runtime: program.note for runtime, program in self._found.items()}
+        return notes | ({"image": self._image_note} if self._image_note else {})
 
     def check(self, runtime: object) -> str:
         """Return `runtime` when the endpoint knows it.
@@ -69,7 +71,9 @@ class Runtimes:
             ApiError: InvalidParameterValueException when the host, or the package, has no program for it.
         """
         if configuration.image is not None:
-            return runtime_image.find(configuration.image, root)
+            program = runtime_image.find(configuration.image, root)
+            self._image_note = program.note
+            return program
         runtime = configuration.runtime
         if runtime in PROVIDED_RUNTIMES:
             return Program(

@@ -154,9 +154,11 @@ class CellEvidence:
         ran = rows[~is_throttled(rows)]
         self._invocations += float(np.sum(invocations_of(ran)))
         self._billed_ms_sum += float(np.sum(np.nan_to_num(ran["billed_ms"])))
-        # A call that starts cold is served on demand, also where others find provisioned environments.
-        self._spilled_ms_sum += float(np.sum(np.nan_to_num(ran["billed_ms"][ran["start"] == Start.COLD])))
-        self._restores += int(np.count_nonzero(ran["start"] == Start.RESTORED))
+        start = ran["start"]
+        if len(start) and start.max() > Start.WARM:  # most batches are warm, and there are many
+            # A call that starts cold is served on demand, also where others find provisioned environments.
+            self._spilled_ms_sum += float(np.sum(np.nan_to_num(ran["billed_ms"][start == Start.COLD])))
+            self._restores += int(np.count_nonzero(start == Start.RESTORED))
 
     @property
     def rows(self) -> Rows:

@@ -16,8 +16,10 @@ from lambdatune.model.errors import InvalidMeasurement, LambdatuneError, UsageEr
 from lambdatune.model.quantities import parse_share
 from lambdatune.recommend.compare import cautions, require_comparable
 from lambdatune.recommend.drift import drift_of, size_to_follow
-from lambdatune.recommend.gate import GATE_MARGIN, Baseline, GateSettings, counted, gate, gate_question
+from lambdatune.recommend.gate import GATE_MARGIN, Baseline, GateSettings, counted, gate, gate_question, told
+from lambdatune.recommend.matched import best_as_measured
 from lambdatune.recommend.search import Ask
+from lambdatune.recommend.verdicts import ENOUGH_CLUSTERS
 from lambdatune.session.comparing import open_reference
 from lambdatune.session.replay import WhatIf
 from lambdatune.session.run_directory import RUN_FILE, list_runs
@@ -35,15 +37,15 @@ if TYPE_CHECKING:
 DRIFT_RUNS = 10
 """Runs that a drift is looked for in, when no number is given."""
 
-_ROUNDS = 4
-"""Rounds in which a red is measured again, each on environments of its own."""
+GATE_CALLS = 200
+"""Warm calls at the size that the baseline advises: they find a slow-down of 25 % (statistics.md 6)."""
 
-_FEWEST_AGAIN, _MOST_AGAIN = 100, 600
-"""Warm calls of a red size at the second look besides those of the first, which they at least equal between these."""
+_FEWEST_AGAIN, _MOST_CALLS = 100, 600
+"""Warm calls of a size that a gate asks for at the least at its second look, and at the most at each."""
 
 _MOST_ENVIRONMENTS = 10
-_BLOCK = 50
-"""Calls of an order at the most when the run gets as many as its baseline."""
+_BUSY_HOST_PERCENT = 90.0
+"""From here on calls wait for a core now and then; what is not in use is too little for the next call."""
 
 
 class Gate:
@@ -107,81 +109,84 @@ class Gate:
         return gate(baseline, evidence, plan, self.settings)
 
 
-class RedAgain:
+class GateCalls:
     """Asks for the calls that a gate takes beyond those of the search.
 
-    Where the run has fewer than the baseline at the size that this advises, it gets as many. What is red then is
-    measured again before it fails: as many calls once more, in rounds on environments of their own.
+    The size that the baseline advises (of a run that is to be one: its own advice) gets as many warm calls as are
+    wanted, in rounds on environments of their own. What is red then is measured again before it fails: as many calls
+    once more.
 
     Args:
-        gate: what the run is held against.
+        gate: what the run is held against; None for a run that is to be a baseline.
+        calls: wanted at the least; as many as the baseline has where that is more.
         narrate: is told what is red.
     """
 
-    def __init__(self, gate: Gate, narrate: Callable[[str], None]) -> None:
+    def __init__(self, gate: Gate | None, calls: int, narrate: Callable[[str], None]) -> None:
         self._gate = gate
+        self._calls = calls
         self._narrate = narrate
-        self._levelled: int | None = None
-        self._rounds: list[tuple[Ask, ...]] | None = None
+        self._level: list[tuple[Ask, ...]] | None = None
+        self._again: list[tuple[Ask, ...]] | None = None
         self._first: GateReport | None = None
 
     def further(self, evidence: Evidence, plan: Plan) -> tuple[Ask, ...]:
-        """Return the next calls to make when the search is satisfied; none when nothing is red, or it was done."""
-        missing = self._missing(evidence, plan) if self._rounds is None else None
-        if missing is not None:
-            return (missing,)
-        if self._rounds is None:
+        """Return the next calls to make when the search is satisfied; none when all were made."""
+        if self._level is None:
+            self._level = self._missing(evidence, plan)
+        if self._level:
+            return self._level.pop(0)
+        if self._gate is None:
+            return ()
+        if self._again is None:
             self._first = self._gate.report(evidence, plan)
             red = [check for check in self._first.checks if check.outcome == "regression"]
             if red:
                 self._narrate(f"red against baseline {self._gate.id}: {'; '.join(check.sentence for check in red)}")
                 self._narrate("measuring that again before it fails")
             sizes = sorted({check.memory_mb for check in red})
-            self._rounds = _rounds([cell for cell in evidence if cell.cell.memory_mb in sizes], plan)
-        return self._rounds.pop(0) if self._rounds else ()
+            cells = [cell for cell in evidence if cell.cell.memory_mb in sizes]
+            wanted = {cell: min(max(cell.warm_sent, _FEWEST_AGAIN), _MOST_CALLS) for cell in cells}
+            self._again = _rounds(wanted, plan)
+        return self._again.pop(0) if self._again else ()
 
-    def _missing(self, evidence: Evidence, plan: Plan) -> Ask | None:
-        """Return some of the warm calls that the run has fewer than the baseline at the size that this advises."""
-        size = self._gate.advised_mb
-        question = gate_question(plan)
+    def _missing(self, evidence: Evidence, plan: Plan) -> list[tuple[Ask, ...]]:
+        """Return calls for the advised size, in rounds; none where it has as many, or none of its calls succeeds."""
+        gate = self._gate
+        size = best_as_measured(evidence, plan) if gate is None else gate.advised_mb
         cell = next((cell for cell in evidence if cell.cell.memory_mb == size), None)
-        # A size of which no call succeeds gets no more.
-        if cell is None or question.population == "cold" or (cell.calls and not cell.warm_calls):
-            return None
-        short = min(self._gate.calls_at(cell.cell.memory_mb, plan), _MOST_AGAIN) - counted(cell, question)
-        if short <= 0 or self._levelled == cell.warm_sent:
-            return None
-        if self._levelled is None:
-            self._narrate(f"{short} more calls at {size} MB, as many as the baseline {self._gate.id} has")
-        # Calls that bring nothing that counts are not asked for again.
-        self._levelled = cell.warm_sent
-        return Ask(cell.cell.memory_mb, max(min(short, _BLOCK), plan.warm_block))
+        if cell is None or (cell.calls and not cell.warm_calls):
+            return []
+        wanted = self._calls if gate is None else max(self._calls, gate.calls_at(cell.cell.memory_mb, plan))
+        short = min(wanted, _MOST_CALLS) - counted(cell, replace(gate_question(plan), population="warm"))
+        if short <= 0:
+            return []
+        self._narrate(f"{short} more calls at {size} MB, for the gate")
+        return _rounds({cell: short}, plan)
 
     def told(self, report: GateReport) -> GateReport:
         """Return the report of the last look with what was found at the first."""
         first = self._first
         red = () if first is None else tuple(each.sentence for each in first.checks if each.outcome == "regression")
-        if not red:
-            return report
-        if self._rounds:
-            return replace(
-                report, cautions=(*report.cautions, "a limit ended the run before the red was measured again")
-            )
-        return replace(report, looks=2, measured_again=red)
+        if report.outcome == "regression" and (self._again or first is None):
+            cut = "a limit ended the run before what is red was measured again"
+            return replace(report, cautions=(*report.cautions, cut))
+        return replace(report, looks=2, measured_again=red) if red else report
 
 
-def _rounds(cells: list[CellEvidence], plan: Plan) -> list[tuple[Ask, ...]]:
-    """Return calls for red sizes in rounds: new environments, then warm calls on them, the sizes in random order."""
+def _rounds(wanted: Mapping[CellEvidence, int], plan: Plan) -> list[tuple[Ask, ...]]:
+    """Return warm calls of cells in rounds: new environments first, then calls on them, the sizes in random order.
+
+    There are as many rounds as make an interval allow for what environments differ by.
+    """
     rng = random.Random(plan.seed)  # noqa: S311  an order of measuring, not a secret
     fresh = min(plan.concurrency, _MOST_ENVIRONMENTS) if plan.cold_starts and plan.isolation != "current" else 0
     rounds = []
-    for _ in range(_ROUNDS if cells else 0):
+    for _ in range(ENOUGH_CLUSTERS if wanted else 0):
         asks = []
-        for cell in rng.sample(cells, len(cells)):
-            calls = min(max(cell.warm_sent, _FEWEST_AGAIN), _MOST_AGAIN)
-            part = max(math.ceil(calls / _ROUNDS), plan.warm_block)
+        for cell in rng.sample(list(wanted), len(wanted)):
             asks += [Ask(cell.cell.memory_mb, fresh, cold=True)] if fresh else []
-            asks.append(Ask(cell.cell.memory_mb, part))
+            asks.append(Ask(cell.cell.memory_mb, max(math.ceil(wanted[cell] / ENOUGH_CLUSTERS), plan.warm_block)))
         rounds.append(tuple(asks))
     return rounds
 
@@ -190,7 +195,7 @@ def gate_of(given: Mapping[str, Given], output: Path) -> Gate | None:
     """Return the gate that options and a profile ask for; None without a baseline.
 
     Args:
-        given: ``baseline``, ``gate-margin`` and ``inconclusive``, as far as they are given.
+        given: those of `GATE_SETTINGS` that are given.
         output: where runs are looked for.
 
     Raises:
@@ -200,13 +205,20 @@ def gate_of(given: Mapping[str, Given], output: Path) -> Gate | None:
     settings = gate_settings(given)
     baseline = given.get("baseline")
     if baseline is None:
-        if given:
-            name = next(iter(given))
-            raise UsageError(f"{given[name].origin} belongs to a gate, and there is no baseline", hint="add --baseline")
+        of_a_gate = next((setting for name, setting in given.items() if name != "gate-calls"), None)
+        if of_a_gate is not None:
+            raise UsageError(f"{of_a_gate.origin} belongs to a gate, and there is no baseline", hint="add --baseline")
         return None
     placed = baseline.directory / baseline.value
     text = str(placed) if placed.exists() else str(baseline.value)
     return Gate(open_baseline(text, output, baseline.origin), settings)
+
+
+def gate_calls(given: Mapping[str, Given]) -> int | None:
+    """Return how many warm calls the advised size gets at the least; None: as many as the search makes."""
+    if "gate-calls" in given:
+        return int(given["gate-calls"].value)
+    return GATE_CALLS if "baseline" in given else None
 
 
 def gate_settings(given: Mapping[str, Given]) -> GateSettings:
@@ -280,8 +292,33 @@ def gate_recorded(gate: Gate, reference: Reference) -> GateReport:
 
 
 def with_cautions(report: GateReport, result: RunResult, gate: Gate) -> GateReport:
-    """Return a report with what a reader should know of both runs."""
-    return replace(report, cautions=(*report.cautions, *cautions(result, gate.reference.run.record)))
+    """Return a report with what a reader should know of both runs.
+
+    On the embedded endpoint the function shares this host with all that runs on it. Where its cores were busy, in one
+    run or the other, calls waited for them, and a red on a time or a cost is no evidence against the code.
+    """
+    base = gate.reference.run.record
+    report = replace(report, cautions=(*report.cautions, *cautions(result, base)))
+    busy = next((why for run in (result, base) if (why := _busy(run)) is not None), None)
+    if busy is None:
+        return report
+    checks = tuple(
+        replace(check, outcome="inconclusive", sentence=f"{check.sentence}; but {busy}")
+        if check.outcome == "regression" and check.measure != "errors"
+        else check
+        for check in report.checks
+    )
+    if checks == report.checks:
+        return report
+    return told(replace(report, checks=checks), best_mb=None)
+
+
+def _busy(run: RunResult) -> str | None:
+    """Return that the function of a run waited for this host's cores; None when it did not."""
+    percent = run.validity.host_cpu_percent
+    if not run.environment.get("embedded") or percent is None or percent <= _BUSY_HOST_PERCENT:
+        return None
+    return f"this host's cores were {percent:.0f} % busy in run {run.id}, and its calls waited for them"
 
 
 def drifts(result: RunResult, output: Path, runs: int = DRIFT_RUNS, memory_mb: int | None = None) -> tuple[Drift, ...]:

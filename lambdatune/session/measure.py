@@ -111,6 +111,7 @@ class Measurement:
         # Limits of a run that is continued count what is added to it.
         self._before = spend(evidence)
         self._began_s = 0.0
+        self._is_satisfied = False
         self._stopping = False
         self._abandoned = False
         self._reports_seen = False
@@ -281,7 +282,10 @@ class Measurement:
         while not self._stopping:
             await self._go.wait()
             self._replanned = False
-            asks = self._search.next_block(self._evidence) or await self._wanted_further()
+            asks = self._search.next_block(self._evidence)
+            if not asks:
+                self._is_satisfied = True
+                asks = tuple(await self._wanted_further())
             if not asks:
                 return
             for ask in asks:
@@ -315,6 +319,10 @@ class Measurement:
     def _end(self, by: EndedBy, because: str) -> None:
         if not self._stopping:
             self._stopping = True
+            if by == "limit" and self._is_satisfied:
+                # The evidence that the plan takes was in: what a limit cut short was more than that.
+                self._observer.narrate(f"{because} ended the further calls")
+                by = "evidence"
             self.outcome = replace(self.outcome, ended_by=by, ended_because=because)
         self._go.set()
         self._sender.end_order()

@@ -21,7 +21,7 @@ from lambdatune.session.credentials import credentials_now, keep_fresh
 from lambdatune.session.delivered.linking import LINKING, LinkRecord
 from lambdatune.session.environments import learn_environments
 from lambdatune.session.events import Silent
-from lambdatune.session.gating import RedAgain, drifts, with_cautions
+from lambdatune.session.gating import GateCalls, drifts, with_cautions
 from lambdatune.session.holding import hold
 from lambdatune.session.isolation import allowed_share, fitted, isolation_of
 from lambdatune.session.lane import Alone
@@ -71,6 +71,7 @@ class Session:
         confirm: is shown the card before anything is changed; False ends the session with nothing done.
         continued: the run that goes on, under `plan` and in its own directory; None for a new one.
         gate: what the run is held against; None without a baseline.
+        gate_calls: warm calls that the advised size gets at the least; None: as many as the search makes.
         lane: its place among sessions that run with it, which asks in place of `confirm`; None when it is alone.
 
     Attributes:
@@ -88,6 +89,7 @@ class Session:
         confirm: Callable[[PlanCard], bool] = lambda _: True,
         continued: Continuation | None = None,
         gate: Gate | None = None,
+        gate_calls: int | None = None,
         lane: Lane | None = None,
     ) -> None:
         self.plan = plan
@@ -98,7 +100,7 @@ class Session:
         self._lane = lane or Alone(confirm)
         self._continued = continued
         self._gate = gate
-        self._red_again = None if gate is None else RedAgain(gate, self.narrate)
+        self._gate_calls = None if gate_calls is None else GateCalls(gate, gate_calls, self.narrate)
         self._measurement: Measurement | None = None
         self._stop_asked = asyncio.Event()
 
@@ -164,9 +166,10 @@ class Session:
 
     def _gated(self, run: RunDirectory, result: RunResult, evidence: Evidence) -> RunResult:
         """Return a result with what it is against the baseline, where there is one, and record that."""
-        if self._gate is None or self._red_again is None or not (result.status == "complete" and result.validity.valid):
+        if self._gate is None or not (result.status == "complete" and result.validity.valid):
             return result
-        report = self._red_again.told(self._gate.report(evidence, self.plan))
+        report = self._gate.report(evidence, self.plan)
+        report = report if self._gate_calls is None else self._gate_calls.told(report)
         report = replace(report, drift=drifts(result, self._output))
         gated = replace(result, gate=with_cautions(report, result, self._gate))
         run.write(gated)
@@ -273,7 +276,7 @@ class Session:
                     self.plan, evidence, ready.search,
                     sender=sender, isolation=isolation, recorder=recorder, observer=self.observer,
                     meter=ready.meter, lane=self._lane,
-                    continued=self._continued, further=None if self._red_again is None else self._red_again.further,
+                    continued=self._continued, further=None if self._gate_calls is None else self._gate_calls.further,
                 )  # fmt: skip
                 if self._stop_asked.is_set():
                     self._measurement.stop()

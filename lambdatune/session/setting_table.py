@@ -193,6 +193,11 @@ GATE_SETTINGS: tuple[Setting, ...] = (
         "directory (or run.json in it), its id or the start of one, or latest. What is red is measured again first.",
     ),
     Setting(
+        "gate-calls", "integer", "N",
+        "Warm calls at the least of the size that is advised, in a run that is held against a baseline or is to be "
+        "one. [default: 200 with --baseline]", 1, 600,
+    ),
+    Setting(
         "gate-margin", "text", "SHARE",
         "With --baseline: how much slower or dearer is no regression in practice. [default: 5%]",
     ),

@@ -258,12 +258,14 @@ def _ramp(reader: _Reader, given: Mapping[str, Given]) -> Ramp | None:
 def _function(reader: _Reader, given: Mapping[str, Given]) -> FunctionSource:
     function = given["function"]
     text: str = function.value
-    if text.startswith(SAMPLE_PREFIX):
-        return reader.read("function", find_sample, None)  # type: ignore[no-any-return]
+    sample: FunctionSource | None = None
     path = function.directory / text
-    if "\0" not in text:  # which no file system takes, nor does `resolve`
+    if text.startswith(SAMPLE_PREFIX):
+        sample = reader.read("function", find_sample, None)
+        path = Path(sample.name)
+    elif "\0" not in text:  # which no file system takes, nor does `resolve`
         path = path.resolve()
-    if not is_code(function):
+    if sample is None and not is_code(function):
         if _names_a_path(text):
             raise UsageError(f"{function.origin}: path `{text}` does not exist", hint=f"it was looked for at {path}",
                              setting="function")  # fmt: skip
@@ -271,8 +273,20 @@ def _function(reader: _Reader, given: Mapping[str, Given]) -> FunctionSource:
         return FunctionSource(text)
     if "entry-point" in given:
         check_entry_point(given, path)
-    else:
+    elif sample is None:
         check_runtime(given)
+    if sample is None:
+        _refuse_settings_of_aws(given)
+    entry_point = reader.value("entry-point", None)
+    usual = FunctionSource(text) if sample is None or entry_point is not None else sample
+    return FunctionSource(
+        str(path), is_path=True, runtime=reader.value("runtime", usual.runtime),
+        handler=reader.value("handler", usual.handler), timeout_s=reader.value("timeout", 60), entry_point=entry_point,
+    )  # fmt: skip
+
+
+def _refuse_settings_of_aws(given: Mapping[str, Given]) -> None:
+    """Refuse what means nothing for code on this machine, which runs on an endpoint of its own."""
     if "isolation" in given and given["isolation"].value != "clone":
         raise UsageError(
             f"{given['isolation'].origin}: a function given as a path runs on an embedded endpoint of its own, where "
@@ -286,10 +300,6 @@ def _function(reader: _Reader, given: Mapping[str, Given]) -> FunctionSource:
             hint="leave the endpoint out, or create the function there and give its name",
             setting="endpoint-url",
         )
-    return FunctionSource(
-        str(path), is_path=True, runtime=reader.value("runtime", None), handler=reader.value("handler", None),
-        timeout_s=reader.value("timeout", 60), entry_point=reader.value("entry-point", None),
-    )  # fmt: skip
 
 
 def is_code(function: Given) -> bool:

@@ -21,7 +21,7 @@ class VariantTable:
 
     Attributes:
         origin: how an error names it.
-        name: that it is called by; None: what it sets names it.
+        name: that it is called by; without one what it sets names it.
         is_optional: whether the others are compared without it where it cannot be set up.
         given: its settings.
     """

@@ -129,6 +129,29 @@ async def test_what_the_log_does_not_tell_of_a_failure_is_not_guessed(function: 
     assert [e.failed for e in await read_until(function.log(), 3)] == [False, True, True]
 
 
+RUBY = """
+def handler(event:, context:)
+  puts "Error raised from handler methods are told"
+  case event["kind"]
+  when "fail" then raise "no such luck"
+  when "critical" then nobody(1)
+  when "exit" then exit!(1)
+  end
+end
+"""
+
+
+async def test_failures_of_ruby_are_told_by_its_two_lines(url: str) -> None:
+    name = f"f-{uuid.uuid4().hex[:12]}"
+    await asyncio.to_thread(make_function, url, name, RUBY, file="app.rb", Runtime="ruby3.3")
+    async with AwsAccess(endpoint_url=url) as access:
+        function = Function(access, name, is_json=False)
+        for kind in ("well", "fail", "critical", "exit"):
+            await function.invoke(kind)
+        found = await read_until(function.log(runtime="ruby3.3"), 4)
+        assert [e.failed for e in found] == [False, True, True, True]
+
+
 # The pairing alone, on generated logs.
 
 NODE_ERROR = '2026-01-01T00:00:00.000Z\t{id}\tERROR\tInvoke Error \t{{"errorType":"Error"}}\n'

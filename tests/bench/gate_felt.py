@@ -26,7 +26,7 @@ def handler(event, context):
         pass
     time.sleep({wait_s})
 """
-_BUSY_S, _WAIT_S = 0.006, 0.012
+_BUSY_S, _WAIT_S = 0.002, 0.030
 _PER_BASELINE = 5
 
 
@@ -76,6 +76,7 @@ class Bench:
         arguments = [
             "run", "--function", str(code), "--runtime", "python3.12", "--handler", "app.handler", "--memory", "1769",
             "--cold-starts", "4", "--target", "p95<=1s", "--quiet", "--json", "-",
+            "--gate-calls", "200",
         ]  # fmt: skip
         arguments += [] if baseline is None else ["--baseline", baseline]
         done = self._lambdatune(arguments)
@@ -83,7 +84,10 @@ class Bench:
             raise SystemExit(f"no result: {done.stderr}")
         result = json.loads(done.stdout)
         gate = result.get("gate") or {}
-        print(f"  {time.time() - began:.1f} s, {result['spend']['invocations']} calls", flush=True)
+        busy = result["validity"]["host_cpu_percent"]
+        print(
+            f"  {time.time() - began:.1f} s, {result['spend']['invocations']} calls, host {busy:.0f} % busy", flush=True
+        )
         return result["id"], done.returncode, bool(gate.get("measured_again"))
 
     def verdict(self, baseline: str, run: str) -> str:

@@ -66,6 +66,18 @@ def test_a_target_that_is_missed_fails_with_the_code_of_the_tool_and_says_why(tm
 
 
 @pytest.mark.slow
+def test_a_comparison_tells_its_best_too(tmp_path) -> None:
+    ended = run_action(
+        tmp_path, function="sample:lookup-python", targets="p50<=2s",
+        args="--function=sample:checkout\n--memory=512\n--cold-starts=1\n--confidence=0.6\n--max-invocations=60",
+    )  # fmt: skip
+    assert ended.outputs["exit-code"] == "0", ended.said
+    assert ended.outputs["status"] == "met"
+    assert ended.outputs["memory"] == "512"
+    assert (Path(ended.outputs["run-directory"]) / "comparison.json").exists()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["profile", "function", "targets", "baseline", "args"])
 def test_what_an_input_holds_is_never_a_command(tmp_path, name) -> None:
     ended = run_action(tmp_path, **{"function": "sample:checkout", "args": "--max-invocations=1", name: HOSTILE})

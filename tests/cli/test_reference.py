@@ -17,6 +17,7 @@ from lambdatune.model.errors import ExitCode
 from lambdatune.reports.json_report import schema
 from lambdatune.reports.schema import described_kinds
 from lambdatune.session.setting_table import KEYS
+from lambdatune.session.variants.settings import OF_A_VARIANT
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference.md"
 
@@ -61,6 +62,13 @@ def test_every_key_of_a_profile_is_in_the_reference_with_its_kind_and_a_meaning(
         assert kind
         assert meaning == setting.help
     assert len(PLAN) == len(KEYS)
+
+
+def test_every_key_of_a_variant_is_in_the_reference() -> None:
+    table = rows("Variants", "###")
+    named = {name for cell in table for name in re.findall(r"[\w-]+", cell)}
+    assert named == {"name", "optional", *OF_A_VARIANT}
+    assert all(meaning for _, meaning in table.values())
 
 
 def test_every_member_of_run_json_and_of_a_comparison_is_in_the_reference_with_its_type_and_a_meaning() -> None:

@@ -53,12 +53,14 @@ def tuned(tmp_path_factory) -> Iterator[tuple[dict[str, Any], Path, Any]]:
             [
                 sys.executable, "-c", "from lambdatune.cli.main import main; main()",
                 "run", "--endpoint-url", local.url, "--function", "quick", "--memory", "128,512",
-                "--target", "p90<=2s", "--cold-starts", "4", "--output", str(where / "runs"),
+                "--target", "p90<=2s", "--cold-starts", "4", "--traffic", "20/s", "--cold-rate", "10%",
+                "--output", str(where / "runs"),
             ],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd=where,
             env={**os.environ, "LAMBDATUNE_DATA": str(where / "data"), "LAMBDATUNE_CACHE": str(where / "cache")},
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
+        assert "lambdatune show" not in done.stderr
         run = only_run(where / "runs")
         yield result_of(run), run, local
 
@@ -81,6 +83,21 @@ def test_what_is_recorded_is_consistent_from_the_endpoint_to_the_report(tuned) -
                 values = [float(row[column]) for row in mine]
                 for name, quantile in (("p50", 0.5), ("p95", 0.95)):
                     assert cell[start][quantity][name] == pytest.approx(nearest_rank(values, quantile), rel=0.005)
+
+
+def test_what_the_traffic_costs_on_demand_is_that_of_the_recorded_calls(tuned) -> None:
+    result, run, _ = tuned
+    advice = result["cold_start_advice"]
+    assert advice["memory_mb"] == result["recommendation"]["memory_mb"]
+    mine = [row for row in rows_of(run) if row["memory_mb"] == str(advice["memory_mb"])]
+    warm, cold = (
+        [float(row["billed_ms"]) / 1000 for row in mine if row["start"] == start] for start in ("warm", "cold")
+    )
+    # 20/s for 730 hours, a tenth of them cold, at us-east-1's prices of x86_64
+    seconds = 52_560_000 * (0.9 * sum(warm) / len(warm) + 0.1 * sum(cold) / len(cold))
+    dollars = 52_560_000 * 0.0000002 + seconds * advice["memory_mb"] / 1024 * 0.0000166667
+    assert advice["options"][0]["usd_per_month"] == pytest.approx(dollars)
+    assert [option["kind"] for option in advice["options"]][:2] == ["on-demand", "provisioned"]
 
 
 def test_environments_are_read_from_the_log_and_recorded(tuned, lambdatune) -> None:
@@ -200,6 +217,7 @@ def test_a_limit_that_ends_the_run_early_exits_5_and_is_kept_exactly(lambdatune,
     assert done.code == 5, done.err
     assert len(rows_of(only_run(output))) == 25
     assert "the limit of 25 calls ended the run" in done.out
+    assert f"lambdatune show {only_run(output)} --traffic 50/s" in done.err
     more = result_of(only_run(output))["recommendation"]["to_be_sure"]
     assert 100 < more["invocations"] < 5_000
     assert f"About {more['invocations']} more calls" in done.out

@@ -72,6 +72,7 @@ def test_an_entry_point_of_the_host_runs_in_the_directory(endpoint: Any, image: 
     assert "handling\n" in answer.tail
     assert "INIT_START Runtime Version: image\tRuntime Version ARN: entry point /" in answer.tail
     assert answer.report.init_ms is not None
+    assert endpoint.host()["runtimes"]["image"].startswith("entry point /")
 
 
 def test_a_copy_of_the_image_is_what_it_was_when_the_function_was_made(endpoint: Any, image: Path) -> None:

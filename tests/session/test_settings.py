@@ -101,6 +101,17 @@ def test_paths_in_a_profile_are_relative_to_it(profile, tmp_path, monkeypatch) -
     assert [payload.weight for payload in plan.payloads] == [0.9, 0.1]
 
 
+def test_a_bundled_function_has_a_runtime_which_another_one_replaces(profile) -> None:
+    usual = plan_of(profile("function = 'sample:basket-node'")).function
+    assert (usual.runtime, usual.handler, usual.timeout_s) == ("nodejs20.x", "basket.handler", 60)
+    other = plan_of(profile("function = 'sample:basket-node'\nruntime = 'nodejs24.x'\ntimeout = 5")).function
+    assert (other.name, other.runtime, other.handler, other.timeout_s) == (
+        usual.name, "nodejs24.x", "basket.handler", 5,
+    )  # fmt: skip
+    image = plan_of(profile("function = 'sample:basket-shell'\nentry-point = './bootstrap'")).function
+    assert (image.runtime, image.handler, image.entry_point) == (None, None, "./bootstrap")
+
+
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [

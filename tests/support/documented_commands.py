@@ -155,7 +155,6 @@ def _is_policy(command: str) -> None:
 
 _INSTALLS = Exempt("installs, as the Makefile does before any test", _is_bash)
 _SERVED = Exempt("the endpoint of these tests is that very command, on a free port", parses)
-_ASKS = Exempt("asks on a terminal before it changes a function: tests/cli/test_applying.py answers", parses)
 _IAM = Exempt("the embedded endpoint has no IAM", _is_policy)
 
 EXCEPTIONS: dict[str, Exempt] = {
@@ -172,9 +171,6 @@ EXCEPTIONS: dict[str, Exempt] = {
     ),
     "lambdatune local --port 9001 &": Exempt(_SERVED.reason, lambda command: parses(command.rstrip("& "))),
     "lambdatune tui shop.toml": Exempt("needs a terminal: tests/e2e/test_tui.py drives the screens in one", parses),
-    "lambdatune show latest --apply": _ASKS,
-    "lambdatune run --function shop --target 'p95<=200ms' --apply": _ASKS,
-    "lambdatune show latest --undo-apply": _ASKS,
     "lambdatune run --function shop --concurrency 200 --dask tls://scheduler.example:8786": Exempt(
         "needs a cluster: tests/e2e/test_cluster_run.py has one", parses
     ),
@@ -237,7 +233,9 @@ def _is_named(words: list[str]) -> bool:
     """Whether a function is given by its name, and so would be looked for on AWS."""
     given = [after for word, after in itertools.pairwise(words) if word == "--function"]
     given += [word.partition("=")[2] for word in words if word.startswith("--function=")]
-    return bool(given) and not given[0].startswith("sample:") and "--runtime" not in words
+    return (
+        bool(given) and not given[0].startswith(("sample:", "./")) and {"--runtime", "--entry-point"}.isdisjoint(words)
+    )
 
 
 def _ended(words: list[str], file: Path | None) -> int:

@@ -81,18 +81,29 @@ def aws_environment() -> dict[str, str]:
 
 
 def make_function(
-    url: str, name: str, source: str, *, memory_mb: int = 512, timeout_s: int = 60, **settings: Any
+    url: str,
+    name: str,
+    source: str,
+    *,
+    file: str = "app.py",
+    memory_mb: int = 512,
+    timeout_s: int = 60,
+    **settings: Any,
 ) -> None:
-    """Create a Python function on an endpoint and wait until it can be called; `settings` are CreateFunction's."""
+    """Create a function of one file, in Python, on an endpoint and wait until it can be called.
+
+    `settings` are CreateFunction's.
+    """
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as package:
-        package.writestr("app.py", source)
+        package.writestr(file, source)
     client = sdk().create_client(
         "lambda", "us-east-1", endpoint_url=url, aws_access_key_id=KEY, aws_secret_access_key=KEY
     )
     client.create_function(
-        FunctionName=name, Runtime="python3.12", Role="arn:aws:iam::000000000000:role/any", Handler="app.handler",
-        Code={"ZipFile": archive.getvalue()}, MemorySize=memory_mb, Timeout=timeout_s, **settings,
+        FunctionName=name, Role="arn:aws:iam::000000000000:role/any", Handler="app.handler",
+        Code={"ZipFile": archive.getvalue()}, MemorySize=memory_mb, Timeout=timeout_s,
+        **{"Runtime": "python3.12", **settings},
     )  # fmt: skip
     client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.1})
     client.close()
@@ -111,10 +122,10 @@ def result_of(run: Path) -> dict[str, Any]:
 
 
 def wait_for_rows(output: Path, count: int, *, patience_s: float = 60.0) -> Path:
-    """Wait until the only run below `output` has recorded `count` calls; return its directory."""
+    """Wait until a run below `output` has recorded `count` calls; return its directory."""
     deadline_s = time.monotonic() + patience_s
     while time.monotonic() < deadline_s:
-        for rows in output.glob("*/invocations.csv"):
+        for rows in output.rglob("invocations.csv"):
             if rows.read_text().count("\n") > count:
                 return rows.parent
         time.sleep(0.05)

@@ -65,8 +65,8 @@ def command(
 ) -> int:
     """Tune a function: measure memory sizes, recommend the cheapest that meets the targets.
 
-    PROFILE is a TOML run profile, or the name of a bundled one (quickstart, cold-starts, queue, ci-gate). Every
-    option of the plan is also a key of the profile; an option wins over it.
+    PROFILE is a TOML run profile, or the name of a bundled one (quickstart, cold-starts, queue, ci-gate,
+    compare-runtimes). Every option of the plan is also a key of the profile; an option wins over it.
 
     The function itself is not touched: a clone is made, measured and deleted (--isolation says how else).
 
@@ -85,7 +85,7 @@ def command(
     from lambdatune.cli.headless import run_headless  # noqa: PLC0415  heavy, and not needed for --help
     from lambdatune.cli.report_files import ReportFiles  # noqa: PLC0415  not needed for --help
 
-    going_on = gate = None
+    going_on = gate = calls = None
     figures: tuple[PowerTuning, ...] = ()
     where = ReportFiles.of(reports_from(profile, options))
     if power_tuning is not None:
@@ -109,15 +109,16 @@ def command(
         plan = build_plan(given)
     given_gate = gate_from(None if power_tuning is not None else profile, options)
     if given_gate:
-        from lambdatune.session.gating import gate_of  # noqa: PLC0415  heavy, too
+        from lambdatune.session.gating import gate_calls, gate_of  # noqa: PLC0415  heavy, too
         from lambdatune.session.run_directory import default_output  # noqa: PLC0415
 
         gate = gate_of(given_gate, output or default_output())
+        calls = gate_calls(given_gate)
     if is_applied:
         _refuse_apply(plan, assume_yes=assume_yes)
     return run_headless(
         plan, output=output, reports=where, plain=plain, quiet=quiet,
-        assume_yes=assume_yes, continued=going_on, gate=gate,
+        assume_yes=assume_yes, continued=going_on, gate=gate, gate_calls=calls,
         figures=figures, is_applied=is_applied,
     )  # fmt: skip
 
