@@ -13,7 +13,7 @@ from lambdatune.model.power_tuning import PowerTuning, is_url, read_visualizatio
 SITE = "https://lambda-power-tuning.show/#"
 RESIZE = SITE + "gAAAAQACAAQACMAL;cSwARe92gERmEgdE6IzTQ+VXaUOPEmRD;tYWQNuffkDYZfJg20gPvNsDoAzcSmj03"
 """From ubc-cirrus-lab/unfaasener, benchmarks/aws_step_functions/powerTuning/ImageProcessingBenchmark/sample_3/
-ImageProcessingResize/README.md, part of an output: power 128, cost 0.000004307100000000001, duration 2050.7774999999997."""
+ImageProcessingResize/README.md, in an output: power 128, cost 0.000004307100000000001, duration 2050.7774999999997."""
 STEPS = (
     SITE + "gACIAJAAmACgAKgAsAC4AMAAyADQANgA4ADoAPAA+AAAAQ==;w2AJRWOtDEXvJAJFY9ftREgV5kQi3OxESLe/RHvkzkTXZcxEA4OwRM3Yo"
     "UQDuZZEEbOaRB+Vj0S8lYpE1ACpRAqtgEQ=;dfOaNlOHqDbSH6U2czyfNu8nojYJQq82eaCUNoO9pzZe66w2bZKbNohIlDZXZ482MqmYNg+/kja"
