@@ -91,7 +91,7 @@ def _of_provisioned(costs: Costs) -> str:
     if costs.cold_rate is not None:
         how = "are taken to start cold, as far as so many do on demand"
     room = f"room for {percent(PEAK)} of moments: enough environments for the calls in flight then"
-    return f"{room}; calls that find none provisioned run on demand, and {how}"
+    return f"{room}, whose own inits are left out; calls that find none provisioned run on demand, and {how}"
 
 
 def _of_always_on(region: str, priced: Sequence[Machine]) -> list[str]:
