@@ -10,6 +10,7 @@ from support.browser import Browser, Page, Site, opened, serving
 from support.recorded_runs import MISSED, SLOWER
 
 from lambdatune.reports.html_report import render_html
+from lambdatune.session.replay import WhatIf, open_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,11 +49,12 @@ def browser(tmp_path_factory) -> Iterator[Browser]:
 
 
 @pytest.fixture(params=["met", "missed", "delivered", "hostile"])
-def url(request, site, recorded) -> str:
-    """Return the URL of the page of a run."""
+def url(request, site, run_of) -> str:
+    """Return the URL of the page of a run; recorded ones tell what cold starts cost as well."""
     recipes = {"met": SLOWER, "missed": MISSED}
     kind = request.param
-    result = recorded(recipes[kind]) if kind in recipes else request.getfixturevalue(kind)
+    recorded = kind in recipes
+    result = open_run(run_of(recipes[kind]), WhatIf(traffic_per_s=20.0)) if recorded else request.getfixturevalue(kind)
     site.asked.clear()
     return site.put(f"/{kind}.html", render_html(result))
 
