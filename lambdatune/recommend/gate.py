@@ -37,6 +37,8 @@ from lambdatune.stats.summary import described, nearest_rank
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from lambdatune.model.gate import GateOutcome, Inconclusive
     from lambdatune.model.plan import Plan
     from lambdatune.recommend.evidence import CellEvidence
@@ -60,6 +62,8 @@ LADDER = (99.0, 95.0, 90.0)
 """Percentiles that stand in for a higher one that the calls do not bound."""
 
 _TAIL = 95.0
+_FEWEST_OF_A_TAIL = 10
+"""Calls of an order from which on its p90 is not just its slowest call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,7 @@ def gate(baseline: Baseline, evidence: Sequence[CellEvidence], plan: Plan, setti
             _Pair(
                 base, other, plan, replace(question, percentile=tail), settings,
                 error=(1 - plan.confidence) * _share(base.cell.memory_mb, sizes, baseline.best_mb),
-                apart=tuple(_runs_differ(cell, question, is_shaken=baseline.is_shaken) for cell in (base, other)),
+                is_shaken=baseline.is_shaken,
             )
         )
     ]  # fmt: skip
@@ -250,7 +254,7 @@ class _Pair:
     Attributes:
         question: which calls, and the tail.
         error: of all of its checks together.
-        apart: of each side, the spread between runs that is supposed.
+        is_shaken: whether one of the runs was measured on a busy host.
     """
 
     base: CellEvidence
@@ -259,7 +263,7 @@ class _Pair:
     question: Question
     settings: GateSettings
     error: float
-    apart: tuple[float, ...]
+    is_shaken: bool
 
     @property
     def cells(self) -> tuple[CellEvidence, CellEvidence]:
@@ -275,42 +279,59 @@ def _time_checks(pair: _Pair) -> list[GateCheck]:
     weights = {question.percentile: WEIGHTS["tail"]}
     if question.percentile > 50:
         weights = {50.0: WEIGHTS["median"], **weights}
-    sides = [
-        _apart(times_of(cell, question.population, question.clock), apart)
-        for cell, apart in zip(pair.cells, pair.apart, strict=True)
-    ]
-    quantiles = [percentile / 100 for percentile in weights]
-    confidences = [1 - 2 * pair.error * weight for weight in weights.values()]
-    ratios = quantile_ratios(sides[1], sides[0], quantiles, confidences, np.random.default_rng(pair.plan.seed))
-    fewest = min(len(side.values) for side in sides)
     checks = []
-    for percentile, confidence, ratio in zip(weights, confidences, ratios, strict=True):
-        figures = [nearest_rank(side.values, percentile / 100) if len(side.values) else None for side in sides]
-        measure = f"{question.population}.{question.clock}.{measure_name(percentile)}"
-        needed = calls_that_bound(percentile / 100, confidence)
-        thin = f"{fewest} calls, and {needed} in each run would bound it" if fewest < needed else None
-        checks.append(_check(pair, measure, figures, ratio, thin))
+    # On a quiet host all percentiles of a run differ from another's alike, and share their draws.
+    for percentiles in [[each] for each in weights] if pair.is_shaken else [list(weights)]:
+        sides = [
+            _apart(times_of(cell, question.population, question.clock), _runs_differ(pair, cell, percentiles[-1]))
+            for cell in pair.cells
+        ]
+        confidences = [1 - 2 * pair.error * weights[percentile] for percentile in percentiles]
+        quantiles = [percentile / 100 for percentile in percentiles]
+        ratios = quantile_ratios(sides[1], sides[0], quantiles, confidences, np.random.default_rng(pair.plan.seed))
+        fewest = min(len(side.values) for side in sides)
+        for percentile, confidence, ratio in zip(percentiles, confidences, ratios, strict=True):
+            figures = [nearest_rank(side.values, percentile / 100) if len(side.values) else None for side in sides]
+            measure = f"{question.population}.{question.clock}.{measure_name(percentile)}"
+            needed = calls_that_bound(percentile / 100, confidence)
+            thin = f"{fewest} calls, and {needed} in each run would bound it" if fewest < needed else None
+            checks.append(_check(pair, measure, figures, ratio, thin))
     return checks
 
 
 def _cost_check(pair: _Pair) -> GateCheck:
-    means = [
-        mean_cost(cell, pair.plan.cold_rate, unseen=apart) for cell, apart in zip(pair.cells, pair.apart, strict=True)
-    ]
+    means = [mean_cost(cell, pair.plan.cold_rate, unseen=_runs_differ(pair, cell, 50.0)) for cell in pair.cells]
     confidence = 1 - 2 * pair.error * WEIGHTS["cost"]
     found = None if means[0] is None or means[1] is None else mean_ratio(means[1], means[0], confidence)
     return _check(pair, "cost", [None if mean is None else mean.point for mean in means], found, None)
 
 
-def _runs_differ(cell: CellEvidence, question: Question, *, is_shaken: bool) -> float:
-    """Return the spread of a figure between runs that is supposed: on a busy host at least that between orders."""
-    if not is_shaken:
+def _runs_differ(pair: _Pair, cell: CellEvidence, percentile: float) -> float:
+    """Return the spread of a figure between runs that is supposed: on a busy host at least that between orders.
+
+    Waiting for a core makes the tail of an order differ more than its mean does.
+    """
+    if not pair.is_shaken:
         return RUNS_DIFFER
-    rows = cell.rows
+    rows, question = cell.rows, pair.question
     chosen = described(rows) & (is_cold(rows) if question.population == "cold" else is_warm(rows))
     times_ms = clock_ms(rows[chosen], question.clock)
     known = ~np.isnan(times_ms)
-    return math.hypot(RUNS_DIFFER, spread_between(times_ms[known], rows["order"][chosen][known].astype(np.int64)))
+    times_ms, orders = times_ms[known], rows["order"][chosen][known].astype(np.int64)
+    apart = spread_between(times_ms, orders)
+    if percentile > 50:
+        apart = max(apart, _tails_differ(times_ms, orders))
+    return math.hypot(RUNS_DIFFER, apart)
+
+
+def _tails_differ(times_ms: NDArray[np.float64], orders: NDArray[np.int64]) -> float:
+    """Return the standard deviation of the logarithm of the p90 of orders; 0 for fewer than two with calls enough."""
+    tails = [
+        nearest_rank(times_ms[orders == order], 0.9)
+        for order in np.unique(orders)
+        if np.count_nonzero(orders == order) >= _FEWEST_OF_A_TAIL
+    ]
+    return float(np.std(np.log(tails), ddof=1)) if len(tails) > 1 and min(tails) > 0 else 0.0
 
 
 def _check(pair: _Pair, measure: str, figures: list[float | None], ratio: Ratio | None, thin: str | None) -> GateCheck:
