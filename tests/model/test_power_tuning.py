@@ -12,14 +12,14 @@ from lambdatune.model.power_tuning import PowerTuning, is_url, read_visualizatio
 
 SITE = "https://lambda-power-tuning.show/#"
 RESIZE = SITE + "gAAAAQACAAQACMAL;cSwARe92gERmEgdE6IzTQ+VXaUOPEmRD;tYWQNuffkDYZfJg20gPvNsDoAzcSmj03"
-"""Of a public report on tuning a function ImageProcessingResize, whose output it is part of: power 128,
-cost 0.000004307100000000001, duration 2050.7774999999997."""
+"""From ubc-cirrus-lab/unfaasener, benchmarks/aws_step_functions/powerTuning/ImageProcessingBenchmark/sample_3/
+ImageProcessingResize/README.md, in an output: power 128, cost 0.000004307100000000001, duration 2050.7774999999997."""
 STEPS = (
     SITE + "gACIAJAAmACgAKgAsAC4AMAAyADQANgA4ADoAPAA+AAAAQ==;w2AJRWOtDEXvJAJFY9ftREgV5kQi3OxESLe/RHvkzkTXZcxEA4OwRM3Yo"
     "UQDuZZEEbOaRB+Vj0S8lYpE1ACpRAqtgEQ=;dfOaNlOHqDbSH6U2czyfNu8nojYJQq82eaCUNoO9pzZe66w2bZKbNohIlDZXZ482MqmYNg+/kja"
     "PhZI2wLe4Ng8okTY="
 )
-"""Of the same report: 128 to 256 MB by 8, power 216, cost 0.0000042737625, duration 1205.7816666666665."""
+"""From the same page: 128 to 256 MB by 8, power 216, cost 0.0000042737625, duration 1205.7816666666665."""
 CONSENTS = SITE + "AAQABgAI;3t2NQUREREFERExB;ilmiNADhrzRWgeo0"
 """Of the post "Reducing Lambda latency by 76% with AWS Lambda Power Tuning" (2024-07-14): strategy balanced,
 power 1536, cost 3.2760000000000005e-7, duration 12.266666666666667."""

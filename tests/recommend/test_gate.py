@@ -136,6 +136,22 @@ def test_new_errors_are_a_regression_when_chance_does_not_make_as_many(before, n
     assert errors.sentence == f"{now} of 200 calls at 512 MB failed, and {before} of 200 of the baseline"
 
 
+def test_on_a_busy_host_runs_are_supposed_to_differ_as_much_as_their_orders_do() -> None:
+    rng = np.random.default_rng(35)
+    base, other = evidence_of(rng), evidence_of(rng, slowness=1.25)
+    for evidence in (base, other):
+        evidence[0].rows["duration_ms"] *= np.exp(0.12 * rng.standard_normal(10))[np.arange(200) // 20]
+    red = [check for check in held(base, other).checks if check.outcome == "regression"]
+    shaken = gate(Baseline("base", "2026-11-20T10:00:00Z", base, 512, is_shaken=True), other, PLAN, GateSettings())
+    assert red
+    assert shaken.outcome == "inconclusive"
+    steady = evidence_of(rng), evidence_of(rng, slowness=1.25)
+    report = gate(
+        Baseline("base", "2026-11-20T10:00:00Z", steady[0], 512, is_shaken=True), steady[1], PLAN, GateSettings()
+    )
+    assert report.outcome == "regression"
+
+
 def test_throttled_calls_are_no_errors() -> None:
     rng = np.random.default_rng(29)
     other = evidence_of(rng, calls=220)

@@ -22,7 +22,9 @@ import click
 import yaml
 
 from lambdatune.cli.main import cli, main
-from lambdatune.cli.plan_options import plan_from
+from lambdatune.cli.plan_options import comparison_from
+from lambdatune.session.settings import build_plan
+from lambdatune.session.variants.settings import is_comparison, variants_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -113,7 +115,11 @@ def parses(command: str) -> None:
     assert found is not None, command
     given = dict(found.make_context(words[1], words[2:], parent=root).params)
     if "function" in given:
-        plan_from(given.pop("what" if words[1] == "tui" else "profile"), given)
+        described, tables = comparison_from(given.pop("what" if words[1] == "tui" else "profile"), given)
+        if is_comparison(described, tables):
+            variants_of(described, tables)
+        else:
+            build_plan(described)
 
 
 def has_known_options(command: str) -> None:

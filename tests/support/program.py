@@ -122,10 +122,10 @@ def result_of(run: Path) -> dict[str, Any]:
 
 
 def wait_for_rows(output: Path, count: int, *, patience_s: float = 60.0) -> Path:
-    """Wait until the only run below `output` has recorded `count` calls; return its directory."""
+    """Wait until a run below `output` has recorded `count` calls; return its directory."""
     deadline_s = time.monotonic() + patience_s
     while time.monotonic() < deadline_s:
-        for rows in output.glob("*/invocations.csv"):
+        for rows in output.rglob("invocations.csv"):
             if rows.read_text().count("\n") > count:
                 return rows.parent
         time.sleep(0.05)
