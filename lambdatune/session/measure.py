@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from lambdatune.aws.isolation import Isolation, Version
     from lambdatune.load.order import Pacing
     from lambdatune.model.plan import Plan
-    from lambdatune.recommend.evidence import CellEvidence, Evidence
+    from lambdatune.recommend.cell_evidence import CellEvidence
+    from lambdatune.recommend.evidence import Evidence
     from lambdatune.recommend.search import Ask, Search
     from lambdatune.session.continuing import Continuation
     from lambdatune.session.events import Observer

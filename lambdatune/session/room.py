@@ -11,7 +11,7 @@ from lambdatune.pricing.cost import decimals_of, money
 if TYPE_CHECKING:
     from lambdatune.model.plan import Plan
     from lambdatune.model.result import Spend
-    from lambdatune.recommend.evidence import CellEvidence
+    from lambdatune.recommend.cell_evidence import CellEvidence
     from lambdatune.recommend.search import Ask
 
 _LONGEST_INIT_S = 10.0
