@@ -74,6 +74,8 @@ class Gate:
             raise InvalidMeasurement(
                 f"run {record.id} is no baseline: {why}", hint="measure one on the code that is known to be good"
             )
+        plan = reference.run.plan
+        self._best_mb = record.recommendation.memory_mb or best_as_measured(reference.run.evidence(plan), plan)
 
     @property
     def id(self) -> str:
@@ -82,8 +84,8 @@ class Gate:
 
     @property
     def advised_mb(self) -> int | None:
-        """The size that the baseline advises, or the one that was named of it."""
-        return self.reference.memory_mb or self.reference.run.record.recommendation.memory_mb
+        """The size that was named of the baseline, or that it advises; without an advice its best as measured."""
+        return self.reference.memory_mb or self._best_mb
 
     def calls_at(self, memory_mb: int, plan: Plan) -> int:
         """Return how many calls of the baseline at a size tell of the tail that `plan` asks about."""
