@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -344,8 +344,6 @@ def _end(value: float | None) -> str:
 
 def _errors_check(pair: _Pair) -> GateCheck:
     """Return whether the share of calls that failed rose: Fisher's exact test, one-sided."""
-    from scipy.stats import hypergeom  # noqa: PLC0415  a heavy import that most commands never need
-
     size, error = pair.other.cell.memory_mb, pair.error * WEIGHTS["errors"]
     (failed_before, before), (failed, calls) = (_failed(cell) for cell in pair.cells)
     shares = [failed_before / before if before else None, failed / calls if calls else None]
@@ -354,9 +352,22 @@ def _errors_check(pair: _Pair) -> GateCheck:
     if not calls or not before:
         outcome = "inconclusive"
     elif shares[1] is not None and shares[0] is not None and shares[1] > shares[0]:
-        chance = float(hypergeom.sf(failed - 1, before + calls, failed_before + failed, calls))
+        chance = _chance_of_as_many(failed, calls, failed_before, before)
         outcome = "regression" if chance <= error or failed == calls else "inconclusive"
     return GateCheck(size, "errors", shares[0], shares[1], None, None, None, pair.settings.margin, outcome, told_)
+
+
+def _chance_of_as_many(failed: int, calls: int, failed_before: int, before: int) -> float:
+    """Return how often chance puts as many of all failures, or more, among the `calls` (hypergeometric)."""
+    from scipy.special import gammaln  # noqa: PLC0415  a heavy import that most commands never need
+
+    def log_choose(count: int, chosen: Any) -> Any:
+        return gammaln(count + 1) - gammaln(chosen + 1) - gammaln(count - chosen + 1)
+
+    all_failed = failed + failed_before
+    here = np.arange(failed, min(all_failed, calls) + 1)
+    logs = log_choose(calls, here) + log_choose(before, all_failed - here) - log_choose(before + calls, all_failed)
+    return float(np.exp(logs[all_failed - here <= before]).sum())
 
 
 def _failed(cell: CellEvidence) -> tuple[int, int]:

@@ -30,8 +30,8 @@ def local() -> Iterator[LocalEndpoint]:
     """An endpoint with versions of a function, each under a name of its own."""
     with running_endpoint() as endpoint:
         for name, code in (
-            ("steady", WAITING.format(seconds=0.012)),
-            ("slower", WAITING.format(seconds=0.030)),
+            ("steady", WAITING.format(seconds=0.006)),
+            ("slower", WAITING.format(seconds=0.018)),
             ("failing", FAILING),
         ):
             make_function(endpoint.url, name, code)
@@ -61,7 +61,7 @@ def run(lambdatune, local, tmp_path, baseline):
     def begin(function: str, *options: str):
         return lambdatune(
             "run", *OPTIONS, "--endpoint-url", local.url, "--function", function, "--output", str(tmp_path / "runs"),
-            "--baseline", str(baseline), "--gate-margin", "15%", "--gate-calls", "70", *options,
+            "--baseline", str(baseline), "--gate-margin", "15%", "--gate-calls", "60", *options,
         )  # fmt: skip
 
     return begin

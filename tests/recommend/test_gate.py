@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import fisher_exact
 
 from lambdatune.model.cell import Cell
 from lambdatune.model.invocation import Start, Status
@@ -14,7 +15,7 @@ from lambdatune.model.plan import FunctionSource, Plan
 from lambdatune.model.target import parse_target
 from lambdatune.pricing.cost import Tariff
 from lambdatune.recommend.evidence import gather
-from lambdatune.recommend.gate import Baseline, GateSettings, gate
+from lambdatune.recommend.gate import Baseline, GateSettings, _chance_of_as_many, gate
 from lambdatune.stats.rows import empty_rows
 
 PLAN = Plan(FunctionSource("f", is_path=True), parse_memory("512"), (parse_target("p95<=1s"),), seed=5)
@@ -150,6 +151,13 @@ def test_on_a_busy_host_runs_are_supposed_to_differ_as_much_as_their_orders_do()
         Baseline("base", "2026-11-20T10:00:00Z", steady[0], 512, is_shaken=True), steady[1], PLAN, GateSettings()
     )
     assert report.outcome == "regression"
+
+
+def test_the_chance_of_errors_is_that_of_fisher() -> None:
+    for failed, calls, failed_before, before in ((3, 200, 0, 180), (20, 50, 30, 90), (0, 10, 5, 10), (4, 4, 10, 12)):
+        table = [[failed, calls - failed], [failed_before, before - failed_before]]
+        expected = fisher_exact(table, alternative="greater").pvalue
+        assert _chance_of_as_many(failed, calls, failed_before, before) == pytest.approx(expected)
 
 
 def test_throttled_calls_are_no_errors() -> None:
