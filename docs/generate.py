@@ -87,6 +87,8 @@ def _report(name: str) -> str:
 
     if name == "cold-starts":
         return "\n".join(cold_start_lines(_at_a_traffic())).lstrip() + "\n"
+    if name in {"compare", "gate"}:
+        return _side_by_side(is_gate=name == "gate")
     if name.startswith("change-"):
         return render_change(_recorded(), name.removeprefix("change-"))
     return render(_recorded(), name)
@@ -112,6 +114,27 @@ def _at_a_traffic() -> Any:
 
     with tempfile.TemporaryDirectory() as scratch:
         return open_run(make_run(Path(scratch), MET), WhatIf(traffic_per_s=100.0))
+
+
+def _side_by_side(*, is_gate: bool) -> str:
+    """Return two recorded runs of seeded numbers side by side, or the gate of the second against the first."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from support.recorded_runs import Recipe, make_run  # noqa: PLC0415
+
+    from lambdatune.reports.comparison_report import render_comparison  # noqa: PLC0415
+    from lambdatune.reports.gate_table import gate_lines  # noqa: PLC0415
+    from lambdatune.session.comparing import compare, open_reference  # noqa: PLC0415
+    from lambdatune.session.gating import Gate, gate_recorded  # noqa: PLC0415
+
+    old = Recipe(id="20261123-151200-a1b2", sizes=(512, 1024), chosen=(512,), warm_calls=60, seed=21)
+    new = Recipe(id="20261124-091500-c3d4", sizes=(512, 1024), chosen=(512,), warm_calls=60, slowness=1.2, seed=22)
+    with tempfile.TemporaryDirectory() as scratch:
+        for recipe in (old, new):
+            make_run(Path(scratch), recipe)
+        both = [open_reference(recipe.id, Path(scratch)) for recipe in (old, new)]
+        if is_gate:
+            return "\n".join(gate_lines(gate_recorded(Gate(both[0]), both[1]))).lstrip("\n") + "\n"
+        return render_comparison(compare(both), "text")
 
 
 class _Shell:

@@ -59,7 +59,7 @@ def _table() -> dict[str, Any]:
 
 
 def as_of() -> str:
-    """Return the date of the oldest figures in the table, ``2026-07-07``."""
+    """Return the date of the oldest figures that have one, ``2026-07-02``; `sources` tells each."""
     date: str = _table()["as_of"]
     return date
 

@@ -91,7 +91,7 @@ def _of_provisioned(costs: Costs) -> str:
     if costs.cold_rate is not None:
         how = "are taken to start cold, as far as so many do on demand"
     room = f"room for {percent(PEAK)} of moments: enough environments for the calls in flight then"
-    return f"{room}; calls that find none provisioned run on demand, and {how}"
+    return f"{room}, whose own inits are left out; calls that find none provisioned run on demand, and {how}"
 
 
 def _of_always_on(region: str, priced: Sequence[Machine]) -> list[str]:
@@ -117,7 +117,7 @@ def _of_prices(costs: Costs) -> list[str]:
 
 def _what_colds_cost(advice: ColdStartAdvice, currency: str, unit: str) -> str:
     on_demand = advice.options[0]
-    rate = f"{format_number(advice.traffic_per_s)}/s"
+    rate = per_second(advice.traffic_per_s)
     colds = f"{percent(advice.cold_rate)} of the {unit} start cold ({advice.cold_rate_source})"
     total = f"{amount(on_demand.usd_per_month, currency)} a month at {advice.memory_mb} MB"
     if advice.cold_usd_per_month is None or advice.init_usd_per_month is None or advice.init_ms is None:

@@ -14,22 +14,25 @@ that choosing is no look at the figures.
 second is none, so that the second look alone decides how often a false red comes out; it has the whole error.
 
 **Two runs, two moments.** A baseline was measured at another time, and maybe on other hosts of the same kind: what runs
-of the same code differ by (`RUNS_DIFFER`) is supposed and added to each interval.
+of the same code differ by (`RUNS_DIFFER`) is supposed and added to each interval. On a host whose cores other programs
+keep busy it is more, as much as the orders of a run differ from each other: what comes and goes within seconds comes
+and goes within minutes as well.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lambdatune.model.gate import GateCheck, GateReport
 from lambdatune.recommend.verdict_words import measure_name
 from lambdatune.recommend.verdicts import Question, mean_cost, times_of
-from lambdatune.stats.resampling import calls_that_bound, mean_ratio, quantile_ratios
-from lambdatune.stats.rows import is_error, is_throttled
-from lambdatune.stats.summary import nearest_rank
+from lambdatune.stats.resampling import calls_that_bound, mean_ratio, quantile_ratios, spread_between
+from lambdatune.stats.rows import clock_ms, is_cold, is_error, is_ok, is_throttled, is_warm
+from lambdatune.stats.summary import described, nearest_rank
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,12 +84,14 @@ class Baseline:
         started: when it was measured.
         evidence: its rows.
         best_mb: the size that it advises; None without one.
+        is_shaken: whether it, or the run, was measured on a host whose cores were busy.
     """
 
     id: str
     started: str
     evidence: Sequence[CellEvidence]
     best_mb: int | None = None
+    is_shaken: bool = False
 
 
 def gate(baseline: Baseline, evidence: Sequence[CellEvidence], plan: Plan, settings: GateSettings) -> GateReport:
@@ -105,8 +110,11 @@ def gate(baseline: Baseline, evidence: Sequence[CellEvidence], plan: Plan, setti
         check
         for base, other, tail in gated
         for check in _checks(
-            base, other, plan, replace(question, percentile=tail),
-            (1 - plan.confidence) * _share(base.cell.memory_mb, sizes, baseline.best_mb), settings,
+            _Pair(
+                base, other, plan, replace(question, percentile=tail), settings,
+                error=(1 - plan.confidence) * _share(base.cell.memory_mb, sizes, baseline.best_mb),
+                apart=tuple(_runs_differ(cell, question, is_shaken=baseline.is_shaken) for cell in (base, other)),
+            )
         )
     ]  # fmt: skip
     report = GateReport(
@@ -219,7 +227,7 @@ def _gated_sizes(
             continue
         before, here = counted(base, question), counted(other, question)
         # A size of which every call failed has no tail: that they fail is what is checked.
-        fewest = before if not other.warm_calls + other.cold_calls else min(before, here)
+        fewest = before if not is_ok(other.rows).any() else min(before, here)
         tail = _tail_of(question, fewest, confidence)
         calls = f"{before} {question.population} calls in the baseline and {here} in this run"
         if tail is None:
@@ -235,25 +243,45 @@ def _gated_sizes(
     return gated, not_gated, lowered
 
 
-def _checks(
-    base: CellEvidence, other: CellEvidence, plan: Plan, question: Question, error: float, settings: GateSettings
-) -> list[GateCheck]:
-    found = _time_checks(base, other, plan, question, error, settings)
-    found.append(_cost_check(base, other, plan, error * WEIGHTS["cost"], settings))
-    found.append(_errors_check(base, other, error * WEIGHTS["errors"], settings))
-    return found
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """One size of both runs, and how it is checked.
+
+    Attributes:
+        question: which calls, and the tail.
+        error: of all of its checks together.
+        apart: of each side, the spread between runs that is supposed.
+    """
+
+    base: CellEvidence
+    other: CellEvidence
+    plan: Plan
+    question: Question
+    settings: GateSettings
+    error: float
+    apart: tuple[float, ...]
+
+    @property
+    def cells(self) -> tuple[CellEvidence, CellEvidence]:
+        return self.base, self.other
 
 
-def _time_checks(
-    base: CellEvidence, other: CellEvidence, plan: Plan, question: Question, error: float, settings: GateSettings
-) -> list[GateCheck]:
+def _checks(pair: _Pair) -> list[GateCheck]:
+    return [*_time_checks(pair), _cost_check(pair), _errors_check(pair)]
+
+
+def _time_checks(pair: _Pair) -> list[GateCheck]:
+    question = pair.question
     weights = {question.percentile: WEIGHTS["tail"]}
     if question.percentile > 50:
         weights = {50.0: WEIGHTS["median"], **weights}
-    sides = [_apart(times_of(cell, question.population, question.clock)) for cell in (base, other)]
+    sides = [
+        _apart(times_of(cell, question.population, question.clock), apart)
+        for cell, apart in zip(pair.cells, pair.apart, strict=True)
+    ]
     quantiles = [percentile / 100 for percentile in weights]
-    confidences = [1 - 2 * error * weight for weight in weights.values()]
-    ratios = quantile_ratios(sides[1], sides[0], quantiles, confidences, np.random.default_rng(plan.seed))
+    confidences = [1 - 2 * pair.error * weight for weight in weights.values()]
+    ratios = quantile_ratios(sides[1], sides[0], quantiles, confidences, np.random.default_rng(pair.plan.seed))
     fewest = min(len(side.values) for side in sides)
     checks = []
     for percentile, confidence, ratio in zip(weights, confidences, ratios, strict=True):
@@ -261,25 +289,32 @@ def _time_checks(
         measure = f"{question.population}.{question.clock}.{measure_name(percentile)}"
         needed = calls_that_bound(percentile / 100, confidence)
         thin = f"{fewest} calls, and {needed} in each run would bound it" if fewest < needed else None
-        checks.append(_check(other, measure, figures, ratio, settings, thin))
+        checks.append(_check(pair, measure, figures, ratio, thin))
     return checks
 
 
-def _cost_check(base: CellEvidence, other: CellEvidence, plan: Plan, error: float, settings: GateSettings) -> GateCheck:
-    means = [mean_cost(cell, plan.cold_rate, unseen=RUNS_DIFFER) for cell in (base, other)]
-    found = None if means[0] is None or means[1] is None else mean_ratio(means[1], means[0], 1 - 2 * error)
-    return _check(other, "cost", [None if mean is None else mean.point for mean in means], found, settings, None)
+def _cost_check(pair: _Pair) -> GateCheck:
+    means = [
+        mean_cost(cell, pair.plan.cold_rate, unseen=apart) for cell, apart in zip(pair.cells, pair.apart, strict=True)
+    ]
+    confidence = 1 - 2 * pair.error * WEIGHTS["cost"]
+    found = None if means[0] is None or means[1] is None else mean_ratio(means[1], means[0], confidence)
+    return _check(pair, "cost", [None if mean is None else mean.point for mean in means], found, None)
 
 
-def _check(
-    other: CellEvidence,
-    measure: str,
-    figures: list[float | None],
-    ratio: Ratio | None,
-    settings: GateSettings,
-    thin: str | None,
-) -> GateCheck:
-    size = other.cell.memory_mb
+def _runs_differ(cell: CellEvidence, question: Question, *, is_shaken: bool) -> float:
+    """Return the spread of a figure between runs that is supposed: on a busy host at least that between orders."""
+    if not is_shaken:
+        return RUNS_DIFFER
+    rows = cell.rows
+    chosen = described(rows) & (is_cold(rows) if question.population == "cold" else is_warm(rows))
+    times_ms = clock_ms(rows[chosen], question.clock)
+    known = ~np.isnan(times_ms)
+    return math.hypot(RUNS_DIFFER, spread_between(times_ms[known], rows["order"][chosen][known].astype(np.int64)))
+
+
+def _check(pair: _Pair, measure: str, figures: list[float | None], ratio: Ratio | None, thin: str | None) -> GateCheck:
+    size, settings = pair.other.cell.memory_mb, pair.settings
     name = f"{measure.replace('_', '.')} at {size} MB"
     low, high = (None, None) if ratio is None else (ratio.low, ratio.high)
     outcome: GateOutcome = "no regression shown"
@@ -307,21 +342,32 @@ def _end(value: float | None) -> str:
     return "not bounded" if value is None else f"{value:.2f}x"
 
 
-def _errors_check(base: CellEvidence, other: CellEvidence, error: float, settings: GateSettings) -> GateCheck:
+def _errors_check(pair: _Pair) -> GateCheck:
     """Return whether the share of calls that failed rose: Fisher's exact test, one-sided."""
-    from scipy.stats import hypergeom  # noqa: PLC0415  a heavy import that most commands never need
-
-    size = other.cell.memory_mb
-    (failed_before, before), (failed, calls) = (_failed(cell) for cell in (base, other))
+    size, error = pair.other.cell.memory_mb, pair.error * WEIGHTS["errors"]
+    (failed_before, before), (failed, calls) = (_failed(cell) for cell in pair.cells)
     shares = [failed_before / before if before else None, failed / calls if calls else None]
     told_ = f"{failed} of {calls} calls at {size} MB failed, and {failed_before} of {before} of the baseline"
     outcome: GateOutcome = "no regression shown"
     if not calls or not before:
         outcome = "inconclusive"
     elif shares[1] is not None and shares[0] is not None and shares[1] > shares[0]:
-        chance = float(hypergeom.sf(failed - 1, before + calls, failed_before + failed, calls))
+        chance = _chance_of_as_many(failed, calls, failed_before, before)
         outcome = "regression" if chance <= error or failed == calls else "inconclusive"
-    return GateCheck(size, "errors", shares[0], shares[1], None, None, None, settings.margin, outcome, told_)
+    return GateCheck(size, "errors", shares[0], shares[1], None, None, None, pair.settings.margin, outcome, told_)
+
+
+def _chance_of_as_many(failed: int, calls: int, failed_before: int, before: int) -> float:
+    """Return how often chance puts as many of all failures, or more, among the `calls` (hypergeometric)."""
+    from scipy.special import gammaln  # noqa: PLC0415  a heavy import that most commands never need
+
+    def log_choose(count: int, chosen: Any) -> Any:
+        return gammaln(count + 1) - gammaln(chosen + 1) - gammaln(count - chosen + 1)
+
+    all_failed = failed + failed_before
+    here = np.arange(failed, min(all_failed, calls) + 1)
+    logs = log_choose(calls, here) + log_choose(before, all_failed - here) - log_choose(before + calls, all_failed)
+    return float(np.exp(logs[all_failed - here <= before]).sum())
 
 
 def _failed(cell: CellEvidence) -> tuple[int, int]:
@@ -330,5 +376,5 @@ def _failed(cell: CellEvidence) -> tuple[int, int]:
     return int(np.count_nonzero(is_error(rows))), int(np.count_nonzero(~is_throttled(rows)))
 
 
-def _apart(sample: Sample) -> Sample:
-    return replace(sample, unseen=float(np.hypot(sample.unseen, RUNS_DIFFER)))
+def _apart(sample: Sample, apart: float) -> Sample:
+    return replace(sample, unseen=math.hypot(sample.unseen, apart))

@@ -16,7 +16,7 @@ from lambdatune.model.errors import InvalidMeasurement, LambdatuneError, UsageEr
 from lambdatune.model.quantities import parse_share
 from lambdatune.recommend.compare import cautions, require_comparable
 from lambdatune.recommend.drift import drift_of, size_to_follow
-from lambdatune.recommend.gate import GATE_MARGIN, Baseline, GateSettings, counted, gate, gate_question, told
+from lambdatune.recommend.gate import GATE_MARGIN, Baseline, GateSettings, counted, gate, gate_question
 from lambdatune.recommend.matched import best_as_measured
 from lambdatune.recommend.search import Ask
 from lambdatune.recommend.verdicts import ENOUGH_CLUSTERS
@@ -99,13 +99,20 @@ class Gate:
         """
         require_comparable(result, self.reference.run.record, clock=gate_question(plan).clock)
 
-    def report(self, evidence: Sequence[CellEvidence], plan: Plan) -> GateReport:
-        """Return what the rows of a run show against the baseline."""
+    def report(self, evidence: Sequence[CellEvidence], plan: Plan, result: RunResult | None = None) -> GateReport:
+        """Return what the rows of a run show against the baseline.
+
+        Args:
+            evidence: the rows.
+            plan: of the run.
+            result: of the run; None while it goes on, when it is not known yet how busy the host was.
+        """
         recorded = self.reference.run
         asked = WhatIf(plan.targets, plan.strategy, plan.confidence, plan.cold_rate)
         before = recorded.evidence(asked.applied_to(recorded.plan))
         chosen = tuple(cell for cell in before if self.reference.memory_mb in {None, cell.cell.memory_mb})
-        baseline = Baseline(recorded.record.id, recorded.record.started, chosen, self.advised_mb)
+        is_shaken = any(run is not None and _busy(run) for run in (result, recorded.record))
+        baseline = Baseline(recorded.record.id, recorded.record.started, chosen, self.advised_mb, is_shaken)
         return gate(baseline, evidence, plan, self.settings)
 
 
@@ -284,7 +291,7 @@ def gate_recorded(gate: Gate, reference: Reference) -> GateReport:
         )
     evidence = recorded.evidence(plan)
     chosen = [cell for cell in evidence if reference.memory_mb in {None, cell.cell.memory_mb}]
-    report = gate.report(chosen, plan)
+    report = gate.report(chosen, plan, record)
     if report.outcome == "regression":
         again = "a recorded run is not measured again: `lambdatune run --baseline` does so before it fails"
         report = replace(report, cautions=(*report.cautions, again))
@@ -292,33 +299,21 @@ def gate_recorded(gate: Gate, reference: Reference) -> GateReport:
 
 
 def with_cautions(report: GateReport, result: RunResult, gate: Gate) -> GateReport:
-    """Return a report with what a reader should know of both runs.
-
-    On the embedded endpoint the function shares this host with all that runs on it. Where its cores were busy, in one
-    run or the other, calls waited for them, and a red on a time or a cost is no evidence against the code.
-    """
+    """Return a report with what a reader should know of both runs."""
     base = gate.reference.run.record
-    report = replace(report, cautions=(*report.cautions, *cautions(result, base)))
-    busy = next((why for run in (result, base) if (why := _busy(run)) is not None), None)
-    if busy is None:
-        return report
-    checks = tuple(
-        replace(check, outcome="inconclusive", sentence=f"{check.sentence}; but {busy}")
-        if check.outcome == "regression" and check.measure != "errors"
-        else check
-        for check in report.checks
-    )
-    if checks == report.checks:
-        return report
-    return told(replace(report, checks=checks), best_mb=None)
+    busy = [why for run in (result, base) if (why := _busy(run)) is not None]
+    return replace(report, cautions=(*report.cautions, *busy, *cautions(result, base)))
 
 
 def _busy(run: RunResult) -> str | None:
-    """Return that the function of a run waited for this host's cores; None when it did not."""
+    """Return that calls waited for this host's cores, which the function shares on the embedded endpoint; else None."""
     percent = run.validity.host_cpu_percent
     if not run.environment.get("embedded") or percent is None or percent <= _BUSY_HOST_PERCENT:
         return None
-    return f"this host's cores were {percent:.0f} % busy in run {run.id}, and its calls waited for them"
+    return (
+        f"this host's cores were {percent:.0f} % busy in run {run.id}, and its calls waited for them: the gate "
+        "supposes that runs differ as much as the orders of one do"
+    )
 
 
 def drifts(result: RunResult, output: Path, runs: int = DRIFT_RUNS, memory_mb: int | None = None) -> tuple[Drift, ...]:

@@ -168,7 +168,7 @@ class Session:
         """Return a result with what it is against the baseline, where there is one, and record that."""
         if self._gate is None or not (result.status == "complete" and result.validity.valid):
             return result
-        report = self._gate.report(evidence, self.plan)
+        report = self._gate.report(evidence, self.plan, result)
         report = report if self._gate_calls is None else self._gate_calls.told(report)
         report = replace(report, drift=drifts(result, self._output))
         gated = replace(result, gate=with_cautions(report, result, self._gate))

@@ -120,6 +120,30 @@ def mean_ratio(figure: Mean, base: Mean, confidence: float) -> Ratio | None:
     return Ratio(math.exp(point), math.exp(point - reach), math.exp(point + reach))
 
 
+def spread_between(values: NDArray[np.float64], clusters: NDArray[np.int64]) -> float:
+    """Return by how much the means of clusters differ as a share of the mean, beyond what their values make them.
+
+    Standard deviation of a one-way random effects model (Searle, Casella & McCulloch, "Variance Components", 3.6);
+    0 where there are fewer than two clusters of two values.
+
+    Args:
+        values: shape ``(n,)``.
+        clusters: of each value, shape ``(n,)``.
+    """
+    _, index = np.unique(clusters, return_inverse=True)
+    sizes = np.bincount(index)
+    chosen = sizes[index] >= 2
+    values, index, sizes = values[chosen], np.unique(index[chosen], return_inverse=True)[1], sizes[sizes >= 2]
+    groups, count = len(sizes), len(values)
+    if groups < 2 or values.mean() <= 0:
+        return 0.0
+    means = np.bincount(index, weights=values) / sizes
+    within = float(np.sum((values - means[index]) ** 2)) / (count - groups)
+    between = float(np.sum(sizes * (means - values.mean()) ** 2)) / (groups - 1)
+    each = (count - float(np.sum(sizes**2)) / count) / (groups - 1)
+    return math.sqrt(max(between - within, 0.0) / each) / float(values.mean())
+
+
 def _drawn(sample: Sample, quantiles: Sequence[float], rng: np.random.Generator) -> NDArray[np.float64]:
     """Return the quantiles of samples whose clusters are drawn again, shape ``(draws, len(quantiles))``."""
     order = np.argsort(sample.values, kind="stable")

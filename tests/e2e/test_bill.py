@@ -1,7 +1,7 @@
 """The cost of a run as recorded is the bill that AWS would make of its REPORT lines.
 
 The lines are taken down on their way by another program, and the bill is reckoned here from what AWS publishes: a fee
-per request, Billed Duration times memory in GB, and /tmp above 512 MB.
+per request, Billed Duration times memory in GB, /tmp above 512 MB, and for each restore of SnapStart its memory in GB.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ BUSY = (
 PER_REQUEST_USD = 0.20 / 1_000_000
 PER_GB_S_USD = {"x86_64": 0.0000166667, "arm64": 0.0000133334}
 TMP_PER_GB_S_USD = 0.0000000309
+RESTORE_PER_GB_USD = 0.0001397998
 PRECISION = 0.001
 
 
@@ -111,7 +112,9 @@ def test_the_cost_as_recorded_is_the_bill(
     calls = reports(tmp_path / "tails")
     assert len(calls) == result["spend"]["invocations"]
     assert sum(call.started for call in calls) >= 6
-    assert result["spend"]["usd"] == pytest.approx(bill_usd(calls, architecture, tmp_mb), rel=PRECISION)
+    restored_gb = sum(call.memory_mb for call in calls if call.started) / 1024 if snapstart else 0.0
+    bill = bill_usd(calls, architecture, tmp_mb) + restored_gb * RESTORE_PER_GB_USD
+    assert result["spend"]["usd"] == pytest.approx(bill, rel=PRECISION)
     for cell in result["cells"]:
         of_size = [call for call in calls if call.memory_mb == cell["memory_mb"]]
         for start in ("warm", "cold"):

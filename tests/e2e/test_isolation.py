@@ -167,7 +167,8 @@ def test_current_changes_nothing_and_calls_what_is_named(account, lambdatune) ->
             *options(proxy.url, "--isolation", "current", "--target", "p90<=2s", "--json", "-", function="shop:live")
         )
     assert done.code == 0, done.err
-    assert set(proxy.operations) == {"GetFunction", "GetAccountSettings", "GetCallerIdentity", "FilterLogEvents"}
+    reads = {"GetFunction", "GetAlias", "GetAccountSettings", "GetCallerIdentity", "FilterLogEvents"}
+    assert set(proxy.operations) == reads
     assert everything(account, passing=WITH_REVISIONS) == before
     assert streams(account) != written
     result = json.loads(done.out)

@@ -79,6 +79,10 @@ def test_the_sentence_says_what_colds_cost_what_pays_and_what_is_not_known(measu
     assert said.endswith("the init is that of this run.")
 
 
+def test_a_traffic_per_minute_is_told_with_three_digits(measured) -> None:
+    assert advise(measured(), Question(5 / 60)).sentence.startswith("At 0.0833/s, ")
+
+
 def test_a_size_that_misses_is_never_called_cheaper(measured) -> None:
     evidence = measured("p95<=70ms")
     advice = advise(evidence, Question(20.0, 0.02, 1024))

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import fisher_exact
 
 from lambdatune.model.cell import Cell
 from lambdatune.model.invocation import Start, Status
@@ -14,7 +15,7 @@ from lambdatune.model.plan import FunctionSource, Plan
 from lambdatune.model.target import parse_target
 from lambdatune.pricing.cost import Tariff
 from lambdatune.recommend.evidence import gather
-from lambdatune.recommend.gate import Baseline, GateSettings, gate
+from lambdatune.recommend.gate import Baseline, GateSettings, _chance_of_as_many, gate
 from lambdatune.stats.rows import empty_rows
 
 PLAN = Plan(FunctionSource("f", is_path=True), parse_memory("512"), (parse_target("p95<=1s"),), seed=5)
@@ -134,6 +135,29 @@ def test_new_errors_are_a_regression_when_chance_does_not_make_as_many(before, n
     assert errors.outcome == outcome
     assert report.outcome == outcome
     assert errors.sentence == f"{now} of 200 calls at 512 MB failed, and {before} of 200 of the baseline"
+
+
+def test_on_a_busy_host_runs_are_supposed_to_differ_as_much_as_their_orders_do() -> None:
+    rng = np.random.default_rng(35)
+    base, other = evidence_of(rng), evidence_of(rng, slowness=1.25)
+    for evidence in (base, other):
+        evidence[0].rows["duration_ms"] *= np.exp(0.12 * rng.standard_normal(10))[np.arange(200) // 20]
+    red = [check for check in held(base, other).checks if check.outcome == "regression"]
+    shaken = gate(Baseline("base", "2026-11-20T10:00:00Z", base, 512, is_shaken=True), other, PLAN, GateSettings())
+    assert red
+    assert shaken.outcome == "inconclusive"
+    steady = evidence_of(rng), evidence_of(rng, slowness=1.25)
+    report = gate(
+        Baseline("base", "2026-11-20T10:00:00Z", steady[0], 512, is_shaken=True), steady[1], PLAN, GateSettings()
+    )
+    assert report.outcome == "regression"
+
+
+def test_the_chance_of_errors_is_that_of_fisher() -> None:
+    for failed, calls, failed_before, before in ((3, 200, 0, 180), (20, 50, 30, 90), (0, 10, 5, 10), (4, 4, 10, 12)):
+        table = [[failed, calls - failed], [failed_before, before - failed_before]]
+        expected = fisher_exact(table, alternative="greater").pvalue
+        assert _chance_of_as_many(failed, calls, failed_before, before) == pytest.approx(expected)
 
 
 def test_throttled_calls_are_no_errors() -> None:

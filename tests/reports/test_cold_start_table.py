@@ -25,7 +25,7 @@ A month at 20/s, 512 MB:
                    256 MB      27.56      34,560       -          -  init 361 ms, misses the target
                    768 MB      30.74      34,560       -          -  init 272 ms
                   1024 MB      33.85      34,560       -          -  init 284 ms, unproven
-Fargate 2 x 0.5 vCPU 1 GB      28.84           0    27 %       20/s  no load balancer, storage, upkeep
+Fargate 2 x 0.5 vCPU 1 GB      33.16           0    27 %       23/s  no load balancer, storage, upkeep
        EC2 2 x c8g.medium      66.21           0    13 %     45.9/s  no load balancer, storage, upkeep
 """
 

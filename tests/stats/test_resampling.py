@@ -7,7 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from lambdatune.stats.resampling import Mean, Sample, calls_that_bound, mean_ratio, quantile_ratios
+from lambdatune.stats.resampling import (
+    Mean,
+    Sample,
+    calls_that_bound,
+    mean_ratio,
+    quantile_ratios,
+    spread_between,
+)
 
 
 def clustered(rng, clusters, each, *, scale=20.0, between=0.1, within=0.15) -> Sample:
@@ -79,3 +86,14 @@ def test_nothing_above_zero_or_nothing_at_all_has_no_ratio() -> None:
     assert (open_.point, open_.low, open_.high) == (2, None, None)
     exact = mean_ratio(Mean(2.0, ((0.0, 10),)), Mean(1.0, ((0.0, 10),)), 0.95)
     assert (exact.low, exact.high) == (2, 2)
+
+
+def test_the_spread_between_clusters_is_what_their_values_do_not_make() -> None:
+    rng = np.random.default_rng(47)
+    apart = [spread_between(sample.values, sample.clusters) for sample in (clustered(rng, 40, 20) for _ in range(5))]
+    assert np.mean(apart) == pytest.approx(0.1, rel=0.2)
+    alike = [spread_between(rng.uniform(1, 2, 400), np.repeat(np.arange(20), 20)) for _ in range(20)]
+    assert max(alike) < 0.08
+    assert sorted(alike)[10] < 0.03
+    assert spread_between(np.ones(3), np.arange(3)) == 0
+    assert spread_between(np.ones(4), np.zeros(4, dtype=np.int64)) == 0

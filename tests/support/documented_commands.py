@@ -22,7 +22,9 @@ import click
 import yaml
 
 from lambdatune.cli.main import cli, main
-from lambdatune.cli.plan_options import plan_from
+from lambdatune.cli.plan_options import comparison_from
+from lambdatune.session.settings import build_plan
+from lambdatune.session.variants.settings import is_comparison, variants_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -113,7 +115,11 @@ def parses(command: str) -> None:
     assert found is not None, command
     given = dict(found.make_context(words[1], words[2:], parent=root).params)
     if "function" in given:
-        plan_from(given.pop("what" if words[1] == "tui" else "profile"), given)
+        described, tables = comparison_from(given.pop("what" if words[1] == "tui" else "profile"), given)
+        if is_comparison(described, tables):
+            variants_of(described, tables)
+        else:
+            build_plan(described)
 
 
 def has_known_options(command: str) -> None:
@@ -212,7 +218,7 @@ class Shell:
         command, _, file = command.partition(" > ")
         words = [name for word in shlex.split(command)[1:] for name in _expanded(word)]
         if words[0] == "run":
-            words += _LIMITS
+            words += [limit for limit in _LIMITS if not (limit.startswith("--cold-starts") and _is_provisioned(words))]
         if words[0] in {"run", "doctor"} and _is_named(words):
             words += [f"--endpoint-url={self.url}", "--region=us-east-1"]
         if "--apply" in words or "--undo-apply" in words:
@@ -233,9 +239,13 @@ def _is_named(words: list[str]) -> bool:
     """Whether a function is given by its name, and so would be looked for on AWS."""
     given = [after for word, after in itertools.pairwise(words) if word == "--function"]
     given += [word.partition("=")[2] for word in words if word.startswith("--function=")]
-    return (
-        bool(given) and not given[0].startswith(("sample:", "./")) and {"--runtime", "--entry-point"}.isdisjoint(words)
-    )
+    return bool(given) and not given[0].startswith("sample:") and {"--runtime", "--entry-point"}.isdisjoint(words)
+
+
+def _is_provisioned(words: list[str]) -> bool:
+    """Whether a plan has provisioned concurrency, which leaves no call to start cold."""
+    profiles = [Path(word) for word in words if word.endswith(".toml")]
+    return any("provisioned-concurrency" in text for text in (*words, *(path.read_text() for path in profiles)))
 
 
 def _ended(words: list[str], file: Path | None) -> int:

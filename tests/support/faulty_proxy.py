@@ -40,6 +40,7 @@ _ROUTES = (
     ("PUT", r"/2015-03-31/functions/[^/]+/configuration", "UpdateFunctionConfiguration"),
     ("POST", r"/2015-03-31/functions/[^/]+/versions", "PublishVersion"),
     ("GET", r"/2015-03-31/functions/[^/]+/versions", "ListVersionsByFunction"),
+    ("GET", r"/2015-03-31/functions/[^/]+/aliases/[^/]+", "GetAlias"),
     ("PUT", r"/2019-09-30/functions/[^/]+/provisioned-concurrency", "PutProvisionedConcurrencyConfig"),
     ("GET", r"/2019-09-30/functions/[^/]+/provisioned-concurrency", "GetProvisionedConcurrencyConfig"),
     ("DELETE", r"/2019-09-30/functions/[^/]+/provisioned-concurrency", "DeleteProvisionedConcurrencyConfig"),
