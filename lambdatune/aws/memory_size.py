@@ -25,6 +25,8 @@ _TOOLS = frozenset({"terraform", "opentofu", "pulumi", "ansible", "crossplane"})
 
 _CHANGED = "PreconditionFailedException"
 
+_NO_REVISION = "00000000-0000-0000-0000-000000000000"
+
 NOTHING_CHANGED = frozenset({_CHANGED}) | REFUSED_SIZE | DENIED
 """Codes of refusals after which the function surely is as it was."""
 
@@ -109,6 +111,26 @@ async def set_size(access: AwsAccess, function: str, *, memory_mb: int, revision
             if not is_same_configuration(now, {**before, "MemorySize": memory_mb}):
                 raise _changed_meanwhile(function) from error
     await wait_ready(client, function)
+
+
+async def try_size(access: AwsAccess, function: str) -> None:
+    """Find out whether the size of a function may be set: the size that it has is set for a revision that it never had.
+
+    Raises:
+        AwsRefused: when the function does not exist, or the permission to change it is missing.
+    """
+    name, _ = split_function_name(function)
+    found = await describe_function(access, name)
+    client = await access.functions()
+    with refused(f"setting the memory size of function `{found.name}`"):
+        try:
+            await client.update_function_configuration(
+                FunctionName=found.name, MemorySize=found.memory_mb, RevisionId=_NO_REVISION
+            )
+        except ClientError as error:
+            if error_code(error) in DENIED:
+                raise
+            # Any other answer, the one about the revision above all, comes after the question of permission.
 
 
 def _changed_meanwhile(function: str) -> AwsRefused:

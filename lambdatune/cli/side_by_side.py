@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lambdatune.cli.conducting import closed_terminal, conduct, confirm, write_reports
 from lambdatune.cli.narration import narration
-from lambdatune.model.errors import LambdatuneError
+from lambdatune.model.errors import ExitCode, LambdatuneError
 from lambdatune.session.run_directory import default_output
 from lambdatune.session.variants.outcome import exit_code
 from lambdatune.session.variants.session import ComparisonSession
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lambdatune.cli.report_files import ReportFiles
-    from lambdatune.model.errors import ExitCode
     from lambdatune.session.plan_card import PlanCard
     from lambdatune.session.variants.settings import Variant
 
@@ -52,9 +51,11 @@ def run_side_by_side(
             path = session.directory.path
             watcher.narrate(f"what was measured is in {path}: `lambdatune show {path}` shows it")
         raise
-    if comparison is None:
+    if comparison is None and session.directory is None:
         watcher.narrate("nothing was changed and nothing was called")
-        return signalled or exit_code(None)
+        return signalled or ExitCode.OK
+    if comparison is None:
+        return signalled or ExitCode.UNPROVEN
     all_written = write_reports(comparison, reports, watcher)
     with closed_terminal():
         reports.show(comparison)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lambdatune.pricing.always_on import Machine
-    from lambdatune.recommend.evidence import CellEvidence
+    from lambdatune.recommend.cell_evidence import CellEvidence
 
 _NEIGHBOURS = 2
 """Other sizes that are told on either side."""

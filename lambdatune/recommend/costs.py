@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from lambdatune.model.plan import Plan
     from lambdatune.recommend.billed import Billed
-    from lambdatune.recommend.evidence import CellEvidence
+    from lambdatune.recommend.cell_evidence import CellEvidence
 
 TIE = 0.03
 """Costs further apart than this share are never called a tie, however few calls were made."""

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from lambdatune.model.plan import Plan
     from lambdatune.model.result import ToBeSure
-    from lambdatune.recommend.evidence import CellEvidence, Evidence
+    from lambdatune.recommend.cell_evidence import CellEvidence
+    from lambdatune.recommend.evidence import Evidence
 
 _MAX_ALTERNATIVES = 3
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from lambdatune.model.gate import GateOutcome, Inconclusive
     from lambdatune.model.plan import Plan
-    from lambdatune.recommend.evidence import CellEvidence
+    from lambdatune.recommend.cell_evidence import CellEvidence
     from lambdatune.stats.comparison import Ratio
     from lambdatune.stats.resampling import Sample
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lambdatune.model.plan import Plan
-    from lambdatune.recommend.evidence import CellEvidence
+    from lambdatune.recommend.cell_evidence import CellEvidence
 
     Floats = NDArray[np.float64]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lambdatune.model.plan import Plan
-    from lambdatune.recommend.evidence import CellEvidence
+    from lambdatune.recommend.cell_evidence import CellEvidence
 
 
 def best_as_measured(cells: Sequence[CellEvidence], plan: Plan) -> int | None:

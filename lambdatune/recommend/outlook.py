@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from lambdatune.model.plan import Plan
     from lambdatune.model.target import ClockName, Population, Target
-    from lambdatune.recommend.evidence import CellEvidence, Evidence
+    from lambdatune.recommend.cell_evidence import CellEvidence
+    from lambdatune.recommend.evidence import Evidence
     from lambdatune.recommend.proof import TargetProof
 
     Floats = NDArray[np.float64]

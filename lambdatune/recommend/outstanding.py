@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from lambdatune.model.plan import Plan
     from lambdatune.model.target import Target
-    from lambdatune.recommend.evidence import CellEvidence
+    from lambdatune.recommend.cell_evidence import CellEvidence
     from lambdatune.recommend.proof import TargetProof
 
 _DIGITS = 3

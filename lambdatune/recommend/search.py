@@ -22,7 +22,8 @@ from lambdatune.recommend.sizes import spread_sizes
 
 if TYPE_CHECKING:
     from lambdatune.model.plan import Plan
-    from lambdatune.recommend.evidence import CellEvidence, Evidence
+    from lambdatune.recommend.cell_evidence import CellEvidence
+    from lambdatune.recommend.evidence import Evidence
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lambdatune.model.comparison import Effect
-    from lambdatune.recommend.evidence import CellEvidence
+    from lambdatune.recommend.cell_evidence import CellEvidence
 
 _AS_FAST = 1.5
 """From this factor on times are told as a multiple, below it as a share."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from lambdatune.model.comparison import Word
     from lambdatune.model.plan import Plan
     from lambdatune.model.target import ClockName
-    from lambdatune.recommend.evidence import CellEvidence
+    from lambdatune.recommend.cell_evidence import CellEvidence
     from lambdatune.stats.comparison import Ratio
     from lambdatune.stats.rows import Mask
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lambdatune.aws.access import AwsAccess
+from lambdatune.aws.account import region_of
 from lambdatune.aws.functions import LATEST, split_function_name
-from lambdatune.aws.memory_size import NOTHING_CHANGED, read_size, set_size
+from lambdatune.aws.memory_size import NOTHING_CHANGED, read_size, set_size, try_size
 from lambdatune.model.change import Change, Place
 from lambdatune.model.errors import AwsRefused, NotUndone, UsageError
 from lambdatune.model.memory import parse_memory
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from lambdatune.aws.memory_size import SizeNow
+    from lambdatune.model.plan import Plan
     from lambdatune.model.result import RunResult
     from lambdatune.session.run_directory import RunDirectory
 
@@ -52,6 +54,18 @@ class PlannedApply:
     revision_id: str
     warnings: tuple[str, ...]
     undoes: int | None
+
+
+async def require_permission(plan: Plan) -> None:
+    """Find out before a run whether its advice may be applied after it; nothing is changed.
+
+    Raises:
+        UsageError: when no region is given.
+        AwsRefused: when the function does not exist, or the permission to set its size is missing.
+    """
+    region = region_of(plan.function.name, plan.region)
+    async with AwsAccess(region=region, aws_profile=plan.aws_profile, endpoint_url=plan.endpoint_url) as access:
+        await try_size(access, plan.function.name)
 
 
 async def plan_apply(run: RunDirectory, memory_mb: int) -> PlannedApply:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from lambdatune.model.comparison import PairVerdict
     from lambdatune.model.plan import Plan
     from lambdatune.model.result import CellResult, RunResult
-    from lambdatune.recommend.evidence import CellEvidence, Evidence
+    from lambdatune.recommend.cell_evidence import CellEvidence
+    from lambdatune.recommend.evidence import Evidence
 
 _OF_A_SIZE = re.compile(r"(?P<run>.+):(?P<memory_mb>\d+)")
 

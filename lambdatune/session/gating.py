@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from lambdatune.model.gate import Drift, GateReport
     from lambdatune.model.plan import Plan
     from lambdatune.model.result import RunResult
-    from lambdatune.recommend.evidence import CellEvidence, Evidence
+    from lambdatune.recommend.cell_evidence import CellEvidence
+    from lambdatune.recommend.evidence import Evidence
     from lambdatune.session.comparing import Reference
     from lambdatune.session.setting_table import Given
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,14 +15,16 @@ from lambdatune.load.order import (
     connections_of,
 )
 from lambdatune.model.errors import AwsRefused
-from lambdatune.pricing.cost import decimals_of, money
+from lambdatune.model.result import Spend
 from lambdatune.recommend.evidence import spend
 from lambdatune.session.events import Progress
 from lambdatune.session.generator import GeneratorWatch
 from lambdatune.session.lane import Alone
 from lambdatune.session.outcome import Outcome
 from lambdatune.session.pacing import warm_pacing
+from lambdatune.session.room import Left, room_for
 from lambdatune.session.silence import silent_calls
+from lambdatune.session.versions_in_use import VersionsInUse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from lambdatune.aws.isolation import Isolation, Version
     from lambdatune.load.order import Pacing
     from lambdatune.model.plan import Plan
-    from lambdatune.recommend.evidence import CellEvidence, Evidence
+    from lambdatune.recommend.cell_evidence import CellEvidence
+    from lambdatune.recommend.evidence import Evidence
     from lambdatune.recommend.search import Ask, Search
     from lambdatune.session.continuing import Continuation
     from lambdatune.session.events import Observer
@@ -100,12 +102,11 @@ class Measurement:
         self._search = search
         self._sender = sender
         self._isolation = isolation
-        self._meter = meter
         self._recorder = recorder
         self._observer = observer
         self._further = further
         self._lane = lane or Alone()
-        self._versions: dict[int, Version] = {}
+        self._versions = VersionsInUse(isolation, sender, meter)
         self._generator = GeneratorWatch(None if continued is None else continued.generator())
         self._orders = 0 if continued is None else continued.orders
         # Limits of a run that is continued count what is added to it.
@@ -334,7 +335,7 @@ class Measurement:
         if calls == 0:
             return
         try:
-            version = await self._version(ask)
+            version = await self._versions.version(ask.memory_mb, is_fresh=ask.cold)
         except AwsRefused as error:
             if error.code not in REFUSED_SIZE:
                 raise
@@ -343,7 +344,7 @@ class Measurement:
             return
         pacing: Pacing = Burst(calls) if ask.cold else warm_pacing(self._plan)
         # That takes seconds on AWS: a stop or a pause in the meantime is seen below, before anything is sent.
-        await self._point_to(version)
+        await self._versions.point_to(version)
         await self._go.wait()
         if not self._is_wanted():
             return
@@ -384,78 +385,22 @@ class Measurement:
         self._note_generator()
         self._take_wanted()
 
-    async def _version(self, ask: Ask) -> Version:
-        """Return the version to call: a fresh one for cold starts, whose predecessor is deleted."""
-        present = self._versions.get(ask.memory_mb)
-        if present is not None and not ask.cold:
-            return present
-        since_s = self._meter.now_s() if self._meter else 0.0
-        version = await self._isolation.version(ask.memory_mb)
-        if self._meter:
-            self._meter.made(version, since_s)
-        self._versions[ask.memory_mb] = version
-        if present is not None:
-            await self._point_to(version)
-            await self._isolation.discard(present)
-            if self._meter:
-                self._meter.discarded(present)
-        return version
-
-    async def _point_to(self, version: Version) -> None:
-        since_s = self._meter.now_s() if self._meter else 0.0
-        await self._sender.point_to(version)
-        if self._meter:
-            self._meter.pointed_to(version, since_s)
-
     def _within_limits(self, ask: Ask, cell: CellEvidence) -> int:
-        """Return how many of the asked calls the limits leave room for, and end the run when none.
-
-        A burst or a ramp that there is no room for is not begun: a part of it would be another load.
-        """
-        limits, calls, elsewhere = self._plan.limits, ask.calls, self._lane.spent_elsewhere()
-        block = 1 if ask.cold else self._plan.whole_block
-        if not ask.cold and self._is_ramp_too_long():
-            self._end("limit", f"the limit of {limits.max_minutes:g} minutes, before another whole ramp,")
-            return 0
-        if limits.max_invocations is not None:
-            used = self._recorder.calls + elsewhere.invocations
-            calls = min(calls, limits.max_invocations - used) // block * block
-            if calls <= 0:
-                self._end("limit", f"the limit of {limits.max_invocations} calls")
-                return 0
-        if limits.max_usd is not None:
-            room_usd = limits.max_usd - elsewhere.usd - (spend(self._evidence).usd - self._before.usd)
-            if ask.cold or ask.memory_mb not in self._versions:
-                room_usd -= self._evidence.version_usd(ask.memory_mb)
-            affordable = math.floor(room_usd / self._dearest_call_usd(cell))
-            if affordable < block and (room_usd <= 0 or cell.calls):
-                self._end(
-                    "limit",
-                    f"the limit of {money(limits.max_usd, cell.tariff.currency, digits=decimals_of(limits.max_usd))}",
-                )
-                return 0
-            # What the first call of a size costs is only bounded by its timeout: one is let through to learn it.
-            calls = min(calls, max(affordable // block * block, 1))
+        """Return how many of the asked calls the limits leave room for, and end the run when none."""
+        minutes = self._plan.limits.max_minutes
+        now_s = asyncio.get_running_loop().time()
+        elsewhere, own = self._lane.spent_elsewhere(), spend(self._evidence)
+        is_fresh = ask.cold or ask.memory_mb not in self._versions
+        left = Left(
+            seconds=None if minutes is None else self._began_s + minutes * 60 - now_s,
+            used=Spend(elsewhere.usd + own.usd - self._before.usd, elsewhere.invocations + self._recorder.calls),
+            version_usd=self._evidence.version_usd(ask.memory_mb) if is_fresh else 0.0,
+            timeout_s=self._isolation.source.timeout_s,
+        )
+        calls, because = room_for(ask, cell, self._plan, left)
+        if because is not None:
+            self._end("limit", because)
         return calls
-
-    def _is_ramp_too_long(self) -> bool:
-        """Whether another ramp would not end within the limit of time."""
-        minutes, ramp = self._plan.limits.max_minutes, self._plan.ramp
-        if minutes is None or ramp is None:
-            return False
-        return asyncio.get_running_loop().time() + ramp.duration_s > self._began_s + minutes * 60
-
-    def _dearest_call_usd(self, cell: CellEvidence) -> float:
-        """Return what a call of this cell costs at the most, as far as is known.
-
-        Before the first call of a cell that is the most that AWS could bill: the function's timeout and the
-        longest init that AWS allows.
-        """
-        seen = cell.dearest_call_usd()
-        if seen is not None:
-            return seen
-        longest_ms = (self._isolation.source.timeout_s + _LONGEST_INIT_S) * 1000
-        return cell.tariff.on_demand.per_million(longest_ms, cell.cell.memory_mb) / 1e6
 
     def _note_generator(self) -> None:
         outcome = self._sender.last_outcome
@@ -484,7 +429,3 @@ class Measurement:
                 loop_lag_ms_p99=self.outcome.generator.loop_lag_ms_p99,
             )
         )
-
-
-_LONGEST_INIT_S = 10.0
-"""AWS's limit of the init phase of an on-demand function."""

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from lambdatune.model.result import RunStatus, Validity
     from lambdatune.model.target import ClockName
     from lambdatune.pricing.table import Prices
-    from lambdatune.recommend.evidence import CellEvidence, Evidence
+    from lambdatune.recommend.cell_evidence import CellEvidence
+    from lambdatune.recommend.evidence import Evidence
     from lambdatune.session.outcome import Outcome
     from lambdatune.session.subject import Subject
     from lambdatune.stats.rows import Rows

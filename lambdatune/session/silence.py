@@ -12,7 +12,7 @@ from lambdatune.stats.rows import is_ok
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lambdatune.recommend.evidence import CellEvidence
+    from lambdatune.recommend.cell_evidence import CellEvidence
 
 
 def silent_calls(evidence: Iterable[CellEvidence]) -> int:

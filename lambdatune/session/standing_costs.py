@@ -13,7 +13,7 @@ from lambdatune.pricing.snap_start import is_snap_start_free
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lambdatune.recommend.evidence import CellEvidence
+    from lambdatune.recommend.cell_evidence import CellEvidence
 
 _HOURS_A_MONTH = 730
 _SECONDS_A_MONTH = _HOURS_A_MONTH * 3600

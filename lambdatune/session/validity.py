@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from lambdatune.model.plan import Plan
     from lambdatune.model.target import ClockName
-    from lambdatune.recommend.evidence import CellEvidence, Evidence
+    from lambdatune.recommend.cell_evidence import CellEvidence
+    from lambdatune.recommend.evidence import Evidence
     from lambdatune.session.generator import GeneratorRecord
     from lambdatune.session.outcome import Outcome
     from lambdatune.stats.distortion import Shift

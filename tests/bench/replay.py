@@ -39,8 +39,9 @@ from lambdatune.model.memory import MemoryChoice, parse_memory
 from lambdatune.model.plan import FunctionSource, Plan
 from lambdatune.model.result import Recommendation
 from lambdatune.model.target import Target
+from lambdatune.recommend.cell_evidence import CellEvidence
 from lambdatune.recommend.decide import recommend
-from lambdatune.recommend.evidence import CellEvidence, Evidence
+from lambdatune.recommend.evidence import Evidence
 from lambdatune.recommend.outstanding import played
 from lambdatune.recommend.search import TuningSearch
 from lambdatune.recommend.sizes import spread_sizes

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +18,9 @@ from support.faults import client, users_function
 from lambdatune.cli import headless
 from lambdatune.cli.main import main
 from lambdatune.model.errors import ExitCode
-from lambdatune.session.apply import journal_of
+from lambdatune.model.memory import parse_memory
+from lambdatune.model.plan import FunctionSource, Plan
+from lambdatune.session.apply import journal_of, require_permission
 from lambdatune.session.replay import open_run
 from lambdatune.session.run_directory import RunDirectory
 
@@ -191,3 +195,31 @@ def test_a_run_that_did_not_end_well_applies_nothing(shop, url, code) -> None:
     told = headless._apply(shop, open_run(shop), code, assume_yes=True, quiet=False)
     assert told == f"--apply: the run ends with exit code {int(code)}: nothing was changed"
     assert mb(url) == 1024
+
+
+def test_a_run_that_may_not_apply_its_advice_ends_before_its_first_call(said, shop, url, tmp_path) -> None:
+    policed = Path(__file__).parents[1] / "support" / "policed_endpoint.py"
+    process = subprocess.Popen(
+        [sys.executable, str(policed), url, "--deny", "lambda:UpdateFunctionConfiguration@shop"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        place = ["--endpoint-url", process.stdout.readline().strip(), "--region", "us-east-1"]
+        code, _, err = said("run", "--function", "shop", *place, "--apply", "--yes", "--output", str(tmp_path / "out"))
+    finally:
+        process.kill()
+        process.communicate()
+    assert (code, mb(url)) == (7, 1024)
+    assert "setting the memory size of function `shop` was denied" in err
+    assert "lambda:UpdateFunctionConfiguration" in err.partition("hint:")[2]
+    assert not (tmp_path / "out").exists()
+
+
+def test_finding_out_whether_it_may_be_applied_changes_nothing(url, shop) -> None:
+    with client("lambda", url) as functions:
+        before = functions.get_function_configuration(FunctionName="shop")["RevisionId"]
+        asyncio.run(
+            require_permission(Plan(FunctionSource("shop"), parse_memory("512"), region="us-east-1", endpoint_url=url))
+        )
+        assert functions.get_function_configuration(FunctionName="shop")["RevisionId"] == before

@@ -96,6 +96,10 @@ def test_limits_are_of_all_together(local, lambdatune, tmp_path) -> None:
     found = document(tmp_path / "runs")
     assert sum(cell["invocations"] for run in found["runs"] for cell in run["cells"]) == 60
 
+    few = lambdatune(*options_of(local, tmp_path / "few", "quick", "slow"), "--max-invocations", "1")
+    assert few.code == 5, few.err
+    assert "has nothing to compare: calls were made of " in few.err
+
 
 def test_a_function_that_only_fails_is_no_comparison_that_passes(local, lambdatune, tmp_path) -> None:
     done = lambdatune(*options_of(local, tmp_path, "quick", "broken"), "--target", "p50<=2s")

@@ -218,7 +218,7 @@ class Shell:
         command, _, file = command.partition(" > ")
         words = [name for word in shlex.split(command)[1:] for name in _expanded(word)]
         if words[0] == "run":
-            words += _LIMITS
+            words += [limit for limit in _LIMITS if not (limit.startswith("--cold-starts") and _is_provisioned(words))]
         if words[0] in {"run", "doctor"} and _is_named(words):
             words += [f"--endpoint-url={self.url}", "--region=us-east-1"]
         if "--apply" in words or "--undo-apply" in words:
@@ -240,6 +240,12 @@ def _is_named(words: list[str]) -> bool:
     given = [after for word, after in itertools.pairwise(words) if word == "--function"]
     given += [word.partition("=")[2] for word in words if word.startswith("--function=")]
     return bool(given) and not given[0].startswith("sample:") and {"--runtime", "--entry-point"}.isdisjoint(words)
+
+
+def _is_provisioned(words: list[str]) -> bool:
+    """Whether a plan has provisioned concurrency, which leaves no call to start cold."""
+    profiles = [Path(word) for word in words if word.endswith(".toml")]
+    return any("provisioned-concurrency" in text for text in (*words, *(path.read_text() for path in profiles)))
 
 
 def _ended(words: list[str], file: Path | None) -> int:

@@ -143,8 +143,12 @@ def _refuse_apply(plan: Plan, *, assume_yes: bool) -> None:
 
     Raises:
         UsageError: when there is no function to change, or nobody to ask.
+        AwsRefused: when it may not be changed.
     """
-    from lambdatune.cli.applying import refuse_unasked  # noqa: PLC0415  heavy, and not needed for --help
+    import asyncio  # noqa: PLC0415  heavy, and not needed for --help
+
+    from lambdatune.cli.applying import refuse_unasked  # noqa: PLC0415  heavy, too
+    from lambdatune.session.apply import require_permission  # noqa: PLC0415  heavy, too
 
     if plan.function.is_path:
         raise UsageError(
@@ -152,6 +156,7 @@ def _refuse_apply(plan: Plan, *, assume_yes: bool) -> None:
             hint="`lambdatune show latest --change sam` prints the change for what deploys it",
         )
     refuse_unasked("--apply", assume_yes=assume_yes)
+    asyncio.run(require_permission(plan))
 
 
 def _plan_of_input(

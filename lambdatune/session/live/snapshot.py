@@ -15,7 +15,8 @@ from lambdatune.session.steering import describe_load
 
 if TYPE_CHECKING:
     from lambdatune.model.plan import Plan
-    from lambdatune.recommend.evidence import CellEvidence, Evidence
+    from lambdatune.recommend.cell_evidence import CellEvidence
+    from lambdatune.recommend.evidence import Evidence
     from lambdatune.session.events import Progress
     from lambdatune.session.live.messages import OverTime
     from lambdatune.session.live.tally import Tally

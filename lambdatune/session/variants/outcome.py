@@ -10,14 +10,12 @@ if TYPE_CHECKING:
     from lambdatune.model.compared import Comparison
 
 
-def exit_code(comparison: Comparison | None, *, all_written: bool = True) -> ExitCode:
-    """Return the exit code of a comparison that came to its end; OK without one: nothing was begun.
+def exit_code(comparison: Comparison, *, all_written: bool = True) -> ExitCode:
+    """Return the exit code of a comparison that came to its end.
 
     A variant that was not validly measured, or of which no call succeeded, leaves the question open: the comparison is
     invalid. With targets there has to be a best that meets them.
     """
-    if comparison is None:
-        return ExitCode.OK
     code = _measured(comparison)
     return code if all_written else code or ExitCode.INTERNAL
 

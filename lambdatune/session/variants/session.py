@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from lambdatune.model.errors import ExitCode, LambdatuneError
+from lambdatune.model.errors import ExitCode, LambdatuneError, UsageError
 from lambdatune.model.result import Spend
 from lambdatune.recommend.evidence import spend
 from lambdatune.session.embedded import EmbeddedEndpoint
@@ -89,7 +89,7 @@ class ComparisonSession:
         return self._is_stopped
 
     async def run(self) -> Comparison | None:
-        """Measure all variants; return how they compare, or None when that was not confirmed.
+        """Measure all variants; return how they compare, or None when that was not confirmed or ended too early.
 
         Raises:
             LambdatuneError: what went wrong with a variant that is not optional. What was measured of the others is
@@ -105,8 +105,7 @@ class ComparisonSession:
                 raise error
         serious = [error for name, error in self._failures.items() if not self._agreement.may_lack(name)]
         if serious:
-            with suppress(LambdatuneError):  # which says that too little was measured; why is told below
-                self._compared()
+            self._compared()
             raise max(serious, key=lambda error: error.exit_code == ExitCode.NOT_UNDONE)
         return self._compared()
 
@@ -160,11 +159,15 @@ class ComparisonSession:
     _noted = 0
 
     def _compared(self) -> Comparison | None:
-        """Return how the variants compare that have calls, and record it; None when nothing was begun."""
+        """Return how the variants compare that have calls, and record it; None when fewer than two have some."""
         self._note()
         if self.directory is None:
             return None
-        comparison = compare_recorded(self.directory)
+        try:
+            comparison = compare_recorded(self.directory)
+        except UsageError as error:
+            self._observer.narrate(error.message)
+            return None
         self.directory.write(comparison)
         return comparison
 

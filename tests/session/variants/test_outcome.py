@@ -44,7 +44,3 @@ def test_a_report_that_could_not_be_written_does_not_hide_another_end(tmp_path) 
     assert exit_code(fine, all_written=False) == ExitCode.INTERNAL
     missed = compared(tmp_path / "missed", replace(MISSED, sizes=SIZES), SAME)
     assert exit_code(missed, all_written=False) == ExitCode.TARGET_MISSED
-
-
-def test_what_was_not_begun_is_no_failure() -> None:
-    assert exit_code(None) == ExitCode.OK
