@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -78,6 +79,10 @@ _SOURCES = {
 """botocore's name of the provider that found the credentials (botocore/credentials.py, METHOD) to words."""
 
 
+_OF_AWS = re.compile(r"\.(amazonaws\.com(\.cn)?|api\.aws|amazonwebservices\.com\.cn)$")
+"""Hosts of AWS's partitions, VPC endpoints among them."""
+
+
 def is_loopback(endpoint_url: str | None) -> bool:
     """Return whether `endpoint_url` is on this machine's loopback interface."""
     host = urlsplit(endpoint_url).hostname if endpoint_url else None
@@ -150,6 +155,23 @@ class AwsAccess:
         """Return the Lambda client."""
         client: LambdaClient = await self._client("lambda")
         return client
+
+    async def refuse_configured_endpoint(self) -> None:
+        """Refuse an endpoint that only the AWS configuration names: the load is not sent by way of the SDK.
+
+        Raises:
+            UsageError: when Lambda's calls would go to another place than the load, which goes to AWS itself.
+        """
+        if self.endpoint_url is not None:
+            return
+        url: str = (await self.functions()).meta.endpoint_url
+        if _OF_AWS.search(urlsplit(url).hostname or "") is None:
+            raise UsageError(
+                f"the AWS configuration has Lambda at {url} (AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_LAMBDA or a profile's "
+                "endpoint_url), and the load would go to AWS itself",
+                hint=f"--endpoint-url {url}, or leave that out of the configuration",
+                setting="endpoint-url",
+            )
 
     async def logs(self) -> CloudWatchLogsClient:
         """Return the CloudWatch Logs client."""
