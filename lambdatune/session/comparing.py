@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 
 from lambdatune.model.compared import BestOverall, ComparedRun, Comparison
 from lambdatune.model.errors import UsageError
+from lambdatune.pricing.cost import decimals_of, money
 from lambdatune.recommend.compare import cautions, require_comparable
 from lambdatune.recommend.matched import matched_sizes
 from lambdatune.recommend.outlook import measured_score
+from lambdatune.recommend.traffic import HOURS_PER_MONTH
 from lambdatune.recommend.verdicts import MARGIN, Question, pair_verdict
 from lambdatune.session.replay import RecordedRun, WhatIf
 from lambdatune.session.run_directory import find_run
+from lambdatune.session.standing_meter import StandingRates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -143,7 +146,7 @@ def compare(
     for reference in references[1:]:
         require_comparable(reference.run.record, base.record, clock=question.clock, together=bool(variants))
     sides = sides_of(references, plan, variants)
-    told = [*_cautions(sides, together=bool(variants)), *_of_targets(references)]
+    told = [*_cautions(sides, together=bool(variants)), *_of_targets(references), *_of_standing(references, sides)]
     best_mb = {side.label: side.best_mb(plan) for side in sides}
     pairs = [
         pair
@@ -165,7 +168,9 @@ def compare(
         runs=tuple(_compared(side, best_mb[side.label]) for side in sides),
         pairs=tuple(pairs),
         at_common_sizes=tuple(common),
-        best=_best(sides, pairs, plan),
+        best=_best(
+            sides, pairs, plan, {side.label: each.run.plan for side, each in zip(sides, references, strict=True)}
+        ),
         cautions=tuple(dict.fromkeys([*told, *(caution for pair in pairs for caution in pair.cautions)])),
     )
 
@@ -230,6 +235,23 @@ def _of_targets(references: Sequence[Reference]) -> list[str]:
     return [f"run {run.record.id} had other targets: all are judged by those of the first, {by}" for run in others]
 
 
+def _of_standing(references: Sequence[Reference], sides: Sequence[Side]) -> list[str]:
+    """Return what is billed beside the calls of a side, and so is in no cost per million of them."""
+    found = []
+    for reference, side in zip(references, sides, strict=True):
+        environments, size = reference.run.plan.provisioned_concurrency, side.best_mb(reference.run.plan)
+        if not environments or size is None:
+            continue
+        tariff = side.evidence.tariff
+        usd = StandingRates(tariff.prices, environments).per_hour(size) * HOURS_PER_MONTH
+        month = money(usd, tariff.currency, decimals_of(usd))
+        found.append(
+            f"the cost of {side.label} leaves out what its provisioned environments ({environments} of {size} MB) "
+            f"cost by time, {month} a month whether calls come or not; `show RUN --traffic` reckons with both"
+        )
+    return found
+
+
 def _pair(
     one: Side,
     other: Side,
@@ -270,7 +292,9 @@ def _compared(side: Side, best_mb: int | None) -> ComparedRun:
     )
 
 
-def _best(sides: Sequence[Side], pairs: Sequence[PairVerdict], plan: Plan) -> BestOverall | None:
+def _best(
+    sides: Sequence[Side], pairs: Sequence[PairVerdict], plan: Plan, plans: Mapping[str, Plan]
+) -> BestOverall | None:
     """Return the best size of all sides: of those that meet the targets, the one that the strategy picks."""
     scores: dict[str, tuple[float, int]] = {}
     for side in sides:
@@ -293,6 +317,8 @@ def _best(sides: Sequence[Side], pairs: Sequence[PairVerdict], plan: Plan) -> Be
     superlative = {"cheapest": "cheapest", "fastest": "fastest", "balanced": "best balance of cost and time"}
     of = " of those that meet the targets" if plan.targets else ""
     lead = "" if is_shown or not rivals else ", by a lead that may be chance"
+    if plans[label].provisioned_concurrency and plan.strategy != "fastest":
+        lead += ", without what its provisioned environments cost by time"
     left = [each.label for each in sides if each.label not in scores]
     others = f"; {', '.join(left)} cannot be recommended" if left else ""
     return BestOverall(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -54,6 +55,10 @@ def tune(lambdatune, tmp_path) -> Callable[..., Finished]:
     return run
 
 
+def hash_of(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:16]
+
+
 def event(number: int) -> bytes:
     return json.dumps({"customer": SECRET, "number": number}, ensure_ascii=False).encode()
 
@@ -67,8 +72,8 @@ def test_events_in_s3_reach_the_function_and_are_not_kept(objects, tune, tmp_pat
     result = result_of(only_run(tmp_path / "runs"))
     assert [cell["errors"] for cell in result["cells"]] == [{}]
     assert result["plan"]["payloads"] == [
-        {"bytes": len(event(1)), "weight": 0.75, "tokens": False},
-        {"bytes": len(event(2)), "weight": 0.25, "tokens": False},
+        {"bytes": len(event(1)), "weight": 0.75, "tokens": False, "sha256": hash_of(event(1))},
+        {"bytes": len(event(2)), "weight": 0.25, "tokens": False, "sha256": hash_of(event(2))},
     ]
     with urlopen(f"{url}/requests") as answer:
         seen = json.load(answer)
