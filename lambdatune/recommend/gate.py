@@ -23,13 +23,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lambdatune.model.gate import GateCheck, GateReport
 from lambdatune.recommend.verdict_words import measure_name
 from lambdatune.recommend.verdicts import Question, mean_cost, times_of
+from lambdatune.stats.counts import chance_of_as_many
 from lambdatune.stats.resampling import calls_that_bound, mean_ratio, quantile_ratios, spread_between
 from lambdatune.stats.rows import clock_ms, is_cold, is_error, is_ok, is_throttled, is_warm
 from lambdatune.stats.summary import described, nearest_rank
@@ -373,22 +374,9 @@ def _errors_check(pair: _Pair) -> GateCheck:
     if not calls or not before:
         outcome = "inconclusive"
     elif shares[1] is not None and shares[0] is not None and shares[1] > shares[0]:
-        chance = _chance_of_as_many(failed, calls, failed_before, before)
+        chance = chance_of_as_many(failed, calls, failed_before, before)
         outcome = "regression" if chance <= error or failed == calls else "inconclusive"
     return GateCheck(size, "errors", shares[0], shares[1], None, None, None, pair.settings.margin, outcome, told_)
-
-
-def _chance_of_as_many(failed: int, calls: int, failed_before: int, before: int) -> float:
-    """Return how often chance puts as many of all failures, or more, among the `calls` (hypergeometric)."""
-    from scipy.special import gammaln  # noqa: PLC0415  a heavy import that most commands never need
-
-    def log_choose(count: int, chosen: Any) -> Any:
-        return gammaln(count + 1) - gammaln(chosen + 1) - gammaln(count - chosen + 1)
-
-    all_failed = failed + failed_before
-    here = np.arange(failed, min(all_failed, calls) + 1)
-    logs = log_choose(calls, here) + log_choose(before, all_failed - here) - log_choose(before + calls, all_failed)
-    return float(np.exp(logs[all_failed - here <= before]).sum())
 
 
 def _failed(cell: CellEvidence) -> tuple[int, int]:

@@ -21,7 +21,6 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from scipy import special
 
 MAX_IN_FLIGHT = 1_000_000_000
 """Functions here take no more; no account is given so many."""
@@ -44,6 +43,8 @@ def in_flight(mean: float, quantile: float) -> int:
     Raises:
         ValueError: when either is out of range.
     """
+    from scipy import special  # noqa: PLC0415  a heavy import that most commands never need
+
     _check(mean)
     if not 0 < quantile < 1:
         raise ValueError(f"{quantile} is not a quantile between 0 and 1")
@@ -63,6 +64,8 @@ def overflow_share(mean: float, environments: int) -> float:
     Raises:
         ValueError: when either is out of range.
     """
+    from scipy import special  # noqa: PLC0415  a heavy import that most commands never need
+
     _check(mean)
     if environments < 0:
         raise ValueError(f"there cannot be {environments} environments")
@@ -88,6 +91,8 @@ def cold_share(rate_per_s: float, busy_s: float, *, idle_s: float, lifetime_s: f
     Raises:
         ValueError: when a time or the rate is not above 0, or too many calls are in flight.
     """
+    from scipy import special  # noqa: PLC0415  a heavy import that most commands never need
+
     mean = rate_per_s * busy_s
     _check(mean)
     if idle_s <= 0 or lifetime_s <= 0:

@@ -15,7 +15,8 @@ from lambdatune.model.plan import FunctionSource, Plan
 from lambdatune.model.target import parse_target
 from lambdatune.pricing.cost import Tariff
 from lambdatune.recommend.evidence import gather
-from lambdatune.recommend.gate import Baseline, GateSettings, _chance_of_as_many, gate
+from lambdatune.recommend.gate import Baseline, GateSettings, gate
+from lambdatune.stats.counts import chance_of_as_many
 from lambdatune.stats.rows import empty_rows
 
 PLAN = Plan(FunctionSource("f", is_path=True), parse_memory("512"), (parse_target("p95<=1s"),), seed=5)
@@ -169,7 +170,7 @@ def test_the_chance_of_errors_is_that_of_fisher() -> None:
     for failed, calls, failed_before, before in ((3, 200, 0, 180), (20, 50, 30, 90), (0, 10, 5, 10), (4, 4, 10, 12)):
         table = [[failed, calls - failed], [failed_before, before - failed_before]]
         expected = fisher_exact(table, alternative="greater").pvalue
-        assert _chance_of_as_many(failed, calls, failed_before, before) == pytest.approx(expected)
+        assert chance_of_as_many(failed, calls, failed_before, before) == pytest.approx(expected)
 
 
 def test_throttled_calls_are_no_errors() -> None:
