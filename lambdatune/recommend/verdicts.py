@@ -12,7 +12,7 @@ otherwise the orders are, and what the few environments cannot show of others is
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -93,6 +93,7 @@ def pair_verdict(
     plan: Plan,
     margin: float = MARGIN,
     question: Question | None = None,
+    apart: float = 0.0,
 ) -> PairVerdict:
     """Return what the calls of two cells show of their difference.
 
@@ -107,10 +108,12 @@ def pair_verdict(
             the cost.
         margin: see `PairVerdict`.
         question: about which calls, instead of those that the targets name.
+        apart: supposed spread of each side between runs, of cells that were measured at different times; see `Sample`.
     """
     asked = question or Question.of(plan)
     each = 1 - (1 - plan.confidence) / 2
     sides = [times_of(cell, asked.population, asked.clock) for cell in (base, other)]
+    sides = [replace(side, unseen=math.hypot(side.unseen, apart)) for side in sides]
     rng = np.random.default_rng(plan.seed)
     quantiles = [percentile / 100 for percentile in asked.percentiles]
     ratios = quantile_ratios(sides[1], sides[0], quantiles, [each] * len(quantiles), rng)
@@ -119,7 +122,8 @@ def pair_verdict(
         for percentile, ratio in zip(asked.percentiles, ratios, strict=True)
     }
     decided_on = _bounded_percentile(asked, sides, each)
-    cost = _cost_effect(base, other, plan.cold_rate, each, margin)
+    means = [mean_cost(cell, plan.cold_rate, unseen=apart) for cell in (base, other)]
+    cost = _cost_effect(means[0], means[1], each, margin)
     time = times[decided_on]
     return PairVerdict(
         base=base_label,
@@ -217,8 +221,7 @@ def _fewer_calls(asked: Question, decided_on: float, sides: list[Sample], confid
     return (f"{asked_for}, and there are {fewest}{instead}",)
 
 
-def _cost_effect(base: CellEvidence, other: CellEvidence, cold_rate: float, confidence: float, margin: float) -> Effect:
-    base_mean, figure_mean = (mean_cost(cell, cold_rate) for cell in (base, other))
+def _cost_effect(base_mean: Mean | None, figure_mean: Mean | None, confidence: float, margin: float) -> Effect:
     ratio = None if base_mean is None or figure_mean is None else mean_ratio(figure_mean, base_mean, confidence)
     points = [None if mean is None else mean.point for mean in (base_mean, figure_mean)]
     return _effect("cost", points[0], points[1], ratio, margin)

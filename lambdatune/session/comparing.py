@@ -12,6 +12,7 @@ from lambdatune.model.compared import BestOverall, ComparedRun, Comparison
 from lambdatune.model.errors import UsageError
 from lambdatune.pricing.cost import decimals_of, money
 from lambdatune.recommend.compare import cautions, require_comparable
+from lambdatune.recommend.gate import RUNS_DIFFER
 from lambdatune.recommend.matched import matched_sizes
 from lambdatune.recommend.outlook import measured_score
 from lambdatune.recommend.traffic import HOURS_PER_MONTH
@@ -143,6 +144,8 @@ def compare(
     base = references[0].run
     plan = base.plan if what_if is None else what_if.applied_to(base.plan)
     question = _question_of(references, plan)
+    # Variants took turns; runs of different times differ by more than their calls tell.
+    apart = 0.0 if variants else RUNS_DIFFER
     for reference in references[1:]:
         require_comparable(reference.run.record, base.record, clock=question.clock, together=bool(variants))
     sides = sides_of(references, plan, variants)
@@ -151,14 +154,14 @@ def compare(
     pairs = [
         pair
         for one, other in combinations(sides, 2)
-        if (pair := _pair(one, other, *_sizes(one, other, best_mb, plan), plan, margin, question)) is not None
+        if (pair := _pair(one, other, *_sizes(one, other, best_mb, plan), plan, margin, question, apart)) is not None
     ]
     common = [
         pair
         for other in sides[1:]
         for size in sides[0].measured_mb
         if size in other.measured_mb and (sides[0].memory_mb is None or other.memory_mb is None)
-        if (pair := _pair(sides[0], other, size, size, plan, margin, question)) is not None
+        if (pair := _pair(sides[0], other, size, size, plan, margin, question, apart)) is not None
     ]
     return Comparison(
         targets=tuple(map(str, plan.targets)),
@@ -260,6 +263,7 @@ def _pair(
     plan: Plan,
     margin: float,
     question: Question,
+    apart: float,
 ) -> PairVerdict | None:
     if one_mb is None or other_mb is None:
         return None
@@ -275,6 +279,7 @@ def _pair(
         plan=plan,
         margin=margin,
         question=question,
+        apart=0.0 if one.result.id == other.result.id else apart,
     )
     return replace(verdict, base=one.label, other=other.label)
 
