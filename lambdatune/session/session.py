@@ -140,6 +140,7 @@ class Session:
             if self._stop_asked.is_set() or not await self._lane.confirm(ready.card):
                 return None
             evidence = ready.evidence
+            await ready.subject.access.refuse_configured_endpoint()
             self._warn_of_exposure()
             facts = Facts.of(ready.run_id, started, subject, evidence.tariff.prices)
             if self._continued is not None:

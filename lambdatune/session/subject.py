@@ -83,7 +83,6 @@ async def find_subject(
         access = await stack.enter_async_context(
             AwsAccess(region=region, aws_profile=plan.aws_profile, endpoint_url=plan.endpoint_url)
         )
-        await access.refuse_configured_endpoint()
         unchecked = await refuse_other_account(access, source.name)
         description = await describe_function(access, source.name)
         refuse_unsuitable(description, plan.isolation)

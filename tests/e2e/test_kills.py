@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.faults import FaultyProxy, client, everything, namesake, users_function, zipped
-from support.program import running_endpoint
+from support.program import in_process, running_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +83,7 @@ def test_killed_at_any_call_nothing_is_left_after_restore(
                     assert len(proxy.operations) < number
                 kills += 1
                 harmed += everything(account) != before
-                restored = lambdatune("restore", "--all")
+                restored = in_process("restore", "--all")
             if restored.code or everything(account) != before:
                 problems.append(f"{case}: {restored.code} {restored.out} {restored.err}")
             elif "left to undo" not in restored.out and "nothing is left" not in restored.out:

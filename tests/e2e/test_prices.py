@@ -137,6 +137,21 @@ def test_on_aws_itself_the_live_list_is_the_default(
     assert local.functions() == ["quick"]
 
 
+def test_load_is_not_sent_to_aws_while_the_control_plane_is_elsewhere(
+    endpoint, create, lambdatune, monkeypatch
+) -> None:
+    local = endpoint()
+    create(local, "quick")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", local.url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    done = lambdatune("run", "--function", "quick", "--memory", "512", "--region", "us-east-1", "--yes")
+    assert done.code == 2
+    assert "the load would go to AWS itself" in done.err
+    assert f"hint: --endpoint-url {local.url}" in done.err
+    assert local.functions() == ["quick"]
+
+
 def test_an_unknown_source_of_prices_names_the_choices(lambdatune) -> None:
     done = lambdatune("run", "--function", "any", "--prices", "liv")
     assert done.code == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import json
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import botocore.session
 import psutil
 
+from lambdatune.cli.main import main
 from lambdatune.model.result import SCHEMA
 from support.signing import KEY, signed
 
@@ -107,6 +109,17 @@ def make_function(
     )  # fmt: skip
     client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.1})
     client.close()
+
+
+def in_process(*arguments: str) -> Finished:
+    """Run `lambdatune ARGUMENTS` in this process: the same program, without the second that one takes to start."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main(list(arguments))
+        except SystemExit as leave:
+            return Finished(int(leave.code or 0), out.getvalue(), err.getvalue())
+    raise AssertionError("main returned")
 
 
 def only_run(output: Path) -> Path:
