@@ -13,8 +13,8 @@ PIP := $(PYTHON) -m pip --python $(BIN)/python --disable-pip-version-check --qui
 demo: $(VENV)/.installed
 	$(BIN)/lambdatune demo
 
-# Each test file in one of two processes; then, with nothing beside it, what measures time or takes the host's CPU.
-SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
+# Each test file in one of three processes, which wait a lot; then, with nothing beside it, what measures time or takes the host's CPU.
+SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
 
 test: lint
 	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not alone"
