@@ -55,6 +55,27 @@ class BestOverall:
 
 
 @dataclass(frozen=True, slots=True)
+class MonthAtTraffic:
+    """What one side costs a month at the traffic that was given, at the size that its advice on cold starts is about.
+
+    Attributes:
+        label: of the side.
+        memory_mb: the size.
+        traffic_per_s: calls a second, the mean over the month.
+        usd_per_month: of all calls on demand, in the comparison's currency.
+        cold_usd_per_month: what cold calls cost of it beyond warm ones; None when no cold start was measured.
+        cold_calls_per_day: calls that wait for an init.
+    """
+
+    label: str
+    memory_mb: int
+    traffic_per_s: float
+    usd_per_month: float
+    cold_usd_per_month: float | None
+    cold_calls_per_day: float
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """Runs, or cells of runs, side by side.
 
@@ -70,6 +91,7 @@ class Comparison:
         cautions: what a reader should know.
         gate: of the second run against the first; None when none was asked for.
         drift: of the runs before; empty when it was not asked for.
+        months: of each side with advice on its cold starts; empty without a traffic.
         schema: name and version of this form.
     """
 
@@ -84,4 +106,5 @@ class Comparison:
     cautions: tuple[str, ...]
     gate: GateReport | None = None
     drift: tuple[Drift, ...] = ()
+    months: tuple[MonthAtTraffic, ...] = ()
     schema: Literal["lambdatune.comparison/1"] = COMPARISON_SCHEMA

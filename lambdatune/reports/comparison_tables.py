@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lambdatune.recommend.cold_start_words import amount
 from lambdatune.recommend.compare import clock_stats
 from lambdatune.reports import gate_table
 from lambdatune.reports.plain_table import UNKNOWN, ms, ms_and_interval
@@ -12,7 +13,7 @@ from lambdatune.reports.wording import failed_calls, margin, verdict_words
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lambdatune.model.compared import ComparedRun, Comparison
+    from lambdatune.model.compared import ComparedRun, Comparison, MonthAtTraffic
     from lambdatune.model.comparison import PairVerdict
     from lambdatune.model.result import CellResult
     from lambdatune.model.target import ClockName
@@ -91,9 +92,22 @@ def cold_rows(comparison: Comparison) -> list[list[str]]:
 
 
 def pair_lines(comparison: Comparison) -> list[str]:
-    """Return the verdict of each pair at the best sizes, and those of the sizes that both have, as sentences."""
+    """Return the verdicts of pairs, at the best sizes and at those that both have, and what each costs at a traffic."""
     told = [pair.sentence for pair in comparison.pairs]
-    return told + [f"at {pair.base_memory_mb} MB: {pair.sentence}" for pair in _others(comparison)]
+    told += [f"at {pair.base_memory_mb} MB: {pair.sentence}" for pair in _others(comparison)]
+    return told + [_month(month, comparison.currency) for month in comparison.months]
+
+
+def _month(month: MonthAtTraffic, currency: str) -> str:
+    """Return what a side costs a month at a traffic, in a sentence."""
+    told = (
+        f"{month.label} at {month.memory_mb} MB costs {amount(month.usd_per_month, currency)} a month at "
+        f"{month.traffic_per_s:g}/s on demand"
+    )
+    if month.cold_usd_per_month is None:
+        return told
+    cold = amount(max(month.cold_usd_per_month, 0.0), currency)
+    return f"{told}, of it {cold} for cold starts, {month.cold_calls_per_day:,.0f} a day"
 
 
 def _others(comparison: Comparison) -> list[PairVerdict]:

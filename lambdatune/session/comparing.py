@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from lambdatune.model.compared import BestOverall, ComparedRun, Comparison
+from lambdatune.model.compared import BestOverall, ComparedRun, Comparison, MonthAtTraffic
 from lambdatune.model.errors import UsageError
 from lambdatune.pricing.cost import decimals_of, money
 from lambdatune.recommend.compare import cautions, require_comparable
@@ -174,6 +174,7 @@ def compare(
         best=_best(
             sides, pairs, plan, {side.label: each.run.plan for side, each in zip(sides, references, strict=True)}
         ),
+        months=tuple(month for side in sides for month in _month_of(side)),
         cautions=tuple(dict.fromkeys([*told, *(caution for pair in pairs for caution in pair.cautions)])),
     )
 
@@ -194,7 +195,9 @@ def _sizes(one: Side, other: Side, best_mb: Mapping[str, int | None], plan: Plan
 
 def sides_of(references: Sequence[Reference], plan: Plan, variants: Sequence[str] = ()) -> list[Side]:
     """Return each reference decided by the targets, strategy, confidence and cold rate of `plan`, with its label."""
-    asked = WhatIf(plan.targets, plan.strategy, plan.confidence, plan.cold_rate)
+    asked = WhatIf(
+        plan.targets, plan.strategy, plan.confidence, plan.cold_rate, plan.traffic_per_s, plan.traffic_cold_rate
+    )
     labels = variants or _labels(references)
     sides = []
     for reference, label in zip(references, labels, strict=True):
@@ -236,6 +239,20 @@ def _of_targets(references: Sequence[Reference]) -> list[str]:
         return []
     by = " and ".join(map(str, base.targets)) or "no target"
     return [f"run {run.record.id} had other targets: all are judged by those of the first, {by}" for run in others]
+
+
+def _month_of(side: Side) -> tuple[MonthAtTraffic, ...]:
+    """Return what a side costs a month at the traffic of the plan; nothing without one."""
+    advice = side.result.cold_start_advice
+    if advice is None:
+        return ()
+    on_demand = advice.options[0]
+    return (
+        MonthAtTraffic(
+            side.label, advice.memory_mb, advice.traffic_per_s, on_demand.usd_per_month, advice.cold_usd_per_month,
+            on_demand.cold_calls_per_day,
+        ),
+    )  # fmt: skip
 
 
 def _of_standing(references: Sequence[Reference], sides: Sequence[Side]) -> list[str]:

@@ -9,6 +9,7 @@ from support.recorded_runs import MET, make_run
 
 from lambdatune.model.errors import UsageError
 from lambdatune.model.target import parse_target
+from lambdatune.reports.formats import render
 from lambdatune.session.comparing import Reference, compare
 from lambdatune.session.replay import RecordedRun, WhatIf
 from lambdatune.session.run_directory import list_runs
@@ -38,6 +39,19 @@ def test_it_is_found_by_its_id_and_decided_anew(comparison, tmp_path) -> None:
     anew = compare_recorded(found, WhatIf(targets=(parse_target("p95<=1ms"),)))
     assert anew.targets == ("warm.duration.p95<=1ms",)
     assert anew.best is None
+
+
+def test_at_a_traffic_each_costs_what_its_own_run_says(comparison) -> None:
+    what_if = WhatIf(traffic_per_s=2.0, cold_rate=0.05, traffic_cold_rate=0.05)
+    made = compare_recorded(comparison, what_if)
+    alone = [RecordedRun(run).decide(what_if).cold_start_advice for run in comparison.runs().values()]
+    assert [month.label for month in made.months] == ["one", "other"]
+    assert [month.usd_per_month for month in made.months] == [each.options[0].usd_per_month for each in alone if each]
+    assert all(month.cold_calls_per_day == pytest.approx(2 * 86_400 * 0.05) for month in made.months)
+    text = render(made, "text")
+    assert "a month at 2/s on demand, of it $" in text
+    assert "8,640 a day" in text
+    assert "a month at" not in render(compare_recorded(comparison), "text")
 
 
 def test_its_runs_are_listed_as_any_others(comparison, tmp_path) -> None:
