@@ -152,7 +152,7 @@ def match_in_order(
         return _hand_out(sent_ns, order, turns, sizes, failed, max_attempts, doomed)
 
     draft = matched()
-    lead_ns = min(_lead_ns(draft, sent_ns, started_ns), latency_ns)
+    lead_ns = min(_lead_ns(draft, sent_ns, started_ns, taken_ns), latency_ns)
     best = matched(lead_ns)
     matches = [best, matched(lead_ns, latency_ns)]
     queue_ms = [(_at(started_ns, match.first) - accepted_ns) / _NS_PER_MS for match in matches]
@@ -163,9 +163,13 @@ def match_in_order(
     )  # fmt: skip
 
 
-def _lead_ns(draft: OrderMatch, sent_ns: Times, started_ns: Times) -> int:
-    """Return how long before START a batch was closed: as long as messages that were alone waited at the least."""
+def _lead_ns(draft: OrderMatch, sent_ns: Times, started_ns: Times, taken_ns: Times) -> int:
+    """Return how long before START a batch was closed: as long as messages that were alone waited at the least.
+
+    Those that are known to have waited for something else, an init or the batch before, tell nothing of it.
+    """
     alone = (draft.batch_size == 1) & (draft.attempts == 1)
+    alone[alone] = taken_ns[draft.first[alone]] == started_ns[draft.first[alone]]
     if np.count_nonzero(alone) < _FEWEST_ALONE:
         return 0
     waits_ns = (started_ns[draft.first[alone]] - sent_ns[alone]).astype(np.float64)

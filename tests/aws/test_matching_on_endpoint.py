@@ -20,6 +20,7 @@ COUNT = 300
 HANDLER = "import time\ndef handler(event, context):\n    time.sleep(0.03)\n"
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 async def test_queue_delay_and_e2e_agree_with_the_endpoints_record_within_5_ms() -> None:
     with running_endpoint("--settle-ms", "20") as endpoint:

@@ -41,8 +41,15 @@ def _taken_ms(execution: Execution) -> float:
     return execution.started_ms - (report.init_ms or report.restore_ms or 0.0)
 
 
-def _began_with_an_end(taken_ns: NDArray[np.int64], finished_ns: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Mark the executions of a lane that began as the one before ended: their batch waited for it."""
+def began_with_an_end(taken_ns: NDArray[np.int64], finished_ns: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Mark the executions of a lane that began as the one before ended: their batch waited for it.
+
+    Such a batch is what the last poll had brought, half a poll ago in the mean; any other is what a poll just brought.
+
+    Args:
+        taken_ns: until when each execution took messages, Unix nanoseconds, shape ``(n,)``; an init is subtracted.
+        finished_ns: when it ended.
+    """
     order = np.argsort(taken_ns, kind="stable")
     waited = np.zeros(len(taken_ns), dtype=np.bool_)
     waited[order[1:]] = taken_ns[order[1:]] - finished_ns[order[:-1]] < _NO_PAUSE_NS
@@ -201,8 +208,7 @@ class MessagesInOrder:
         started_ns, finished_ns = _ns([each.started_ms for each in ran]), _ns([each.finished_ms for each in ran])
         taken_ns, latency_ns = _ns([_taken_ms(each) for each in ran]), self._latency_ns
         if self._half_poll_ns and self._mode.lanes == 1:
-            # What waited for the batch before is what the last poll had brought: half a poll ago in the mean.
-            waited = _began_with_an_end(taken_ns, finished_ns)
+            waited = began_with_an_end(taken_ns, finished_ns)
             taken_ns = taken_ns - np.where(waited, self._half_poll_ns, 0)
             latency_ns += self._half_poll_ns if waited.any() else 0
         return match_in_order(
