@@ -146,6 +146,7 @@ async def test_chunks_come_while_the_runtime_still_streams(endpoint: Any, stream
         assert report is not None
         assert report.duration_ms >= 50
         assert answer["ResponseMetadata"]["RequestId"] == report.request_id
+        answer["EventStream"].close()  # it was not read to its end
 
 
 def test_a_url_streams_a_body_with_the_head_of_its_prelude(endpoint: Any, streaming: Any, tmp_path: Path) -> None:
