@@ -27,6 +27,8 @@ from lambdatune.stats.rows import clock_ms, is_cold, is_ok, is_warm
 from lambdatune.stats.summary import described, nearest_rank
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from lambdatune.model.comparison import Word
@@ -77,6 +79,15 @@ class Question:
             return cls()
         strictest = max(warm or cold, key=lambda target: target.percentile)
         return cls("warm" if warm else "cold", strictest.clock, strictest.percentile)
+
+    @classmethod
+    def of_all(cls, plans: Sequence[Plan]) -> Question:
+        """Return the question of plans that differ in the function or mode: that of the first.
+
+        Of several modes without a target it is about the end of each call or message, which all of them have.
+        """
+        several = len({plan.mode for plan in plans}) > 1
+        return cls(clock="e2e") if several and not plans[0].targets else cls.of(plans[0])
 
     @property
     def percentiles(self) -> tuple[float, ...]:

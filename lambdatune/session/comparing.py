@@ -143,7 +143,7 @@ def compare(
     """
     base = references[0].run
     plan = base.plan if what_if is None else what_if.applied_to(base.plan)
-    question = _question_of(references, plan)
+    question = Question.of_all([plan, *(reference.run.plan for reference in references[1:])])
     # Variants took turns; runs of different times differ by more than their calls tell.
     apart = 0.0 if variants else RUNS_DIFFER
     for reference in references[1:]:
@@ -177,12 +177,6 @@ def compare(
         months=tuple(month for side in sides for month in _month_of(side)),
         cautions=tuple(dict.fromkeys([*told, *(caution for pair in pairs for caution in pair.cautions)])),
     )
-
-
-def _question_of(references: Sequence[Reference], plan: Plan) -> Question:
-    """Return what the verdicts on time are about: of several modes without a target the end of each call or message."""
-    modes = {reference.run.plan.mode for reference in references}
-    return Question.of(plan) if plan.targets or len(modes) == 1 else Question(clock="e2e")
 
 
 def _sizes(one: Side, other: Side, best_mb: Mapping[str, int | None], plan: Plan) -> tuple[int | None, int | None]:

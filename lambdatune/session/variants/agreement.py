@@ -71,6 +71,10 @@ class Agreement:
         if name in self._awaited:
             self._arrive(name)
 
+    def end(self) -> None:
+        """Let all go on that wait, with nothing agreed: the comparison was stopped before it began."""
+        self._is_asked.set()
+
     def may_lack(self, name: str) -> bool:
         """Whether the others go on without a variant that could not start."""
         return self._optional[name] and name in self._failed

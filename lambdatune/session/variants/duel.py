@@ -130,7 +130,7 @@ def _is_wide(one: _Side, other: _Side, sizes_mb: tuple[int, int]) -> bool:
 
     The environments are not known while the run goes on; here each order stands for one, as its calls had a new one.
     """
-    question = Question.of(one.plan)
+    question = Question.of_all([one.plan, other.plan])
     samples = []
     for side, size in zip((one, other), sizes_mb, strict=True):
         cell = side.evidence[side.evidence.index_of(size)]

@@ -81,12 +81,9 @@ class ComparisonSession:
         self._is_stopped = True
         for session in self._sessions.values():
             session.stop(abandon=abandon)
+        self._agreement.end()
         self._duel.end()
         self._turns.end()
-
-    def is_stopped(self) -> bool:
-        """Whether `stop` was called."""
-        return self._is_stopped
 
     async def run(self) -> Comparison | None:
         """Measure all variants; return how they compare, or None when that was not confirmed or ended too early.
